@@ -1,0 +1,21 @@
+/* tls.h: certificates for local and SSH targets: a member's own authority (CA) and server certificates of it. P-256, X.509 v3. */
+#ifndef LIB_CRYPTO_TLS_H
+#define LIB_CRYPTO_TLS_H
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+/** tls_make_ca: append a new CA key (PEM, PKCS#8) and certificate (PEM), valid for days from an hour ago. */
+MUST_CHECK enum status tls_make_ca(struct buf *key_pem, struct buf *cert_pem, const char *common_name, unsigned days, struct err *err);
+/** tls_make_server: a server certificate by that CA for the comma-separated host names and IP addresses in `hosts`. */
+MUST_CHECK enum status tls_make_server(struct buf *key_pem, struct buf *cert_pem, bytes ca_key_pem, bytes ca_cert_pem,
+                                       const char *hosts, unsigned days, struct err *err);
+/** jwt_sign_rs256, jwt_verify_rs256: compact JWS (RFC 7515); payload is the claims' JSON. */
+MUST_CHECK enum status tls_make_rsa(struct buf *key_pem, struct err *err);
+MUST_CHECK enum status jwt_sign_rs256(struct buf *jwt, bytes key_pem, const char *kid, bytes claims_json, struct err *err);
+/** jwt_verify_rs256: append the claims' JSON; checks the signature only, the caller checks exp, nbf, aud, iss. */
+MUST_CHECK enum status jwt_verify_rs256(struct buf *claims_json, bytes key_pem, bytes jwt, struct err *err);
+/** tls_rsa_jwk: append {"kty":"RSA","use":"sig","alg":"RS256","kid":...,"n":...,"e":...} of a private key. */
+MUST_CHECK enum status tls_rsa_jwk(struct buf *json, bytes key_pem, const char *kid, struct err *err);
+
+#endif
