@@ -92,7 +92,7 @@ enum status aead_open(struct buf *out, const secret32 *key, bytes sealed, bytes 
 {
     if (sealed.len < GCM_NONCE_LEN + GCM_TAG_LEN) return E_CRYPTO;
     const size_t len = sealed.len - GCM_NONCE_LEN - GCM_TAG_LEN;
-    uint8_t *p = buf_reserve(out, len != 0 ? len : 1);
+    uint8_t *p = buf_reserve(out, len);
     if (p == NULL) return buf_status(out);
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     if (c == NULL) return E_NOMEM;
