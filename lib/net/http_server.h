@@ -1,0 +1,78 @@
+/* http_server.h: HTTP/1.1 and WebSocket server on libwebsockets: keep-alive, pipelining, TLS, limits. One thread of its own per server
+ * (http_server_start), which calls the handler with whole requests; a handler answers at once or keeps the request and answers
+ * later from any thread.
+ *
+ * Every byte of a client is bounded: head 16 KiB, body max_body, idle connections are closed, at most max_connections. */
+#ifndef LIB_NET_HTTP_SERVER_H
+#define LIB_NET_HTTP_SERVER_H
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+struct http_server;
+struct http_request; /* valid until it is answered */
+struct ws_conn;
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
+
+struct http_handler {
+    void *ctx;
+    /* request: body complete; must end (now or later) in exactly one http_respond. May be NULL: 404. */
+    void (*request)(void *ctx, struct http_request *r);
+    /* WebSocket, all NULL if not served. open: return false to refuse. message: one whole text or binary message. */
+    bool (*ws_open)(void *ctx, struct ws_conn *c);
+    void (*ws_message)(void *ctx, struct ws_conn *c, bytes msg);
+    void (*ws_close)(void *ctx, struct ws_conn *c);
+    /* wake: called on the server's thread after http_server_wake from any thread. May be NULL */
+    void (*wake)(void *ctx);
+};
+
+struct http_server_config {
+    const char *bind_address; /* IP literal */
+    uint16_t port;            /* 0: any, see http_server_port */
+    size_t max_body, max_connections;
+    unsigned idle_timeout_s;
+    const char *tls_cert_file, *tls_key_file; /* NULL: plain */
+    const char *tls_client_ca_file;           /* NULL: no client certificates asked */
+};
+
+/** http_server_start: bind, start the thread.  ret OK | E_BUSY: port taken (err names address and port) | E_INVALID | E_IO */
+MUST_CHECK enum status http_server_start(struct http_server **out, const struct http_server_config *cfg, const struct http_handler *h,
+                                         struct err *err);
+/** http_server_stop: stop accepting, drop connections, join the thread, free. Kept requests must have been answered or are dropped. */
+void http_server_stop(struct http_server *s);
+uint16_t http_server_port(const struct http_server *s);
+void http_server_wake(struct http_server *s);
+size_t http_server_connections(const struct http_server *s);
+
+enum http_method http_request_method(const struct http_request *r);
+const char *http_method_name(enum http_method m);
+/** http_request_path: decoded path without query; http_request_query: raw query (without '?'), "" if none */
+const char *http_request_path(const struct http_request *r);
+const char *http_request_query(const struct http_request *r);
+/** http_request_query_get: decoded value of one query parameter into dst; false if absent or too long */
+bool http_request_query_get(char *dst, size_t cap, const struct http_request *r, const char *name);
+/** http_request_header: value of a header (any case of name) or NULL; valid while the request is */
+const char *http_request_header(const struct http_request *r, const char *name);
+bytes http_request_body(const struct http_request *r);
+/** http_request_peer: "127.0.0.1" */
+const char *http_request_peer(const struct http_request *r);
+
+struct http_header {
+    const char *name, *value;
+};
+/** http_respond: answer; copies everything. status e.g. 200; content_type NULL for none. From the handler or any other thread, once. */
+void http_respond(struct http_request *r, int status, const char *content_type, bytes body, const struct http_header *headers,
+                  size_t n_headers);
+/** http_respond_take: like http_respond, the body's memory (malloc) goes to the server: no copy of big answers. */
+void http_respond_take(struct http_request *r, int status, const char *content_type, uint8_t *body, size_t len,
+                       const struct http_header *headers, size_t n_headers);
+
+/** ws_send: queue one text message; any thread.  ret OK | E_CLOSED | E_LIMIT: client too slow, connection is being dropped */
+MUST_CHECK enum status ws_send(struct ws_conn *c, bytes text);
+/** ws_user: a pointer of the handler's, NULL at open. */
+void ws_set_user(struct ws_conn *c, void *user);
+void *ws_user(struct ws_conn *c);
+const char *ws_path(const struct ws_conn *c);
+
+#endif

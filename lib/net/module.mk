@@ -1,0 +1,3 @@
+SRCS := http_client.c
+USES := lib/base lib/codec lib/crypto lib/net
+PKGS := libcurl libwebsockets
