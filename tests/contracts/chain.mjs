@@ -7,6 +7,7 @@ import { Common, Mainnet } from '@ethereumjs/common';
 import { createEVM } from '@ethereumjs/evm';
 import { SimpleStateManager } from '@ethereumjs/statemanager';
 import { createAddressFromString, hexToBytes, bytesToHex } from '@ethereumjs/util';
+import { Interpreter } from './node_modules/@ethereumjs/evm/dist/esm/interpreter.js';
 import { AbiCoder, Interface, keccak256, toBeHex, zeroPadValue } from 'ethers';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -21,6 +22,14 @@ export const artefact = (name) =>
 /** Account number `n` as an address; validators and accounts come from different ranges. */
 export const account = (n) => zeroPadValue(toBeHex(0xa000 + n), 20).toLowerCase();
 export const validator = (n) => zeroPadValue(toBeHex(0xb0000 + n), 20).toLowerCase();
+
+// The interpreter looks for jump destinations in every call anew, which takes most of the time; remember them by code.
+const jumps = new WeakMap();
+const findJumps = Interpreter.prototype._getValidJumpDestinations;
+Interpreter.prototype._getValidJumpDestinations = function (code) {
+  if (!jumps.has(code)) jumps.set(code, findJumps.call(this, code));
+  return jumps.get(code);
+};
 
 const plain = (value) => {
   if (typeof value === 'string') return /^0x[0-9a-fA-F]{40}$/.test(value) ? value.toLowerCase() : value;

@@ -294,7 +294,7 @@ abstract contract ValidatorSet {
         }
         if (enough) {
             emit ValidatorsRemoved(admin, list);
-            noteQueue();
+            if (admin != NOBODY) noteQueue();
         } else {
             plannedCount[admin] = 0;
             plannedCount[NOBODY] += count;
