@@ -20,6 +20,7 @@ export const generator = (seed) => {
 };
 
 const sorted = (list) => [...list].sort();
+const without = (list, other) => list.filter((item) => !other.includes(item));
 /** Lists of addresses compare as sets, and the parent hash of a signal is the chain's matter. */
 const comparable = (events) =>
   events.map(([name, ...args]) => [name, ...(name === 'InitiateChange' ? args.slice(-1) : args).map((x) => (Array.isArray(x) ? sorted(x) : x))]);
@@ -126,31 +127,42 @@ export async function walk({ seed, steps, hardfork, full }) {
     if (kind < 97) return [from, 'announceValidators', []];
     return [pick(accounts), 'reemitChange', []];
   };
-  const without = (list, other) => list.filter((item) => !other.includes(item));
+  const act = async (from, name, args) => {
+    trace.push(`block ${chain.number} ${from.slice(-4)} ${name} ${JSON.stringify(args)}`);
+    let expected = null;
+    let reason = null;
+    try {
+      expected = model.run(from, name, args, chain.number);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      reason = error.message;
+    }
+    const { error, events } = await chain.send(from, name, args);
+    assert.equal(error, reason, 'outcome');
+    if (!error) assert.deepEqual(comparable(events), comparable(expected), 'events');
+    const key = error ?? `${name} done`;
+    for (const what of [key, ...(expected ?? []).map(([event]) => event)]) coverage[what] = (coverage[what] ?? 0) + 1;
+    checkInvariants(model);
+  };
 
   let done = 0;
   const trace = [];
   try {
+    // Some walks begin with several admins, some of which have validators.
+    await chain.open();
+    model.finalizeChange();
+    for (const who of accounts.slice(1, 1 + below(accounts.length))) {
+      await act(accounts[0], 'proposeAdmin', [who, 'early']);
+      for (const voter of model.s.admins.slice(1)) if (model.s.proposals.includes(who)) await act(voter, 'voteFor', [who]);
+      const fresh = without(validators, model.s.planned);
+      if (fresh.length && chance(60)) await act(who, 'addValidators', [[pick(fresh)]]);
+    }
+    await chain.seal();
     while (done < steps) {
       if (await chain.open()) model.finalizeChange();
       for (let n = below(4); n > 0 && done < steps; n--, done++) {
         const [from, name, args] = operation();
-        trace.push(`block ${chain.number} ${from.slice(-4)} ${name} ${JSON.stringify(args)}`);
-        let expected = null;
-        let reason = null;
-        try {
-          expected = model.run(from, name, args, chain.number);
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-          reason = error.message;
-        }
-        const { error, events } = await chain.send(from, name, args);
-        assert.equal(error, reason, 'outcome');
-        if (!error) assert.deepEqual(comparable(events), comparable(expected), 'events');
-        const key = error ?? `${name} done`;
-        coverage[key] = (coverage[key] ?? 0) + 1;
-        for (const [event] of expected ?? []) coverage[event] = (coverage[event] ?? 0) + 1;
-        checkInvariants(model);
+        await act(from, name, args);
         await compareGlobal(chain, model);
         if (full || done % 40 === 0) {
           await compareCounts(chain, model);
