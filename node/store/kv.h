@@ -1,0 +1,47 @@
+/* kv.h: ordered key-value tables with transactions: LMDB, and an in-memory twin for tests and simulation. Keys 1..511 bytes, ordered as
+ * memcmp. One writer at a time, any number of readers, each on a snapshot of the moment it began.
+ *
+ * After kv_commit gives OK the data is durable (fsync) unless the store was opened with KV_NOSYNC. */
+#ifndef NODE_STORE_KV_H
+#define NODE_STORE_KV_H
+
+#include "lib/base/bytes.h"
+#include "lib/base/err.h"
+
+struct kv;
+struct kv_txn;
+struct kv_cursor;
+
+enum { KV_NOSYNC = 1, KV_READONLY = 2 };
+
+/** kv_open_lmdb: path is a folder (made if absent); tables are named by the caller, ids are indices into names. map_bytes bounds the file. */
+MUST_CHECK enum status kv_open_lmdb(struct kv **out, const char *path, const char *const *names, size_t n_tables, uint64_t map_bytes,
+                                    unsigned flags, struct err *err);
+MUST_CHECK enum status kv_open_memory(struct kv **out, size_t n_tables);
+void kv_close(struct kv *kv);
+
+MUST_CHECK enum status kv_begin(struct kv_txn **out, struct kv *kv, bool write);
+/** kv_commit: ends the transaction in any case.  ret OK | E_NOSPACE | E_IO: nothing was written */
+MUST_CHECK enum status kv_commit(struct kv_txn *txn);
+void kv_abort(struct kv_txn *txn); /* NULL allowed */
+/** kv_is_write: views of a read transaction live as long as it does. */
+bool kv_is_write(const struct kv_txn *txn);
+
+/** kv_get: view valid until the transaction ends or (write transaction) its next write.  ret OK | E_NOT_FOUND | E_IO */
+MUST_CHECK enum status kv_get(bytes *value, struct kv_txn *txn, unsigned table, bytes key);
+MUST_CHECK enum status kv_put(struct kv_txn *txn, unsigned table, bytes key, bytes value);
+/** kv_delete: OK also when it was not there. */
+MUST_CHECK enum status kv_delete(struct kv_txn *txn, unsigned table, bytes key);
+
+MUST_CHECK enum status kv_cursor_open(struct kv_cursor **out, struct kv_txn *txn, unsigned table);
+void kv_cursor_close(struct kv_cursor *c); /* before its transaction ends */
+/** kv_cursor_seek: first key >= key; _next, _prev, _last: move. A seek that finds nothing stands behind the last entry: _prev gives the
+ *  last one. A fresh cursor's _next gives the first. Do not write to the table between two moves.  ret OK | E_NOT_FOUND: no such entry */
+MUST_CHECK enum status kv_cursor_seek(bytes *key, bytes *value, struct kv_cursor *c, bytes at);
+MUST_CHECK enum status kv_cursor_next(bytes *key, bytes *value, struct kv_cursor *c);
+MUST_CHECK enum status kv_cursor_prev(bytes *key, bytes *value, struct kv_cursor *c);
+MUST_CHECK enum status kv_cursor_last(bytes *key, bytes *value, struct kv_cursor *c);
+/** kv_used_bytes: pages in use, for status. */
+uint64_t kv_used_bytes(struct kv *kv);
+
+#endif

@@ -1,0 +1,3 @@
+SRCS := kv.c kv_lmdb.c kv_memory.c
+USES := lib/base node/store
+LIBS := -llmdb
