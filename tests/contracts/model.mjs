@@ -134,7 +134,7 @@ export class Model {
   }
   forgetVotesOn(who) {
     for (const kind of ['votesFor', 'votesAgainst']) {
-      for (const voter of this.list(kind, who).toReversed()) drop(this.list('votedOn', voter), who);
+      for (const voter of [...this.list(kind, who)].reverse()) drop(this.list('votedOn', voter), who);
       delete this.s[kind][who];
     }
   }

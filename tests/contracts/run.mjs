@@ -1,4 +1,4 @@
-// Tests of the governance contracts, on their compiled bytecode:
+// Tests of the governance contracts, on their compiled bytecode (`npm ci` in this folder first):
 //   node tests/contracts/run.mjs [--steps N] [--seed S] [--full] [--gas FILE]
 // --steps  random operations in all (default 600), in walks of 120    --seed  repeats a run
 // --full   compares every view of every account after each operation  --gas   writes the gas table and stops
@@ -10,6 +10,12 @@ const WALK = 120;
 const { values } = parseArgs({
   options: { steps: { type: 'string', default: '600' }, seed: { type: 'string' }, full: { type: 'boolean', default: false }, gas: { type: 'string' } },
 });
+try {
+  await import('@ethereumjs/evm');
+} catch {
+  console.error('run.mjs: packages are missing; run `npm ci` in tests/contracts first');
+  process.exit(1);
+}
 if (values.gas) {
   const { gasTable } = await import('./gas.mjs');
   writeFileSync(values.gas, await gasTable());
