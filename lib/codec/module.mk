@@ -1,0 +1,2 @@
+SRCS := hex.c rlp.c
+USES := lib/base lib/codec

@@ -1,0 +1,167 @@
+/* http_server_priv.h: the server's insides. One thread (http_server.c: loop, accept, time-outs, mail from other threads) owns all
+ * connections; http_conn.c moves bytes (plain or TLS) and queues output; http_request.c turns bytes into requests by http_parser and
+ * answers into bytes; ws.c does the same for WebSocket by wslay. A connection works on one request at a time: pipelined ones wait
+ * in its input, and answers that were made in one turn of the loop leave in one system call. */
+#ifndef LIB_NET_HTTP_SERVER_PRIV_H
+#define LIB_NET_HTTP_SERVER_PRIV_H
+
+/* http_parser has an enum of our names: its own get others */
+#define http_method parser_method
+#define HTTP_GET PARSER_GET
+#define HTTP_HEAD PARSER_HEAD
+#define HTTP_POST PARSER_POST
+#define HTTP_PUT PARSER_PUT
+#define HTTP_PATCH PARSER_PATCH
+#define HTTP_DELETE PARSER_DELETE
+#define HTTP_OPTIONS PARSER_OPTIONS
+#include <http_parser.h>
+#undef http_method
+#undef HTTP_GET
+#undef HTTP_HEAD
+#undef HTTP_POST
+#undef HTTP_PUT
+#undef HTTP_PATCH
+#undef HTTP_DELETE
+#undef HTTP_OPTIONS
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <wslay/wslay.h>
+
+#include "lib/net/http_server.h"
+
+/* limits, and why */
+enum {
+    HEAD_MAX = 16 * 1024,       /* request line and headers: common proxies pass at most that */
+    HEADERS_N_MAX = 100,        /* each lookup is linear */
+    READ_CHUNK = 64 * 1024,     /* one recv */
+    OUT_CHUNK = 16 * 1024,      /* small answers share one */
+    OUT_PARSE_MAX = 1 << 20,    /* pipelined requests wait while more output than this is unsent */
+    WS_OUT_MAX = 32 << 20,      /* a subscriber that is further behind is dropped */
+    DRAIN_MAX = 64 << 20,       /* bytes thrown away after an error answer, so that the client gets to read it */
+    DRAIN_MS = 2000,
+    BODY_MIN_RATE = 1024,       /* bytes a second that a slow body must reach beyond the idle time-out */
+};
+
+struct out_chunk {
+    struct out_chunk *next;
+    uint8_t *ptr;
+    size_t len, pos, cap;
+};
+
+struct header_ref {
+    uint32_t name, value; /* offsets into head */
+};
+
+struct http_request {
+    struct conn *conn;
+    enum http_method method;
+    struct buf head; /* url NUL (name NUL value NUL)* path NUL */
+    struct buf body;
+    struct header_ref headers[HEADERS_N_MAX];
+    size_t n_headers;
+    uint32_t url, query, path;
+    bool in_value, head_done, keep_alive, is_http10, is_upgrade;
+    int reject; /* status of an error answer, 0: none */
+    uint64_t start_ms;
+    bool started;
+};
+
+struct ws_conn {
+    struct conn *conn;
+    void *user;
+    char *path;
+    wslay_event_context_ptr ctx;
+    bool is_open, is_message, pinged;
+};
+
+enum conn_state { CONN_HTTP, CONN_WS, CONN_DRAIN, CONN_DEAD };
+
+struct conn {
+    struct http_server *server;
+    struct conn *prev, *next;  /* all connections */
+    struct conn *next_flush;   /* with output of this turn */
+    struct conn *next_dead;
+    int fd;
+    uint32_t events; /* as epoll has them */
+    enum conn_state state;
+    SSL *ssl;
+    bool ssl_wants_write;
+    bool close_after_flush, drain_after_flush, in_flush_list, peer_done;
+    bool pending;    /* the request was handed out and is not answered */
+    bool orphan;     /* closed while pending: lives on until it is answered */
+    uint64_t last_ms, drain_until_ms, drained;
+    struct out_chunk *out_head, *out_tail;
+    size_t out_len;
+    struct buf in; /* input that waits for its turn */
+    size_t in_pos;
+    http_parser parser;
+    struct http_request req;
+    struct ws_conn *ws;
+    char peer[48];
+};
+
+/* mail: what other threads ask of the loop */
+struct mail {
+    struct mail *next;
+    struct conn *conn;
+    bool is_response; /* else a WebSocket message */
+    struct out_chunk *chunks;
+    bool keep_alive;
+};
+
+struct http_server {
+    struct http_server_config cfg;
+    struct http_handler handler;
+    int listen_fd, epoll_fd, event_fd;
+    uint16_t port;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool stop, wake;
+    atomic_size_t n_conns;
+    pthread_mutex_t lock; /* mail */
+    struct mail *mail_head, *mail_tail;
+    struct conn *conns, *flush, *dead;
+    SSL_CTX *tls;
+    bool accept_paused;
+    uint64_t now_ms, date_s;
+    char date[32];
+    uint8_t *scratch; /* READ_CHUNK */
+};
+
+/* http_conn.c */
+void conn_append(struct conn *c, const void *data, size_t len);
+void conn_append_chunk(struct conn *c, struct out_chunk *chunk_take);
+struct out_chunk *chunk_new(size_t cap);
+void chunks_free(struct out_chunk *k);
+void conn_want_flush(struct conn *c);
+void conn_flush(struct conn *c);
+void conn_read(struct conn *c);
+void conn_kill(struct conn *c); /* close now; freed at the end of the turn */
+void conn_update_events(struct conn *c);
+void conn_error_close(struct conn *c); /* flush, then drain, then close */
+
+/* http_request.c */
+void request_init(struct conn *c);
+void request_fini(struct conn *c);
+/** http_feed: parse; ret bytes taken (the rest waits) */
+size_t http_feed(struct conn *c, const uint8_t *data, size_t len);
+/** http_resume: go on with input that waited */
+void http_resume(struct conn *c);
+void http_response_done(struct conn *c, bool keep_alive);
+
+/* ws.c */
+bool ws_is_handshake(const struct http_request *r);
+void ws_accept(struct conn *c);
+void ws_feed(struct conn *c, const uint8_t *data, size_t len);
+void ws_ping(struct conn *c);
+void ws_fini(struct conn *c);
+
+/* http_server.c */
+bool server_is_own_thread(const struct http_server *s);
+void server_post(struct http_server *s, struct mail *m);
+/** conn_bury: freed at the end of the turn */
+void conn_bury(struct conn *c);
+
+#endif

@@ -1,0 +1,2 @@
+SRCS := aura.c finality.c
+USES := lib/base lib/codec lib/crypto lib/eth node/aura

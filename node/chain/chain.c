@@ -1,0 +1,406 @@
+/* chain.c: opening a chain, its head, and proposals of our own. Imports are in import.c. */
+#include "node/chain/chain.h"
+
+#include "lib/base/clock.h"
+#include "node/chain/chain_priv.h"
+#include "node/chain/genesis.h"
+#include "node/store/tables.h"
+
+/* ------------------------------------------------------------------ open */
+
+static enum status write_genesis(struct chain *c, struct kv_txn *txn, struct err *err)
+{
+    struct genesis g;
+    struct state *state = NULL;
+    struct validators set = {0};
+    enum status s = genesis_build(&g, c->spec, txn, err);
+    if (s != OK) return s;
+    struct block b = {.header = g.header, .hash = g.hash, .uncles_raw = {(const uint8_t *)"\xc0", 1}};
+    struct block_meta meta = {.td = g.header.difficulty, .executed = true};
+    s = state_open(&state, txn, STATE_LATEST);
+    if (s == OK) s = engine_genesis_set(&set, c, state, &g.header, err);
+    state_free(state);
+    if (s == OK) s = epoch_put(txn, 0, &g.hash, &set);
+    if (s == OK) s = blocks_put(txn, &b, &meta);
+    if (s == OK) s = blocks_put_receipts(txn, &b, NULL, 0);
+    if (s == OK) s = blocks_set_canonical(txn, &b);
+    if (s == OK) s = blocks_set_head(txn, 0, &g.hash);
+    validators_fini(&set);
+    return s;
+}
+
+static enum status check_genesis(struct chain *c, struct kv_txn *txn, struct err *err)
+{
+    struct genesis g;
+    hash32 have;
+    enum status s = blocks_get_canonical_hash(&have, txn, 0);
+    if (s == OK) s = genesis_compute(&g, c->spec, err);
+    if (s != OK) return s;
+    if (hash_eq(&have, &g.hash)) return OK;
+    char a[67], b[67];
+    hash_put(a, &have);
+    hash_put(b, &g.hash);
+    return err_set(err, E_CONFLICT, "the database holds a chain with genesis %s, but the chain spec gives %s: use another base_path, or the spec this database was made with", a, b);
+}
+
+static enum status load_head(struct chain *c, struct kv_txn *txn)
+{
+    uint64_t number, finalised;
+    hash32 hash;
+    struct header h;
+    struct block_meta meta;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    enum status s = blocks_get_head(&number, &hash, &finalised, txn);
+    if (s == OK) s = blocks_get_header(&h, txn, &hash, &a);
+    if (s == OK) s = blocks_get_meta(&meta, txn, &hash);
+    if (s == OK) s = epoch_load(&c->epoch, c, txn, number, &hash);
+    if (s == OK) chain_fill_head(&c->head, c, &h, &hash, &meta.td, finalised);
+    arena_fini(&a);
+    return s;
+}
+
+enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spec *spec, const struct chain_config *cfg,
+                       struct err *err)
+{
+    struct chain *c = calloc(1, sizeof *c);
+    if (c == NULL) return E_NOMEM;
+    c->kv = kv;
+    c->spec = spec;
+    c->cfg = *cfg;
+    c->closed_step = UINT64_MAX;
+    pthread_mutex_init(&c->lock, NULL);
+    if (err != NULL) err->text[0] = '\0';
+
+    struct kv_txn *txn = NULL;
+    uint64_t number, finalised;
+    hash32 hash;
+    enum status s = evm_new(&c->evm, 0);
+    if (s == OK) s = kv_begin(&txn, kv, true);
+    if (s != OK) goto out;
+    s = blocks_get_head(&number, &hash, &finalised, txn);
+    if (s == E_NOT_FOUND) s = write_genesis(c, txn, err);
+    else if (s == OK) s = check_genesis(c, txn, err);
+    if (s == OK) s = blocks_get_canonical_hash(&c->genesis_hash, txn, 0);
+    if (s == OK) s = load_head(c, txn);
+    if (s == OK) {
+        s = kv_commit(txn);
+        txn = NULL;
+    }
+out:
+    kv_abort(txn);
+    if (s != OK) {
+        if (err != NULL && err->text[0] == '\0') IGNORE(err_set(err, s, "opening the chain: %s", status_text(s)), "only text");
+        chain_close(c);
+        return s;
+    }
+    *out = c;
+    return OK;
+}
+
+void chain_close(struct chain *c)
+{
+    if (c == NULL) return;
+    epoch_fini(&c->epoch);
+    evm_free(c->evm);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+struct kv *chain_kv(struct chain *c)
+{
+    return c->kv;
+}
+
+const struct chain_spec *chain_spec_of(const struct chain *c)
+{
+    return c->spec;
+}
+
+hash32 chain_genesis_hash(const struct chain *c)
+{
+    return c->genesis_hash;
+}
+
+void chain_get_head(struct chain_head *out, struct chain *c)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->head;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void chain_get_epoch(struct chain_epoch *out, struct chain *c)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = (struct chain_epoch){.start_block = c->epoch.number,
+                                .has_pending = c->has_pending_signal,
+                                .pending_signal_block = c->pending_signal_block,
+                                .signers_seen = c->epoch.fin.n_distinct,
+                                .signers_needed = finality_needed(&c->epoch.fin)};
+    pthread_mutex_unlock(&c->lock);
+}
+
+enum status chain_validators(address **out, size_t *n, struct chain *c, struct arena *a)
+{
+    pthread_mutex_lock(&c->lock);
+    const struct validators *set = &c->epoch.fin.set;
+    address *list = arena_zalloc(a, set->n + 1, sizeof *list);
+    if (list != NULL && set->n > 0) memcpy(list, set->list, set->n * sizeof *list);
+    size_t count = set->n;
+    pthread_mutex_unlock(&c->lock);
+    if (list == NULL) return E_NOMEM;
+    *out = list;
+    *n = count;
+    return OK;
+}
+
+void chain_call_env(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h, bool pending)
+{
+    struct header child = *h;
+    if (pending) {
+        child.number++;
+        child.timestamp++;
+        struct rules rules;
+        chain_spec_rules(&rules, c->spec, child.number, child.timestamp);
+        child.has_base_fee = rules.eip1559;
+        if (rules.eip1559) child.base_fee = exec_base_fee(c->spec, h);
+    }
+    block_env_init(env, c, evm, txn, &child);
+}
+
+enum status chain_state_at(struct state **out, struct kv_txn *txn, struct chain *c, uint64_t number)
+{
+    (void)c;
+    uint64_t head, finalised;
+    hash32 hash;
+    enum status s = blocks_get_head(&head, &hash, &finalised, txn);
+    if (s != OK) return s;
+    if (number > head) return E_NOT_FOUND;
+    return state_open(out, txn, number == head ? STATE_LATEST : number);
+}
+
+/* --------------------------------------------------------------- sealing */
+
+void chain_step_at(uint64_t *step, uint64_t *next_step_ms, struct chain *c, uint64_t now_ms)
+{
+    const struct aura_params *p = &c->spec->aura;
+    *step = aura_step_at(p, now_ms);
+    *next_step_ms = aura_step_start_ms(p, *step + 1);
+}
+
+bool chain_is_proposer(struct chain *c, const address *me, uint64_t step)
+{
+    pthread_mutex_lock(&c->lock);
+    const struct validators *set = &c->epoch.fin.set;
+    bool yes = set->n > 0 && step > c->head.step && step != c->closed_step && address_eq(aura_proposer(set, step), me);
+    pthread_mutex_unlock(&c->lock);
+    return yes;
+}
+
+/* The journal of signed steps: META "signed" || address -> step(8). Written and fsynced before a seal is signed, so that no crash between
+ * signing and broadcasting lets this key sign a second block in the step (user-pains.md 9). */
+static enum status claim_step(struct chain *c, const address *me, uint64_t step)
+{
+    uint8_t key[26] = {'s', 'i', 'g', 'n', 'e', 'd'}, value[8];
+    memcpy(key + 6, me->b, 20);
+    struct kv_txn *txn;
+    bytes v;
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s != OK) return s;
+    s = kv_get(&v, txn, TABLE_META, bytes_make(key, sizeof key));
+    if (s == OK && v.len != 8) s = E_CORRUPT;
+    else if (s == OK && be64_get(v.ptr) >= step) s = E_EXISTS;
+    else if (s == E_NOT_FOUND) s = OK;
+    be64_put(value, step);
+    if (s == OK) s = kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+    if (s != OK) {
+        kv_abort(txn);
+        return s;
+    }
+    return kv_commit(txn);
+}
+
+/* proposal: a block in the making */
+struct proposal {
+    struct chain *c;
+    struct arena arena;
+    struct block block;
+    struct header parent;
+    struct tx *txs;
+    struct receipt *receipts;
+    size_t n, cap;
+    struct exec_env env;
+    struct state *state;
+    u256 td;
+};
+
+static enum status begin_header(struct proposal *p, struct kv_txn *txn, const address *author, uint64_t step, uint64_t now_ms)
+{
+    struct chain *c = p->c;
+    struct block_meta meta;
+    enum status s = blocks_get_header(&p->parent, txn, &c->head.hash, &p->arena);
+    if (s == OK) s = blocks_get_meta(&meta, txn, &c->head.hash);
+    if (s != OK) return s;
+    const struct chain_spec *spec = c->spec;
+    uint64_t now_s = now_ms / 1000;
+    uint64_t floor = c->cfg.gas_floor_target > spec->min_gas_limit ? c->cfg.gas_floor_target : spec->min_gas_limit;
+    struct header *h = &p->block.header;
+    *h = (struct header){.parent_hash = c->head.hash,
+                         .uncles_hash = HASH_EMPTY_UNCLES,
+                         .author = *author,
+                         .number = p->parent.number + 1,
+                         .gas_limit = aura_gas_limit(p->parent.gas_limit, floor, spec->gas_limit_bound_divisor),
+                         .timestamp = now_s > p->parent.timestamp ? now_s : p->parent.timestamp + 1,
+                         .extra = c->cfg.extra_data,
+                         .seal = SEAL_AURA,
+                         .step = step};
+    if (h->extra.len > spec->maximum_extra_data_size) h->extra.len = (size_t)spec->maximum_extra_data_size;
+    uint64_t parent_step = p->parent.seal == SEAL_AURA ? p->parent.step : 0;
+    h->difficulty = aura_difficulty(parent_step, step, 0);
+    if (h->number >= spec->aura.empty_steps_transition) {
+        h->has_empty_steps = true;
+        h->empty_steps = bytes_make("\xc0", 1);
+    }
+    struct rules rules;
+    chain_spec_rules(&rules, spec, h->number, h->timestamp);
+    h->has_base_fee = rules.eip1559;
+    if (rules.eip1559) h->base_fee = exec_base_fee(spec, &p->parent);
+    p->block.uncles_raw = bytes_make("\xc0", 1);
+    p->td = u256_add(meta.td, h->difficulty);
+    return OK;
+}
+
+static enum status grow(struct proposal *p)
+{
+    if (p->n < p->cap) return OK;
+    size_t cap = p->cap == 0 ? 256 : p->cap * 2;
+    struct tx *txs = arena_zalloc(&p->arena, cap, sizeof *txs);
+    struct receipt *receipts = arena_zalloc(&p->arena, cap, sizeof *receipts);
+    if (txs == NULL || receipts == NULL) return E_NOMEM;
+    if (p->n > 0) {
+        memcpy(txs, p->txs, p->n * sizeof *txs);
+        memcpy(receipts, p->receipts, p->n * sizeof *receipts);
+    }
+    p->txs = txs;
+    p->receipts = receipts;
+    p->cap = cap;
+    return OK;
+}
+
+/* take transactions until the source is dry, the gas is used up, or the time is */
+static enum status fill(struct proposal *p, struct proposal_source *src, uint64_t deadline_ms)
+{
+    struct tx tx;
+    const uint64_t gas_limit = p->block.header.gas_limit;
+    while (p->env.gas_used + 21000 <= gas_limit && clock_mono_ms() < deadline_ms && src->next(src->ctx, &tx)) {
+        enum status s = grow(p);
+        if (s != OK) return s;
+        /* the pool may drop its copy at any moment: what goes into the block is ours */
+        bytes raw = arena_copy(&p->arena, tx.raw);
+        struct tx own;
+        if (raw.ptr == NULL) return E_NOMEM;
+        s = tx_get(&own, raw, NULL);
+        if (s != OK) BUG("a pooled transaction does not decode");
+        own.sender = tx.sender;
+        own.has_sender = true;
+        enum tx_verdict v;
+        s = exec_tx(&v, &p->receipts[p->n], NULL, &p->env, p->state, &own, &p->arena);
+        if (s != OK) return s;
+        if (v == TX_VALID) p->txs[p->n++] = own;
+        src->result(src->ctx, &own, v);
+    }
+    return OK;
+}
+
+static enum status finish_header(struct proposal *p)
+{
+    struct header *h = &p->block.header;
+    p->block.txs = p->txs;
+    p->block.n_txs = p->n;
+    h->gas_used = p->env.gas_used;
+    enum status s = chain_tx_root(&h->tx_root, p->txs, p->n, &p->arena);
+    if (s == OK) s = chain_receipts_root(&h->receipts_root, &h->logs_bloom, p->receipts, p->n, &p->arena);
+    if (s == OK) s = state_root(p->state, &h->state_root);
+    return s;
+}
+
+static enum status commit_own(struct proposal *p)
+{
+    struct chain *c = p->c;
+    struct kv_txn *txn = NULL;
+    struct epoch e = {0};
+    struct chain_head head;
+    struct epoch_step step;
+    uint64_t before = c->head.finalised;
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s == OK) s = epoch_load(&e, c, txn, c->head.number, &c->head.hash);
+    if (s == OK) {
+        struct state *state = p->state;
+        p->state = NULL;
+        p->env.block_hash_ctx = txn;
+        s = chain_finish_block(&head, &step, c, txn, &e, state, &p->env, &p->block, p->receipts, &p->td, c->head.finalised);
+    }
+    if (s == OK) {
+        s = kv_commit(txn);
+        txn = NULL;
+    }
+    kv_abort(txn);
+    if (s == OK) {
+        pthread_mutex_lock(&c->lock);
+        if (step.changed_set) c->has_pending_signal = false;
+        if (step.signalled && !c->has_pending_signal) {
+            c->has_pending_signal = true;
+            c->pending_signal_block = head.number;
+        }
+        pthread_mutex_unlock(&c->lock);
+        struct chain_event event = {.added = &p->block,
+                                    .n_added = 1,
+                                    .head_receipts = p->receipts,
+                                    .n_head_receipts = p->n,
+                                    .is_own = true,
+                                    .finality_advanced = head.finalised != before};
+        chain_publish(c, &head, &e, &event);
+    }
+    epoch_fini(&e);
+    return s;
+}
+
+enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms, unsigned budget_ms,
+                          struct proposal_source *src, struct err *err)
+{
+    if (c->spec->engine != ENGINE_AURA) return err_set(err, E_UNSUPPORTED, "this chain's engine does not seal here");
+    if (!chain_is_proposer(c, author, step)) return err_set(err, E_AGAIN, "not the proposer of step %llu", (unsigned long long)step);
+    uint64_t deadline = clock_mono_ms() + budget_ms;
+    struct proposal p = {.c = c};
+    arena_init(&p.arena, BLOCK_ARENA_MAX);
+    struct kv_txn *txn = NULL;
+    enum block_verdict v = BLOCK_VALID;
+    enum status s = kv_begin(&txn, c->kv, false);
+    if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
+    if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);
+    if (s == OK) s = grow(&p);
+    if (s != OK) goto out;
+    block_env_init(&p.env, c, c->evm, txn, &p.block.header);
+    s = engine_open_block(&v, c, &p.env, p.state, &p.block.header, &c->epoch);
+    if (s == OK && v == BLOCK_VALID) s = fill(&p, src, deadline);
+    if (s == OK && v == BLOCK_VALID) s = engine_close_block(&v, c, &p.env, p.state, &p.block.header);
+    if (s == OK && v != BLOCK_VALID) s = err_set(err, E_INVALID, "cannot build a block: %s", block_verdict_text(v));
+    if (s == OK) s = finish_header(&p);
+    if (s == OK) s = claim_step(c, author, step);
+    if (s == E_EXISTS) IGNORE(err_set(err, s, "step %llu was signed before", (unsigned long long)step), "only text");
+    if (s != OK) goto out;
+    hash32 seal_hash = header_aura_seal_hash(&p.block.header);
+    s = src->sign(src->ctx, p.block.header.signature, &seal_hash, step);
+    if (s != OK) goto out;
+    p.block.hash = header_hash(&p.block.header);
+    s = commit_own(&p);
+    if (s == OK) {
+        block_put(out, &p.block);
+        s = buf_status(out);
+    }
+out:
+    state_free(p.state);
+    kv_abort(txn);
+    arena_fini(&p.arena);
+    return s;
+}

@@ -1,0 +1,155 @@
+/* chain.h: the chain of one network: genesis, import, fork choice, finality, proposals. One importer thread calls the functions that
+ * change it (open, import, propose, close); any thread reads the database on its own transactions (chain_kv, blocks.h) and the
+ * head by chain_get_head.
+ *
+ * A commit is one database transaction: block, state, receipts, indices and head move together; kill -9 at any instant leaves the
+ * state before or after a block. Time is an argument everywhere. */
+#ifndef NODE_CHAIN_CHAIN_H
+#define NODE_CHAIN_CHAIN_H
+
+#include "node/chain/blocks.h"
+#include "node/chain/execute.h"
+#include "node/store/kv.h"
+
+struct chain;
+
+/* X(id, text): why a block is refused for good */
+#define BLOCK_VERDICTS(X)                                                                          \
+    X(BLOCK_VALID, "valid")                                                                        \
+    X(BLOCK_MALFORMED, "malformed RLP")                                                            \
+    X(BLOCK_BAD_SEAL_FORM, "wrong seal fields")                                                    \
+    X(BLOCK_GAS_USED_OVER_LIMIT, "gas used exceeds gas limit")                                     \
+    X(BLOCK_GAS_LIMIT, "gas limit out of bounds")                                                  \
+    X(BLOCK_EXTRA_TOO_LONG, "extra data too long")                                                 \
+    X(BLOCK_TIMESTAMP, "timestamp not after the parent's")                                         \
+    X(BLOCK_FUTURE, "timestamp or step too far in the future")                                     \
+    X(BLOCK_NUMBER, "number is not parent + 1")                                                    \
+    X(BLOCK_TX_ROOT, "transactions root mismatch")                                                 \
+    X(BLOCK_UNCLES, "uncles not allowed or their hash mismatches")                                 \
+    X(BLOCK_DIFFICULTY, "wrong difficulty")                                                        \
+    X(BLOCK_STEP, "step not after the parent's")                                                   \
+    X(BLOCK_NOT_PROPOSER, "author is not the step's proposer")                                     \
+    X(BLOCK_SIGNATURE, "signature is not the author's")                                            \
+    X(BLOCK_EMPTY_STEPS, "bad empty steps")                                                        \
+    X(BLOCK_BASE_FEE, "wrong base fee")                                                            \
+    X(BLOCK_FIELDS, "fields that the rules do not have, or lacks some")                            \
+    X(BLOCK_TX_INVALID, "invalid transaction")                                                     \
+    X(BLOCK_GAS_USED, "gas used mismatch")                                                         \
+    X(BLOCK_STATE_ROOT, "state root mismatch")                                                     \
+    X(BLOCK_RECEIPTS_ROOT, "receipts root mismatch")                                               \
+    X(BLOCK_BLOOM, "logs bloom mismatch")                                                          \
+    X(BLOCK_SYSTEM_CALL, "system call failed")                                                     \
+    X(BLOCK_BAD_PARENT, "descends from an invalid block")                                          \
+    X(BLOCK_PAST_FINALITY, "forks off before a finalised block")                                   \
+    X(BLOCK_WITHDRAWALS, "withdrawals root mismatch")                                              \
+    X(BLOCK_BLOB_GAS, "blob gas mismatch")
+
+enum block_verdict {
+#define X(id, text) id,
+    BLOCK_VERDICTS(X)
+#undef X
+};
+const char *block_verdict_text(enum block_verdict v);
+
+enum import_result {
+    IMPORT_HEAD,      /* it is the new head (by extension or re-org) */
+    IMPORT_SIDE,      /* kept, not the heaviest */
+    IMPORT_KNOWN,
+    IMPORT_ORPHAN,    /* parent unknown: get it first */
+    IMPORT_EARLY,     /* its step is a little ahead of our clock: import again at *retry_ms */
+    IMPORT_BAD        /* see verdict */
+};
+
+struct chain_head {
+    uint64_t number, timestamp, gas_limit, step, finalised;
+    hash32 hash;
+    hash32 state_root;
+    u256 td;
+    bool has_base_fee;
+    u256 base_fee; /* of the next block */
+};
+
+/** chain_event: what one import or proposal did to the canonical chain; passed to the listener on the importer's thread, after the commit. */
+struct chain_event {
+    const struct block *added; /* ascending; the last is the new head */
+    size_t n_added;
+    const hash32 *removed; /* descending: hashes of blocks that left the chain */
+    size_t n_removed;
+    const struct receipt *head_receipts; /* of the last added */
+    size_t n_head_receipts;
+    bool is_own; /* sealed here */
+    bool finality_advanced;
+};
+
+/** misbehaviour seen while verifying, for reportBenign / reportMalicious and the log */
+struct chain_report {
+    bool malicious;
+    address validator;
+    uint64_t block;
+    const char *what;
+};
+
+struct chain_config {
+    bool archive;           /* keep all history; else 128 blocks */
+    uint64_t gas_floor_target, gas_ceil_target; /* 0: the spec's minGasLimit */
+    bytes extra_data;       /* of own blocks */
+    /* known_sender: sender of a transaction that was recovered before (by the pool); may be NULL. Saves a recovery. */
+    bool (*known_sender)(void *ctx, const hash32 *tx_hash, address *out);
+    void *listener_ctx; /* first argument of all three */
+    void (*on_event)(void *ctx, const struct chain_event *e);
+    void (*on_report)(void *ctx, const struct chain_report *r);
+};
+
+/** chain_open: make or check block 0, load head and epochs. kv and spec are borrowed.
+ *  ret OK | E_CONFLICT: the database is of another genesis (err has both hashes) | E_CORRUPT | ... */
+MUST_CHECK enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spec *spec, const struct chain_config *cfg,
+                                  struct err *err);
+void chain_close(struct chain *c);
+struct kv *chain_kv(struct chain *c);
+const struct chain_spec *chain_spec_of(const struct chain *c);
+hash32 chain_genesis_hash(const struct chain *c);
+/** chain_get_head: thread-safe copy. */
+void chain_get_head(struct chain_head *out, struct chain *c);
+
+/** chain_import: one block in RLP [header, txs, uncles]. now_ms: wall clock.
+ *  out verdict (with IMPORT_BAD), retry_ms (with IMPORT_EARLY); err: text for the log.  ret OK | our own trouble (nothing changed) */
+MUST_CHECK enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c,
+                                    bytes block_rlp, uint64_t now_ms, struct err *err);
+
+/* --- sealing */
+/** chain_next_step: the step that now_ms is in, when the next begins (wall ms), and whether `me` proposes in it on top of the head. */
+void chain_step_at(uint64_t *step, uint64_t *next_step_ms, struct chain *c, uint64_t now_ms);
+bool chain_is_proposer(struct chain *c, const address *me, uint64_t step);
+/** chain_validators: of the block after the head; copied into a; ret E_NOMEM | OK */
+MUST_CHECK enum status chain_validators(address **out, size_t *n, struct chain *c, struct arena *a);
+
+struct proposal_source {
+    void *ctx;
+    /* next: the next best transaction (sender recovered), or false: no more. accepted tells how the one before went. */
+    bool (*next)(void *ctx, struct tx *out);
+    void (*result)(void *ctx, const struct tx *tx, enum tx_verdict v);
+    /* sign: seal hash -> signature r||s||recid; called last. before_sign has made the step durable. Returns E_DENIED when the lease is gone. */
+    enum status (*sign)(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step);
+};
+/** chain_propose: build on the head, seal for `step`, import as own; the sealed block's RLP is appended to out. The step is made durable
+ *  (last-signed step, fsync) before sign is called, and a step that was signed before is refused (E_EXISTS).
+ *  budget_ms: stop adding transactions after that long.  ret OK | E_EXISTS | E_DENIED | E_AGAIN: not our turn or head moved | ... */
+MUST_CHECK enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms,
+                                     unsigned budget_ms, struct proposal_source *src, struct err *err);
+
+/* --- for calls (any thread; own transaction, own evm) */
+/** chain_call_env: environment to run calls on top of block `h` as if in its child (pending=true) or in it (false). */
+void chain_call_env(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h, bool pending);
+/** chain_state_at: state after block number (canonical). ret E_NOT_FOUND when pruned */
+MUST_CHECK enum status chain_state_at(struct state **out, struct kv_txn *txn, struct chain *c, uint64_t number);
+
+/* --- governance views, for status pages */
+struct chain_epoch {
+    uint64_t start_block; /* where the current set's transition was recorded */
+    bool has_pending;
+    uint64_t pending_signal_block;
+    size_t signers_seen, signers_needed; /* toward finality of the oldest unfinalised block */
+};
+void chain_get_epoch(struct chain_epoch *out, struct chain *c);
+
+#endif

@@ -1,0 +1,677 @@
+/* import.c: verification, execution and fork choice of blocks that come from elsewhere (reference/aura.md B3, B4). */
+#include "lib/codec/rlp.h"
+#include "lib/crypto/keccak.h"
+#include "node/chain/chain_priv.h"
+#include "node/state/trie.h"
+
+enum {
+    AHEAD_OK_S = 15,     /* SPEC(aura.md B4): a timestamp this far ahead of the clock is taken as it is */
+    AHEAD_EARLY_S = 150, /* up to here the block is early; beyond, it is bad */
+    REORG_MAX = 4096     /* blocks of a side branch that one re-org executes */
+};
+
+const char *block_verdict_text(enum block_verdict v)
+{
+    switch (v) {
+#define X(id, text) \
+    case id: return text;
+        BLOCK_VERDICTS(X)
+#undef X
+    }
+    return "unknown";
+}
+
+/* import: what one chain_import works on */
+struct import {
+    struct chain *c;
+    struct arena arena;
+    struct block block;
+    struct header parent;
+    struct block_meta parent_meta;
+    u256 td;
+    uint64_t now_ms;
+    enum block_verdict verdict;
+    struct err *err;
+};
+
+static enum status bad(struct import *im, enum block_verdict v)
+{
+    im->verdict = v;
+    return OK;
+}
+
+static enum block_verdict from_aura(enum aura_verdict v)
+{
+    switch (v) {
+    case AURA_VALID:
+    case AURA_EARLY: return BLOCK_VALID;
+    case AURA_BAD_FORM: return BLOCK_BAD_SEAL_FORM;
+    case AURA_FUTURE: return BLOCK_FUTURE;
+    case AURA_DOUBLE_VOTE: return BLOCK_STEP;
+    case AURA_DIFFICULTY: return BLOCK_DIFFICULTY;
+    case AURA_NOT_PROPOSER: return BLOCK_NOT_PROPOSER;
+    case AURA_SIGNATURE: return BLOCK_SIGNATURE;
+    case AURA_EMPTY_STEPS: return BLOCK_EMPTY_STEPS;
+    }
+    BUG("aura verdict");
+}
+
+static void report(struct chain *c, bool malicious, const address *who, uint64_t number, const char *what)
+{
+    struct chain_report r = {.malicious = malicious, .validator = *who, .block = number, .what = what};
+    if (c->cfg.on_report != NULL) c->cfg.on_report(c->cfg.listener_ctx, &r);
+}
+
+/* ------------------------------------------------------------- the header */
+
+/* SPEC(aura.md B4) generic rules that need the block alone. *retry_ms: set when it is only early */
+static enum block_verdict check_basic(const struct chain *c, const struct block *b, uint64_t now_ms, uint64_t *retry_ms)
+{
+    const struct header *h = &b->header;
+    const struct chain_spec *spec = c->spec;
+    if (h->gas_used > h->gas_limit) return BLOCK_GAS_USED_OVER_LIMIT;
+    if (h->gas_limit < spec->min_gas_limit) return BLOCK_GAS_LIMIT;
+    if (h->extra.len > spec->maximum_extra_data_size) return BLOCK_EXTRA_TOO_LONG;
+    uint64_t now_s = now_ms / 1000;
+    if (h->timestamp > now_s + AHEAD_EARLY_S) return BLOCK_FUTURE;
+    if (h->timestamp > now_s + AHEAD_OK_S) *retry_ms = (h->timestamp - AHEAD_OK_S) * 1000;
+    struct rules rules;
+    chain_spec_rules(&rules, spec, h->number, h->timestamp);
+    if (h->has_base_fee != rules.eip1559) return BLOCK_FIELDS;
+    if (h->has_withdrawals != rules.eip4895 || h->has_blob_gas != rules.eip4844 || h->has_beacon_root != rules.eip4788 ||
+        h->has_requests != rules.eip7685)
+        return BLOCK_FIELDS;
+    if (spec->engine == ENGINE_AURA) {
+        uint64_t clock_step = aura_step_at(&spec->aura, now_ms);
+        enum aura_verdict v = aura_check_form(h, &spec->aura, clock_step);
+        if (v == AURA_EARLY) {
+            uint64_t at = aura_step_start_ms(&spec->aura, h->step);
+            if (at > *retry_ms) *retry_ms = at;
+        } else if (v != AURA_VALID) {
+            return from_aura(v);
+        }
+        if (b->n_uncles != 0) return BLOCK_UNCLES; /* maximumUncleCount is 0 wherever its transition is 0 */
+    }
+    return BLOCK_VALID;
+}
+
+static enum status check_roots(struct import *im)
+{
+    const struct block *b = &im->block;
+    hash32 root, uncles;
+    enum status s = chain_tx_root(&root, b->txs, b->n_txs, &im->arena);
+    if (s != OK) return s;
+    if (!hash_eq(&root, &b->header.tx_root)) return bad(im, BLOCK_TX_ROOT);
+    keccak256(uncles.b, b->uncles_raw.ptr, b->uncles_raw.len);
+    if (!hash_eq(&uncles, &b->header.uncles_hash)) return bad(im, BLOCK_UNCLES);
+    return OK;
+}
+
+static enum block_verdict check_parent(const struct chain *c, const struct header *h, const struct header *p)
+{
+    if (h->number != p->number + 1) return BLOCK_NUMBER;
+    if (h->timestamp <= p->timestamp) return BLOCK_TIMESTAMP;
+    bool by_contract = c->spec->aura.n_block_gas_limit_contract > 0 && c->spec->aura.block_gas_limit_contract[0].at <= h->number;
+    uint64_t delta = p->gas_limit / c->spec->gas_limit_bound_divisor;
+    if (!by_contract && (h->gas_limit <= p->gas_limit - delta || h->gas_limit >= p->gas_limit + delta)) return BLOCK_GAS_LIMIT;
+    if (h->has_base_fee) {
+        u256 want = exec_base_fee(c->spec, p);
+        if (!u256_eq(&want, &h->base_fee)) return BLOCK_BASE_FEE;
+    }
+    if (c->spec->engine == ENGINE_AURA) return from_aura(aura_check_family(h, p, &c->spec->aura));
+    return BLOCK_VALID;
+}
+
+/* two blocks of one author in one step: reported, accepted (SPEC aura.md B4) */
+static void note_seal(struct chain *c, const struct header *h, const hash32 *hash)
+{
+    for (size_t i = 0; i < RECENT_SEALS && i < c->n_recent; i++) {
+        struct recent_seal *r = &c->recent[i];
+        if (r->step == h->step && address_eq(&r->author, &h->author)) {
+            if (!hash_eq(&r->hash, hash)) report(c, true, &h->author, h->number, "two blocks in one step");
+            return;
+        }
+    }
+    c->recent[c->n_recent++ % RECENT_SEALS] = (struct recent_seal){.step = h->step, .author = h->author, .hash = *hash};
+}
+
+/* the number where the branch of im->parent leaves the canonical chain; deep: parent itself is not canonical */
+static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, struct kv_txn *txn)
+{
+    hash32 at = im->block.header.parent_hash;
+    uint64_t n = im->parent.number;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    enum status s;
+    *deep = false;
+    for (;;) {
+        hash32 canonical;
+        s = blocks_get_canonical_hash(&canonical, txn, n);
+        if (s != OK && s != E_NOT_FOUND) break;
+        if (s == OK && hash_eq(&canonical, &at)) {
+            *fork = n;
+            break;
+        }
+        *deep = true;
+        struct header h;
+        arena_reset(&a);
+        s = n == 0 ? E_CORRUPT : blocks_get_header(&h, txn, &at, &a);
+        if (s != OK) break;
+        at = h.parent_hash;
+        n--;
+    }
+    arena_fini(&a);
+    return s;
+}
+
+/* the seal of a block whose parent is not the head: by the set at the fork. Further up an unexecuted branch the set may have changed in a way
+ * that only execution shows: then the author's own signature must do until the branch is executed. */
+static enum status check_side_seal(struct import *im, struct kv_txn *txn, uint64_t fork, bool deep)
+{
+    struct validators set;
+    uint64_t since;
+    enum status s = epoch_set_at(&set, &since, im->c, txn, fork);
+    if (s != OK) return s;
+    enum aura_verdict v = aura_check_proposer(&im->block.header, &set);
+    if (v == AURA_NOT_PROPOSER && deep && im->c->spec->aura.validators.kind != VALSET_LIST)
+        v = aura_check_signature(&im->block.header);
+    validators_fini(&set);
+    return bad(im, from_aura(v));
+}
+
+/* ----------------------------------------------------------- execution */
+
+enum status chain_tx_root(hash32 *out, const struct tx *txs, size_t n, struct arena *a)
+{
+    bytes *values = arena_zalloc(a, n + 1, sizeof *values);
+    if (values == NULL) return E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        values[i] = txs[i].raw;
+    return trie_root_ordered(out, values, n);
+}
+
+enum status chain_receipts_root(hash32 *root, bloom *filter, const struct receipt *receipts, size_t n, struct arena *a)
+{
+    bytes *values = arena_zalloc(a, n + 1, sizeof *values);
+    size_t *ends = arena_zalloc(a, n + 1, sizeof *ends);
+    if (values == NULL || ends == NULL) return E_NOMEM;
+    bloom sum = {{0}};
+    struct buf b;
+    buf_init(&b, BLOCK_ARENA_MAX);
+    for (size_t i = 0; i < n; i++) {
+        receipt_put(&b, &receipts[i]);
+        ends[i] = b.len;
+        bloom_merge(&sum, &receipts[i].filter);
+    }
+    enum status s = buf_status(&b);
+    for (size_t i = 0; i < n; i++) {
+        size_t from = i == 0 ? 0 : ends[i - 1];
+        values[i] = bytes_make(b.ptr + from, ends[i] - from);
+    }
+    if (s == OK) s = trie_root_ordered(root, values, n);
+    if (s == OK) *filter = sum;
+    buf_fini(&b);
+    return s;
+}
+
+static enum status lookup_block_hash(void *ctx, uint64_t number, hash32 *out)
+{
+    enum status s = blocks_get_canonical_hash(out, ctx, number);
+    if (s == E_NOT_FOUND) {
+        *out = (hash32){{0}};
+        s = OK;
+    }
+    return s;
+}
+
+void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h)
+{
+    *env = (struct exec_env){.evm = evm, .spec = c->spec, .block_hash = lookup_block_hash, .block_hash_ctx = txn};
+    chain_spec_rules(&env->rules, c->spec, h->number, h->timestamp);
+    env->block = (struct evm_block){.number = h->number,
+                                    .timestamp = h->timestamp,
+                                    .gas_limit = h->gas_limit,
+                                    .author = h->author,
+                                    .difficulty = h->difficulty,
+                                    .base_fee = h->has_base_fee ? h->base_fee : U256_ZERO,
+                                    .chain_id = c->spec->chain_id};
+    env->has_fee_collector = c->spec->has_fee_collector;
+    env->fee_collector = c->spec->fee_collector;
+}
+
+static enum status recover_senders(struct import *im, struct block *b)
+{
+    struct rules rules;
+    chain_spec_rules(&rules, im->c->spec, b->header.number, b->header.timestamp);
+    const struct chain_config *cfg = &im->c->cfg;
+    for (size_t i = 0; i < b->n_txs; i++) {
+        struct tx *tx = &b->txs[i];
+        if (tx->has_sender) continue;
+        if (cfg->known_sender != NULL && cfg->known_sender(cfg->listener_ctx, &tx->hash, &tx->sender)) {
+            tx->has_sender = true;
+            continue;
+        }
+        if (tx_recover(tx, rules.homestead) != OK) return bad(im, BLOCK_TX_INVALID);
+    }
+    return OK;
+}
+
+/* run the transactions of a block on s; receipts in the arena */
+static enum status run_transactions(struct import *im, struct exec_env *env, struct state *s, const struct block *b,
+                                    struct receipt *receipts, struct arena *a)
+{
+    for (size_t i = 0; i < b->n_txs; i++) {
+        enum tx_verdict v;
+        enum status st = exec_tx(&v, &receipts[i], NULL, env, s, &b->txs[i], a);
+        if (st != OK) return st;
+        if (v != TX_VALID) {
+            char hash[67];
+            hash_put(hash, &b->txs[i].hash);
+            IGNORE(err_set(im->err, E_INVALID, "transaction %zu (%s): %s", i, hash, tx_verdict_text(v)), "only text");
+            return bad(im, BLOCK_TX_INVALID);
+        }
+    }
+    return OK;
+}
+
+static enum status check_results(struct import *im, const struct exec_env *env, struct state *s, const struct block *b,
+                                 const struct receipt *receipts, struct arena *a)
+{
+    const struct header *h = &b->header;
+    hash32 root;
+    bloom filter;
+    if (env->gas_used != h->gas_used) return bad(im, BLOCK_GAS_USED);
+    enum status st = chain_receipts_root(&root, &filter, receipts, b->n_txs, a);
+    if (st != OK) return st;
+    if (h->number >= im->c->spec->validate_receipts && !hash_eq(&root, &h->receipts_root)) return bad(im, BLOCK_RECEIPTS_ROOT);
+    if (memcmp(&filter, &h->logs_bloom, sizeof filter) != 0) return bad(im, BLOCK_BLOOM);
+    st = state_root(s, &root);
+    if (st != OK) return st;
+    if (!hash_eq(&root, &h->state_root)) return bad(im, BLOCK_STATE_ROOT);
+    return OK;
+}
+
+void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
+                     uint64_t finalised)
+{
+    *out = (struct chain_head){.number = h->number,
+                               .timestamp = h->timestamp,
+                               .gas_limit = h->gas_limit,
+                               .step = h->seal == SEAL_AURA ? h->step : 0,
+                               .finalised = finalised,
+                               .hash = *hash,
+                               .state_root = h->state_root,
+                               .td = *td};
+    struct rules next;
+    chain_spec_rules(&next, c->spec, h->number + 1, h->timestamp + 1);
+    out->has_base_fee = next.eip1559;
+    if (next.eip1559) out->base_fee = exec_base_fee(c->spec, h);
+}
+
+enum status chain_finish_block(struct chain_head *head, struct epoch_step *step, struct chain *c, struct kv_txn *txn, struct epoch *e,
+                               struct state *s_take, struct exec_env *env, const struct block *b, const struct receipt *receipts,
+                               const u256 *td, uint64_t finalised)
+{
+    struct block_meta meta = {.td = *td, .number = b->header.number, .executed = true};
+    /* the sets are read from the state before its commit ends it */
+    enum status st = engine_after_block(step, c, txn, e, s_take, env, b, receipts, b->n_txs);
+    if (st == OK) st = state_commit(s_take, txn, b->header.number, true);
+    state_free(s_take);
+    if (st == OK) st = blocks_put(txn, b, &meta);
+    if (st == OK) st = blocks_put_receipts(txn, b, receipts, b->n_txs);
+    if (st == OK) st = blocks_set_canonical(txn, b);
+    if (st == OK) st = blocks_set_head(txn, b->header.number, &b->hash);
+    if (st == OK && step->has_finals && step->finalised > finalised) {
+        finalised = step->finalised;
+        st = blocks_set_finalised(txn, finalised);
+    }
+    if (st == OK && !c->cfg.archive && b->header.number > HISTORY_BLOCKS)
+        st = state_prune(txn, b->header.number - HISTORY_BLOCKS);
+    if (st == OK) chain_fill_head(head, c, &b->header, &b->hash, td, finalised);
+    return st;
+}
+
+/* execute b on the latest state in txn, which is that of its parent, and write it; *e is the epoch at the parent and moves on.
+ * On a bad verdict txn is to be aborted. */
+static enum status execute_and_write(struct import *im, struct kv_txn *txn, struct epoch *e, struct block *b, const u256 *td,
+                                     struct chain_head *head, struct epoch_step *step, uint64_t finalised, struct receipt **receipts_out,
+                                     struct arena *a)
+{
+    struct chain *c = im->c;
+    struct state *s = NULL;
+    struct exec_env env;
+    if (c->spec->engine == ENGINE_AURA) {
+        enum aura_verdict v = aura_check_proposer(&b->header, &e->fin.set);
+        if (v != AURA_VALID) return bad(im, from_aura(v));
+    }
+    enum status st = recover_senders(im, b);
+    if (st != OK || im->verdict != BLOCK_VALID) return st;
+    struct receipt *receipts = arena_zalloc(a, b->n_txs + 1, sizeof *receipts);
+    if (receipts == NULL) return E_NOMEM;
+    st = state_open(&s, txn, STATE_LATEST);
+    if (st != OK) return st;
+    block_env_init(&env, c, c->evm, txn, &b->header);
+    st = engine_open_block(&im->verdict, c, &env, s, &b->header, e);
+    if (st == OK && im->verdict == BLOCK_VALID) st = run_transactions(im, &env, s, b, receipts, a);
+    if (st == OK && im->verdict == BLOCK_VALID) st = engine_close_block(&im->verdict, c, &env, s, &b->header);
+    if (st == OK && im->verdict == BLOCK_VALID) st = check_results(im, &env, s, b, receipts, a);
+    if (st != OK || im->verdict != BLOCK_VALID) {
+        state_free(s);
+        return st;
+    }
+    *receipts_out = receipts;
+    return chain_finish_block(head, step, c, txn, e, s, &env, b, receipts, td, finalised);
+}
+
+void chain_publish(struct chain *c, const struct chain_head *head, struct epoch *e_take, const struct chain_event *event)
+{
+    struct epoch old;
+    pthread_mutex_lock(&c->lock);
+    c->head = *head;
+    old = c->epoch;
+    c->epoch = *e_take;
+    pthread_mutex_unlock(&c->lock);
+    *e_take = (struct epoch){0};
+    epoch_fini(&old);
+    if (c->cfg.on_event != NULL) c->cfg.on_event(c->cfg.listener_ctx, event);
+}
+
+static void note_signals(struct chain *c, const struct epoch_step *step, uint64_t number, uint64_t now_ms)
+{
+    pthread_mutex_lock(&c->lock);
+    if (step->changed_set) c->has_pending_signal = false;
+    if (step->signalled && !c->has_pending_signal) {
+        c->has_pending_signal = true;
+        c->pending_signal_block = number;
+    }
+    pthread_mutex_unlock(&c->lock);
+    /* SPEC(aura.md B2): at a change of the set a step may have two proposers: the new set waits for the next step */
+    if (step->changed_set && c->spec->engine == ENGINE_AURA) c->closed_step = aura_step_at(&c->spec->aura, now_ms);
+}
+
+/* validators that let a step go by between parent and child without an empty step (SPEC aura.md B4: benign) */
+static void report_skipped(struct chain *c, const struct import *im)
+{
+    const struct header *h = &im->block.header, *p = &im->parent;
+    if (c->cfg.on_report == NULL || h->has_empty_steps || p->number == 0) return;
+    const struct validators *set = &c->epoch.fin.set;
+    address first = {{0}};
+    for (uint64_t step = p->step + 1; step < h->step && set->n > 0; step++) {
+        const address *skipped = aura_proposer(set, step);
+        if (step != p->step + 1 && address_eq(skipped, &first)) break;
+        if (step == p->step + 1) first = *skipped;
+        report(c, false, skipped, h->number, "skipped its step");
+    }
+}
+
+static enum status import_on_head(enum import_result *result, struct import *im)
+{
+    struct chain *c = im->c;
+    struct kv_txn *txn = NULL;
+    struct epoch e = {0};
+    struct chain_head head;
+    struct epoch_step step;
+    struct receipt *receipts = NULL;
+    uint64_t before = c->head.finalised;
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s == OK) s = epoch_load(&e, c, txn, c->head.number, &c->head.hash);
+    if (s == OK)
+        s = execute_and_write(im, txn, &e, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
+    if (s == OK && im->verdict == BLOCK_VALID) {
+        s = kv_commit(txn);
+        txn = NULL;
+    }
+    kv_abort(txn);
+    if (s == OK && im->verdict == BLOCK_VALID) {
+        report_skipped(c, im); /* by the set that was in force, so before the new one is published */
+        note_signals(c, &step, head.number, im->now_ms);
+        struct chain_event event = {.added = &im->block,
+                                    .n_added = 1,
+                                    .head_receipts = receipts,
+                                    .n_head_receipts = im->block.n_txs,
+                                    .finality_advanced = head.finalised != before};
+        chain_publish(c, &head, &e, &event);
+        *result = IMPORT_HEAD;
+    }
+    epoch_fini(&e);
+    return s;
+}
+
+/* ------------------------------------------------------------ side branches */
+
+static enum status store_side(struct import *im)
+{
+    struct kv_txn *txn;
+    struct block_meta meta = {.td = im->td, .number = im->block.header.number};
+    enum status s = kv_begin(&txn, im->c->kv, true);
+    if (s != OK) return s;
+    s = blocks_put(txn, &im->block, &meta);
+    if (s != OK) {
+        kv_abort(txn);
+        return s;
+    }
+    return kv_commit(txn);
+}
+
+static enum status mark_invalid(struct chain *c, const hash32 *hash, uint64_t number)
+{
+    struct kv_txn *txn;
+    struct block_meta meta = {.number = number, .invalid = true};
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s != OK) return s;
+    s = blocks_put_meta(txn, hash, &meta);
+    if (s != OK) {
+        kv_abort(txn);
+        return s;
+    }
+    return kv_commit(txn);
+}
+
+/* blocks of the branch that ends in im->block, ascending, from fork + 1 on; in the arena */
+static enum status load_branch(struct block **out, size_t *n_out, struct import *im, struct kv_txn *txn, uint64_t fork)
+{
+    uint64_t n64 = im->block.header.number - fork;
+    if (n64 > REORG_MAX) return E_LIMIT;
+    size_t n = (size_t)n64;
+    struct block *list = arena_zalloc(&im->arena, n, sizeof *list);
+    if (list == NULL) return E_NOMEM;
+    list[n - 1] = im->block;
+    for (size_t i = n - 1; i-- > 0;) {
+        enum status s = blocks_get(&list[i], txn, &list[i + 1].header.parent_hash, &im->arena);
+        if (s != OK) return s;
+    }
+    *out = list;
+    *n_out = n;
+    return OK;
+}
+
+/* undo canonical blocks down to fork; their hashes, descending, in the arena */
+static enum status unwind_to(hash32 **removed, size_t *n_removed, struct import *im, struct kv_txn *txn, uint64_t fork)
+{
+    uint64_t head = im->c->head.number;
+    hash32 *list = arena_zalloc(&im->arena, (size_t)(head - fork) + 1, sizeof *list);
+    if (list == NULL) return E_NOMEM;
+    size_t k = 0;
+    struct arena a;
+    arena_init(&a, BLOCK_ARENA_MAX);
+    enum status s = OK;
+    for (uint64_t n = head; n > fork && s == OK; n--) {
+        struct block b;
+        arena_reset(&a);
+        s = blocks_get_canonical_hash(&list[k], txn, n);
+        if (s == OK) s = blocks_get(&b, txn, &list[k], &a);
+        if (s == OK) s = state_unwind(txn, n);
+        if (s == OK) s = blocks_unset_canonical(txn, &b);
+        k++;
+    }
+    arena_fini(&a);
+    *removed = list;
+    *n_removed = k;
+    return s;
+}
+
+static enum status reorganise(enum import_result *result, struct import *im, uint64_t fork)
+{
+    struct chain *c = im->c;
+    struct kv_txn *txn = NULL;
+    struct epoch e = {0};
+    struct block *branch = NULL;
+    hash32 *removed = NULL;
+    size_t n_branch = 0, n_removed = 0, i = 0;
+    struct chain_head head = c->head;
+    struct epoch_step step = {0};
+    struct receipt *receipts = NULL;
+    hash32 fork_hash;
+    struct block_meta fork_meta;
+    uint64_t before = c->head.finalised;
+
+    enum status s = store_side(im); /* so that nothing received is lost if the branch turns out bad further up */
+    if (s == OK) s = kv_begin(&txn, c->kv, true);
+    if (s == OK) s = load_branch(&branch, &n_branch, im, txn, fork);
+    if (s == OK) s = unwind_to(&removed, &n_removed, im, txn, fork);
+    if (s == OK) s = blocks_get_canonical_hash(&fork_hash, txn, fork);
+    if (s == OK) s = blocks_get_meta(&fork_meta, txn, &fork_hash);
+    if (s == OK) s = epoch_load(&e, c, txn, fork, &fork_hash);
+    u256 td = fork_meta.td;
+    for (; s == OK && im->verdict == BLOCK_VALID && i < n_branch; i++) {
+        td = u256_add(td, branch[i].header.difficulty);
+        struct epoch_step one;
+        s = execute_and_write(im, txn, &e, &branch[i], &td, &head, &one, head.finalised, &receipts, &im->arena);
+        if (s == OK && im->verdict == BLOCK_VALID) {
+            step.changed_set |= one.changed_set;
+            step.signalled |= one.signalled;
+        }
+    }
+    if (s == OK && im->verdict == BLOCK_VALID) {
+        s = kv_commit(txn);
+        txn = NULL;
+    }
+    kv_abort(txn);
+    if (s == OK && im->verdict != BLOCK_VALID) {
+        s = mark_invalid(c, &branch[i - 1].hash, branch[i - 1].header.number);
+    } else if (s == OK) {
+        note_signals(c, &step, head.number, im->now_ms);
+        struct chain_event event = {.added = branch,
+                                    .n_added = n_branch,
+                                    .removed = removed,
+                                    .n_removed = n_removed,
+                                    .head_receipts = receipts,
+                                    .n_head_receipts = branch[n_branch - 1].n_txs,
+                                    .finality_advanced = head.finalised != before};
+        chain_publish(c, &head, &e, &event);
+        *result = IMPORT_HEAD;
+    } else if (s == E_NOT_FOUND || s == E_LIMIT) {
+        /* what it would take to go back that far is pruned: the branch stays a side branch */
+        *result = IMPORT_SIDE;
+        s = OK;
+    }
+    epoch_fini(&e);
+    return s;
+}
+
+static enum status import_on_side(enum import_result *result, struct import *im)
+{
+    struct kv_txn *txn;
+    uint64_t fork = 0;
+    bool deep = false;
+    enum status s = kv_begin(&txn, im->c->kv, false);
+    if (s != OK) return s;
+    s = find_fork(&fork, &deep, im, txn);
+    if (s == OK && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
+    if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, fork, deep);
+    kv_abort(txn);
+    if (s != OK || im->verdict != BLOCK_VALID) return s;
+    /* SPEC(aura.md B3): strictly greater total difficulty replaces */
+    if (u256_lt(&im->c->head.td, &im->td)) return reorganise(result, im, fork);
+    *result = IMPORT_SIDE;
+    return store_side(im);
+}
+
+/* ---------------------------------------------------------------- import */
+
+/* everything up to the point where it is known on what the block builds; *result is set when that settles it */
+static enum status prepare(bool *settled, enum import_result *result, uint64_t *retry_ms, struct import *im, bytes rlp)
+{
+    *settled = true;
+    *result = IMPORT_BAD;
+    if (rlp.len > BLOCK_MAX) return bad(im, BLOCK_MALFORMED);
+    bytes rest = rlp;
+    enum status s = block_get(&im->block, &rest, &im->arena, im->err);
+    if (s == E_NOMEM) return s;
+    if (s != OK || rest.len != 0) return bad(im, BLOCK_MALFORMED);
+
+    struct kv_txn *txn;
+    struct block_meta meta;
+    s = kv_begin(&txn, im->c->kv, false);
+    if (s != OK) return s;
+    s = blocks_get_meta(&meta, txn, &im->block.hash);
+    if (s == OK) {
+        *result = meta.invalid ? IMPORT_BAD : IMPORT_KNOWN;
+        if (meta.invalid) im->verdict = BLOCK_BAD_PARENT;
+        kv_abort(txn);
+        return OK;
+    }
+    uint64_t early_ms = 0;
+    if (s == E_NOT_FOUND) {
+        s = OK;
+        im->verdict = check_basic(im->c, &im->block, im->now_ms, &early_ms);
+        if (im->verdict == BLOCK_VALID) s = check_roots(im);
+    }
+    if (s == OK && im->verdict == BLOCK_VALID && early_ms != 0) {
+        kv_abort(txn);
+        *result = IMPORT_EARLY;
+        *retry_ms = early_ms;
+        return OK;
+    }
+    if (s == OK && im->verdict == BLOCK_VALID) {
+        s = blocks_get_meta(&im->parent_meta, txn, &im->block.header.parent_hash);
+        if (s == E_NOT_FOUND) {
+            kv_abort(txn);
+            *result = IMPORT_ORPHAN;
+            return OK;
+        }
+        if (s == OK && im->parent_meta.invalid) im->verdict = BLOCK_BAD_PARENT;
+        if (s == OK && im->verdict == BLOCK_VALID) {
+            s = blocks_get_header(&im->parent, txn, &im->block.header.parent_hash, &im->arena);
+            if (s == OK) im->verdict = check_parent(im->c, &im->block.header, &im->parent);
+        }
+    }
+    kv_abort(txn);
+    if (s == OK && im->verdict == BLOCK_VALID) {
+        im->td = u256_add(im->parent_meta.td, im->block.header.difficulty);
+        *settled = false;
+    }
+    return s;
+}
+
+enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c, bytes block_rlp,
+                         uint64_t now_ms, struct err *err)
+{
+    struct import im = {.c = c, .now_ms = now_ms, .verdict = BLOCK_VALID, .err = err};
+    if (err != NULL) err->text[0] = '\0';
+    arena_init(&im.arena, BLOCK_ARENA_MAX);
+    enum import_result r = IMPORT_BAD;
+    uint64_t retry = 0;
+    bool settled;
+    enum status s = prepare(&settled, &r, &retry, &im, block_rlp);
+    if (s == OK && !settled) {
+        bool on_head = hash_eq(&im.block.header.parent_hash, &c->head.hash);
+        s = on_head ? import_on_head(&r, &im) : import_on_side(&r, &im);
+        if (s == OK && im.verdict == BLOCK_VALID && c->spec->engine == ENGINE_AURA) {
+            note_seal(c, &im.block.header, &im.block.hash);
+        }
+    }
+    if (s == OK && im.verdict != BLOCK_VALID) {
+        r = IMPORT_BAD;
+        if (err != NULL && err->text[0] == '\0')
+            IGNORE(err_set(err, E_INVALID, "%s", block_verdict_text(im.verdict)), "only text");
+        if (im.verdict == BLOCK_STEP && aura_check_signature(&im.block.header) == AURA_VALID)
+            report(c, true, &im.block.header.author, im.block.header.number, "step not after the parent's");
+    }
+    arena_fini(&im.arena);
+    if (s != OK) return s;
+    *result = r;
+    *verdict = im.verdict;
+    if (r == IMPORT_EARLY) *retry_ms = retry;
+    return OK;
+}

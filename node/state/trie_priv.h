@@ -1,0 +1,79 @@
+/* trie_priv.h: what the files of the trie share: nibbles, nodes and their RLP. */
+#ifndef NODE_STATE_TRIE_PRIV_H
+#define NODE_STATE_TRIE_PRIV_H
+
+#include "node/state/trie.h"
+
+enum { TRIE_KEY_NIBBLES = 64, TRIE_ROOT_MARK = 0x10 };
+
+enum trie_kind { TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
+
+/* a reference to a node: none (node NULL, ref_len 0); by hash (ref_len 32); by its RLP in place (ref_len < 32). ref is out of date when
+ * node->unhashed. */
+struct trie_child {
+    struct trie_node *node; /* NULL until it is needed */
+    uint8_t ref_len;
+    uint8_t ref[32];
+};
+
+struct trie_node {
+    uint8_t kind;
+    bool dirty;    /* differs from what the table holds at its path */
+    bool unhashed; /* changed since its parent's ref was made */
+    bool in_table; /* the table has an entry at its path */
+    uint8_t n_nibbles;
+    bytes rlp; /* valid unless unhashed */
+};
+struct trie_leaf {
+    struct trie_node head;
+    uint8_t nibbles[TRIE_KEY_NIBBLES];
+    bytes value;
+};
+struct trie_extension {
+    struct trie_node head;
+    uint8_t nibbles[TRIE_KEY_NIBBLES];
+    struct trie_child child;
+};
+struct trie_branch {
+    struct trie_node head;
+    struct trie_child child[16];
+};
+
+struct trie {
+    struct arena *arena;
+    struct kv_txn *txn;
+    unsigned table;
+    bytes prefix;
+    bool blank, root_read;
+    struct trie_child root;
+    struct trie_gone *gone; /* paths whose entries are to go */
+    uint8_t path[TRIE_KEY_NIBBLES]; /* of the node that is being looked at */
+};
+
+static inline void nibbles_of(uint8_t *dst, bytes key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        dst[2 * i] = key.ptr[i] >> 4;
+        dst[2 * i + 1] = key.ptr[i] & 15;
+    }
+}
+
+static inline size_t common_prefix(const uint8_t *a, const uint8_t *b, size_t max)
+{
+    size_t n = 0;
+    while (n < max && a[n] == b[n]) n++;
+    return n;
+}
+
+/** hex_prefix: Yellow Paper, appendix C; dst has room for n / 2 + 1 bytes; ret the length */
+size_t hex_prefix(uint8_t *dst, const uint8_t *nibbles, size_t n, bool leaf);
+/** hex_prefix_get: ret false when it is no such thing or too long */
+bool hex_prefix_get(uint8_t nibbles[static TRIE_KEY_NIBBLES], uint8_t *n, bool *leaf, bytes in);
+/** trie_decode: a node from its RLP; with the arena's copy of it in node->rlp.  ret OK | E_CORRUPT | E_NOMEM */
+MUST_CHECK enum status trie_decode(struct trie_node **out, struct arena *a, bytes raw);
+/** trie_resolve: read the child's node, whose path is t->path[0..depth), if that has not been done. */
+MUST_CHECK enum status trie_resolve(struct trie *t, struct trie_child *c, size_t depth);
+/** trie_resolve_root: t->root.node stays NULL when the trie is empty. */
+MUST_CHECK enum status trie_resolve_root(struct trie *t);
+
+#endif
