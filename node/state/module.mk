@@ -1,0 +1,2 @@
+SRCS := trie.c trie_build.c trie_proof.c
+USES := lib/base lib/codec lib/crypto lib/eth node/evm node/store node/state
