@@ -1,6 +1,9 @@
-/* http_server.h: HTTP/1.1 and WebSocket server on libwebsockets: keep-alive, pipelining, TLS, limits. One thread of its own per server
+/* http_server.h: HTTP/1.1 and WebSocket server: keep-alive, pipelining, TLS, limits. One thread of its own per server
  * (http_server_start), which calls the handler with whole requests; a handler answers at once or keeps the request and answers
  * later from any thread.
+ *
+ * On epoll, http_parser, wslay and OpenSSL. libwebsockets 4.1.6 was tried first: two POSTs in one segment hang it, spinning,
+ * for all its clients.
  *
  * Every byte of a client is bounded: head 16 KiB, body max_body, idle connections are closed, at most max_connections. */
 #ifndef LIB_NET_HTTP_SERVER_H
@@ -40,7 +43,7 @@ struct http_server_config {
 MUST_CHECK enum status http_server_start(struct http_server **out, const struct http_server_config *cfg, const struct http_handler *h,
                                          struct err *err);
 /** http_server_stop: stop accepting, drop connections, join the thread, free. Kept requests must have been answered or are dropped. */
-void http_server_stop(struct http_server *s);
+void http_server_stop(struct http_server *s); /* NULL allowed */
 uint16_t http_server_port(const struct http_server *s);
 void http_server_wake(struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
@@ -68,7 +71,8 @@ void http_respond(struct http_request *r, int status, const char *content_type, 
 void http_respond_take(struct http_request *r, int status, const char *content_type, uint8_t *body, size_t len,
                        const struct http_header *headers, size_t n_headers);
 
-/** ws_send: queue one text message; any thread.  ret OK | E_CLOSED | E_LIMIT: client too slow, connection is being dropped */
+/** ws_send: queue one text message; any thread, until ws_close has returned for it (a caller on another thread holds a lock that ws_close takes).
+ *  ret OK | E_CLOSED | E_LIMIT: client too slow, connection is being dropped */
 MUST_CHECK enum status ws_send(struct ws_conn *c, bytes text);
 /** ws_user: a pointer of the handler's, NULL at open. */
 void ws_set_user(struct ws_conn *c, void *user);
