@@ -1,2 +1,3 @@
-SRCS := hex.c rlp.c
+SRCS := hex.c json.c rlp.c
 USES := lib/base lib/codec
+PKGS := jansson

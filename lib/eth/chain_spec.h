@@ -45,6 +45,13 @@ struct at_address {
     address value;
 };
 
+/* OpenEthereum, Nethermind: code of an account that is replaced at the start of a block */
+struct rewrite_code {
+    uint64_t at;
+    address addr;
+    bytes code;
+};
+
 struct aura_params {
     struct at_u64 *step_duration; /* seconds; n >= 1; first at 0 */
     size_t n_step_duration;
@@ -57,13 +64,16 @@ struct aura_params {
     size_t n_block_reward;
     struct at_address *block_reward_contract; /* by blockRewardContractAddress + Transition and ...Transitions */
     size_t n_block_reward_contract;
-    bytes block_reward_contract_code;
+    bytes block_reward_contract_code; /* if not empty: used instead of an address, from blockRewardContractTransition on */
+    uint64_t block_reward_contract_code_at;
     uint64_t maximum_uncle_count_transition, maximum_uncle_count;
     uint64_t empty_steps_transition, maximum_empty_steps, strict_empty_steps_transition;
     uint64_t two_thirds_majority_transition;
     struct at_address *randomness_contract, *block_gas_limit_contract;
     size_t n_randomness_contract, n_block_gas_limit_contract;
     uint64_t posdao_transition;
+    struct rewrite_code *rewrites; /* ascending by at: rewriteBytecodeTransitions, rewriteBytecode */
+    size_t n_rewrites;
 };
 
 enum builtin_id { BUILTIN_NONE, BUILTIN_ECRECOVER, BUILTIN_SHA256, BUILTIN_RIPEMD160, BUILTIN_IDENTITY, BUILTIN_MODEXP,
@@ -185,7 +195,7 @@ struct spec_genesis {
 struct chain_spec {
     char name[64], data_dir[64];
     enum engine_kind engine;
-    struct aura_params aura;    /* ENGINE_AURA */
+    struct aura_params aura;    /* ENGINE_AURA; ENGINE_BASIC_AUTHORITY: validators, and durationLimit as step_duration */
     uint64_t network_id, chain_id;
     char subprotocol[16];
     uint64_t account_start_nonce, maximum_extra_data_size, min_gas_limit, gas_limit_bound_divisor;
@@ -206,6 +216,8 @@ struct chain_spec {
     uint64_t base_fee_denominator, elasticity_multiplier;
     bool has_fee_collector;
     address fee_collector; /* eip1559FeeCollector */
+    uint64_t fee_collector_transition; /* eip1559FeeCollectorTransition, never if absent */
+    uint64_t base_fee_min_transition;  /* eip1559BaseFeeMinValueTransition, 0 if absent */
 #define X(field, key, def) uint64_t field;
     SPEC_TRANSITIONS(X)
 #undef X
@@ -228,6 +240,11 @@ MUST_CHECK enum status chain_spec_parse(struct chain_spec *out, bytes json, stru
 void chain_spec_fini(struct chain_spec *spec);
 /** chain_spec_rules: what is in force in the block with that number and timestamp. */
 void chain_spec_rules(struct rules *out, const struct chain_spec *spec, uint64_t number, uint64_t timestamp);
+/** Names of builtins in a spec: ecrecover sha256 ripemd160 identity modexp alt_bn128_add alt_bn128_mul alt_bn128_pairing blake2_f
+ *  kzg_point_evaluation bls12_381_g1_add bls12_381_g1_multiexp (or _g1_msm) bls12_381_g2_add bls12_381_g2_multiexp (or _g2_msm)
+ *  bls12_381_pairing bls12_381_fp_to_g1 bls12_381_fp2_to_g2. Pricing: linear{base,word} modexp{divisor} modexp2565{}
+ *  alt_bn128_const_operations{price} alt_bn128_pairing{base,pair} blake2_f{gas_per_round} fixed{} (the EIP's own gas, as for
+ *  bls12_const_operations, bls12_g1_multiexp, bls12_g2_multiexp, bls12_pairing), or a map block -> {info, price}. */
 /** chain_spec_builtin: the precompile at an address in that block, or NULL; *price is the price in force. */
 const struct spec_account *chain_spec_builtin(const struct builtin_price **price, const struct chain_spec *spec, const address *addr,
                                               uint64_t number);
