@@ -1,0 +1,3 @@
+SRCS := member.c
+USES := lib/base lib/codec lib/net node/member
+PKGS := jansson

@@ -1,0 +1,3 @@
+SRCS := report.c
+USES := lib/base orchestrator/report
+PKGS := jansson

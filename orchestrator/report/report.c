@@ -1,0 +1,94 @@
+#include "orchestrator/report/report.h"
+
+#include "lib/base/clock.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+void report_init(struct report *r, bool quiet)
+{
+    *r = (struct report){.quiet = quiet, .columns = 80, .start_ms = clock_mono_ms()};
+    const char *term = getenv("TERM");
+    r->is_terminal = isatty(2) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+    struct winsize w;
+    if (r->is_terminal && ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20) r->columns = w.ws_col;
+}
+
+static const char *seconds(char dst[static 32], uint64_t ms)
+{
+    (void)snprintf(dst, 32, "%llu.%llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000 / 100));
+    return dst;
+}
+
+static void end_step(struct report *r, const char *mark)
+{
+    if (!r->open) return;
+    r->open = false;
+    if (r->quiet) return;
+    char t[32];
+    uint64_t ms = clock_mono_ms() - r->step_ms;
+    if (r->is_terminal) fprintf(stderr, "\r\x1b[K  %s  %.*s  %s\n", mark, (int)(r->columns - 20), r->step, seconds(t, ms));
+    else fprintf(stderr, "%s: %s (%s)\n", mark, r->step, seconds(t, ms));
+}
+
+void report_step(struct report *r, const char *fmt, ...)
+{
+    end_step(r, "done");
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(r->step, sizeof r->step, fmt, ap);
+    va_end(ap);
+    r->step_ms = clock_mono_ms();
+    r->open = true;
+    if (!r->quiet && r->is_terminal) {
+        fprintf(stderr, "  ...   %.*s", (int)(r->columns - 20), r->step);
+        fflush(stderr);
+    }
+}
+
+void report_note(struct report *r, const char *fmt, ...)
+{
+    if (r->quiet || !r->is_terminal || !r->open) return;
+    char text[160], t[32];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    char line[400];
+    (void)snprintf(line, sizeof line, "  ...   %s: %s (%s)", r->step, text, seconds(t, clock_mono_ms() - r->step_ms));
+    fprintf(stderr, "\r\x1b[K%.*s", (int)r->columns - 1, line);
+    fflush(stderr);
+}
+
+void report_warn(struct report *r, const char *fmt, ...)
+{
+    if (r->is_terminal && r->open && !r->quiet) fputs("\r\x1b[K", stderr);
+    char text[1000];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "warning: %s\n", text);
+}
+
+void report_done(struct report *r)
+{
+    end_step(r, "done");
+}
+
+void report_fail(struct report *r)
+{
+    end_step(r, "FAILED");
+}
+
+void report_error(const struct err *err)
+{
+    fprintf(stderr, "poa-deploy: error: %s\n", err_text(err));
+}
+
+void report_json(const json_t *doc)
+{
+    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0) fputs("{}", stdout);
+    fputc('\n', stdout);
+    fflush(stdout);
+}

@@ -1,0 +1,3 @@
+SRCS := settings.c
+USES := lib/base lib/codec lib/eth orchestrator/settings
+PKGS := jansson

@@ -1,0 +1,376 @@
+#include "orchestrator/settings/settings.h"
+
+#include "lib/base/buf.h"
+#include "lib/base/file.h"
+#include "lib/codec/yaml.h"
+#include "lib/eth/units.h"
+
+#include <regex.h>
+
+#define INT SETTING_INT
+#define ENUM SETTING_ENUM
+#define BOOL SETTING_BOOL
+#define STR SETTING_STR
+#define LIST SETTING_LIST
+#define ADDR SETTING_ADDR
+#define URL SETTING_URL
+#define FILE_ SETTING_FILE
+const struct setting_info SETTING_TABLE[SETTING_N] = {
+#define FILE FILE_
+#define S(field, kind, path, flag, def, allowed, name, help) {#field, kind, path, flag, def, allowed, name, help},
+#include "orchestrator/settings/settings.def"
+#undef S
+#undef FILE
+};
+#undef INT
+#undef ENUM
+#undef BOOL
+#undef STR
+#undef LIST
+#undef ADDR
+#undef URL
+#undef FILE_
+
+enum { VALUE_MAX = 64 << 10, NAME_SUGGEST_MAX = 3 };
+
+static char *copy_text(const char *s)
+{
+    char *p = strdup(s);
+    if (p == NULL) BUG("out of memory for a setting");
+    return p;
+}
+
+void settings_init(struct settings *s)
+{
+    *s = (struct settings){.problems = json_array()};
+    if (s->problems == NULL) BUG("out of memory");
+    for (size_t i = 0; i < SETTING_N; i++) {
+        s->value[i] = copy_text(SETTING_TABLE[i].def);
+        memcpy(s->origin[i], "default", 8);
+    }
+}
+
+void settings_fini(struct settings *s)
+{
+    for (size_t i = 0; i < SETTING_N; i++)
+        free(s->value[i]);
+    json_decref(s->problems);
+    *s = (struct settings){0};
+}
+
+void settings_problem(struct settings *s, const char *fmt, ...)
+{
+    char text[1200];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    json_array_append_new(s->problems, json_string(text));
+}
+
+static void set(struct settings *s, size_t i, const char *value, const char *origin)
+{
+    free(s->value[i]);
+    s->value[i] = copy_text(value);
+    (void)snprintf(s->origin[i], sizeof s->origin[i], "%s", origin);
+}
+
+bool settings_take_flag(struct settings *s, const char *flag, const char *value)
+{
+    for (size_t i = 0; i < SETTING_N; i++) {
+        if (strcmp(SETTING_TABLE[i].flag, flag) != 0) continue;
+        if (SETTING_TABLE[i].kind == SETTING_LIST && s->origin[i][0] == '-' && s->value[i][0] != '\0') {
+            /* a list flag may be given again and again */
+            size_t n = strlen(s->value[i]) + strlen(value) + 2;
+            char *both = malloc(n);
+            if (both == NULL) BUG("out of memory for a setting");
+            (void)snprintf(both, n, "%s,%s", s->value[i], value);
+            free(s->value[i]);
+            s->value[i] = both;
+        } else {
+            set(s, i, value, flag);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ file */
+
+static size_t find_path(const char *path)
+{
+    size_t i = 0;
+    while (i < SETTING_N && strcmp(SETTING_TABLE[i].path, path) != 0)
+        i++;
+    return i;
+}
+
+/* scalar or list of scalars as text; false: neither */
+static bool node_text(struct buf *out, const json_t *v)
+{
+    if (json_is_string(v)) {
+        buf_put_str(out, json_string_value(v));
+    } else if (json_is_integer(v)) {
+        buf_printf(out, "%lld", (long long)json_integer_value(v));
+    } else if (json_is_boolean(v)) {
+        buf_put_str(out, json_is_true(v) ? "true" : "false");
+    } else if (json_is_real(v)) {
+        buf_printf(out, "%.17g", json_real_value(v));
+    } else if (json_is_array(v)) {
+        size_t i;
+        const json_t *e;
+        json_array_foreach(v, i, e)
+        {
+            if (i > 0) buf_put_u8(out, ',');
+            if (json_is_array(e) || !node_text(out, e)) return false;
+        }
+    } else if (!json_is_null(v)) {
+        return false;
+    }
+    return true;
+}
+
+static void take_node(struct settings *s, const char *file, const char *path, const json_t *v)
+{
+    char origin[64];
+    size_t i = find_path(path);
+    (void)snprintf(origin, sizeof origin, "%s in %s", path, file);
+    if (i == SETTING_N) {
+        settings_problem(s, "%s: no such setting; `poa-deploy new --help` lists them all", origin);
+        return;
+    }
+    struct buf text;
+    buf_init(&text, VALUE_MAX);
+    if (!node_text(&text, v) || (json_is_array(v) && SETTING_TABLE[i].kind != SETTING_LIST))
+        settings_problem(s, "%s: must be a %s", origin, SETTING_TABLE[i].kind == SETTING_LIST ? "list" : "single value");
+    else if (s->origin[i][0] != '-')
+        set(s, i, buf_cstr(&text), origin);
+    buf_fini(&text);
+}
+
+void settings_take_file(struct settings *s, const char *file_name, bytes yaml)
+{
+    struct err err = {0};
+    json_t *doc = NULL;
+    const char *base = strrchr(file_name, '/');
+    base = base == NULL ? file_name : base + 1;
+    if (yaml_get(&doc, yaml, &err) != OK) {
+        settings_problem(s, "%s: %s", file_name, err_text(&err));
+        return;
+    }
+    if (!json_is_object(doc) && !json_is_null(doc)) settings_problem(s, "%s: must be a mapping of settings", file_name);
+    const char *key, *sub;
+    json_t *v, *w;
+    json_object_foreach(doc, key, v)
+    {
+        if (!json_is_object(v)) {
+            take_node(s, base, key, v);
+            continue;
+        }
+        json_object_foreach(v, sub, w)
+        {
+            char path[128];
+            (void)snprintf(path, sizeof path, "%.60s.%.60s", key, sub);
+            take_node(s, base, path, w);
+        }
+    }
+    json_decref(doc);
+}
+
+/* ----------------------------------------------------------------- check */
+
+const char *settings_get(const struct settings *s, enum setting_id id)
+{
+    return s->value[id];
+}
+
+bool settings_is_default(const struct settings *s, enum setting_id id)
+{
+    return strcmp(s->origin[id], "default") == 0;
+}
+
+static bool get_int(uint64_t *out, const char *text)
+{
+    if (*text == '\0' || strlen(text) > 18) return false;
+    uint64_t v = 0;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9') return false;
+        v = v * 10 + (uint64_t)(*text - '0');
+    }
+    *out = v;
+    return true;
+}
+
+uint64_t settings_get_int(const struct settings *s, enum setting_id id)
+{
+    uint64_t v;
+    if (!get_int(&v, s->value[id])) BUG("settings_get_int of an unchecked setting");
+    return v;
+}
+
+static bool matches(const char *pattern, const char *text)
+{
+    regex_t re;
+    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0) BUG("bad expression in settings.def");
+    bool ok = regexec(&re, text, 0, NULL, 0) == 0;
+    regfree(&re);
+    return ok;
+}
+
+/* the flag a person would use, with where the value came from if that was a file */
+static const char *where(const struct settings *s, size_t i, char dst[static 160])
+{
+    if (s->origin[i][0] == '-' || strcmp(s->origin[i], "default") == 0)
+        (void)snprintf(dst, 160, "%s (%s)", SETTING_TABLE[i].flag, SETTING_TABLE[i].path);
+    else (void)snprintf(dst, 160, "%s", s->origin[i]);
+    return dst;
+}
+
+static void check_int(struct settings *s, size_t i)
+{
+    char w[160];
+    uint64_t v, min = 0, max = 0;
+    if (sscanf(SETTING_TABLE[i].allowed, "%lu-%lu", &min, &max) != 2) BUG("bad range in settings.def");
+    if (!get_int(&v, s->value[i]) || v < min || v > max)
+        settings_problem(s, "%s: '%s' is not allowed: %s is a whole number from %llu to %llu", where(s, i, w), s->value[i],
+                         SETTING_TABLE[i].name, (unsigned long long)min, (unsigned long long)max);
+}
+
+static bool in_enum(const char *allowed, const char *value)
+{
+    size_t n = strlen(value);
+    for (const char *p = allowed; n > 0 && p != NULL; p = strchr(p, '|'), p = p == NULL ? NULL : p + 1)
+        if (strncmp(p, value, n) == 0 && (p[n] == '|' || p[n] == '\0')) return true;
+    return false;
+}
+
+static void check_list(struct settings *s, size_t i)
+{
+    char w[160], *copy = copy_text(s->value[i]), *save = NULL;
+    for (char *item = strtok_r(copy, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save))
+        if (!matches(SETTING_TABLE[i].allowed, item))
+            settings_problem(s, "%s: '%s' is not allowed: each entry must match %s", where(s, i, w), item, SETTING_TABLE[i].allowed);
+    free(copy);
+}
+
+static void check_one(struct settings *s, size_t i)
+{
+    const struct setting_info *t = &SETTING_TABLE[i];
+    const char *v = s->value[i];
+    char w[160];
+    address a;
+    if (*v == '\0' && *t->def == '\0') return; /* optional and not given */
+    switch (t->kind) {
+    case SETTING_INT: check_int(s, i); break;
+    case SETTING_ENUM:
+        if (!in_enum(t->allowed, v)) settings_problem(s, "%s: '%s' is not allowed: %s is one of %s", where(s, i, w), v, t->name, t->allowed);
+        break;
+    case SETTING_BOOL:
+        if (!in_enum("true|false", v)) settings_problem(s, "%s: '%s' is not allowed: true or false", where(s, i, w), v);
+        break;
+    case SETTING_STR:
+        if (*t->allowed != '\0' && !matches(t->allowed, v))
+            settings_problem(s, "%s: '%s' is not allowed: %s must match %s", where(s, i, w), v, t->name, t->allowed);
+        break;
+    case SETTING_LIST: check_list(s, i); break;
+    case SETTING_ADDR:
+        if (strncmp(v, "0x", 2) != 0 || address_get(&a, bytes_str(v)) != OK)
+            settings_problem(s, "%s: '%s' is not allowed: %s is 0x and 40 hexadecimal digits", where(s, i, w), v, t->name);
+        else if (address_is_zero(&a)) settings_problem(s, "%s: the zero address cannot be an admin", where(s, i, w));
+        break;
+    case SETTING_URL:
+        if (!matches("^https?://[^ /]+(/.*)?$", v))
+            settings_problem(s, "%s: '%s' is not allowed: %s is an http:// or https:// URL", where(s, i, w), v, t->name);
+        break;
+    case SETTING_FILE:
+        if (!file_exists(v)) settings_problem(s, "%s: the file '%s' does not exist", where(s, i, w), v);
+        break;
+    }
+}
+
+static size_t count_list(const char *v)
+{
+    if (*v == '\0') return 0;
+    size_t n = 1;
+    for (; *v != '\0'; v++)
+        n += *v == ',';
+    return n;
+}
+
+static void check_together(struct settings *s, bool join)
+{
+    char w[160];
+    uint64_t regions;
+    size_t named = count_list(SETTING(s, locations));
+    if (get_int(&regions, SETTING(s, regions)) && named > 0 && named != regions)
+        settings_problem(s, "%s: %zu regions are named, but %s is %llu: name each region, or none", where(s, SETTING_ID_locations, w),
+                         named, SETTING_TABLE[SETTING_ID_regions].flag, (unsigned long long)regions);
+    if (strcmp(SETTING(s, target), "azure") == 0 && named == 0)
+        settings_problem(s, "--locations (regions.locations): missing: Azure needs the name of each region, e.g. --locations westeurope");
+    if (join && *SETTING(s, data_url) == '\0')
+        settings_problem(s, "--data-url (join.dataUrl): missing: the data URL that a member of the network gave you, e.g. --data-url http://127.0.1.1");
+    if (!join && *SETTING(s, data_url) != '\0')
+        settings_problem(s, "--data-url (join.dataUrl): only `poa-deploy join` takes it; `new` makes a network of its own");
+    if (join) {
+        static const enum setting_id fixed[] = {SETTING_ID_network_id, SETTING_ID_evm, SETTING_ID_step, SETTING_ID_gas_limit,
+                                                SETTING_ID_alloc, SETTING_ID_compat, SETTING_ID_tx_permission};
+        for (size_t k = 0; k < COUNT_OF(fixed); k++)
+            if (!settings_is_default(s, fixed[k]))
+                settings_problem(s, "%s: the network that you join has decided this; leave it out", where(s, fixed[k], w));
+    }
+    char *copy = copy_text(SETTING(s, alloc)), *save = NULL;
+    for (char *item = strtok_r(copy, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
+        const char *eq = strchr(item, '=');
+        u256 wei;
+        if (eq != NULL && units_get_wei(&wei, bytes_str(eq + 1)) != OK)
+            settings_problem(s, "%s: '%s' is no amount: use wei, or a unit as in 1.5ether", where(s, SETTING_ID_alloc, w), eq + 1);
+    }
+    free(copy);
+}
+
+enum status settings_check(struct settings *s, bool join)
+{
+    for (size_t i = 0; i < SETTING_N; i++)
+        check_one(s, i);
+    check_together(s, join);
+    return json_array_size(s->problems) == 0 ? OK : E_INVALID;
+}
+
+const char *settings_location(const struct settings *s, unsigned r, char dst[static 64])
+{
+    const char *v = SETTING(s, locations);
+    for (unsigned i = 1; i < r && *v != '\0'; i++) {
+        const char *comma = strchr(v, ',');
+        v = comma == NULL ? "" : comma + 1;
+    }
+    if (*v == '\0') (void)snprintf(dst, 64, "local%u", r);
+    else (void)snprintf(dst, 64, "%.*s", (int)strcspn(v, ","), v);
+    return dst;
+}
+
+void settings_put_yaml(const struct settings *s, struct buf *out)
+{
+    char section[64] = "";
+    buf_put_str(out, "# The settings of this deployment, resolved. Change nothing here while it runs.\n");
+    for (size_t i = 0; i < SETTING_N; i++) {
+        const char *path = SETTING_TABLE[i].path, *dot = strchr(path, '.');
+        if (s->value[i][0] == '\0') continue;
+        size_t n = dot == NULL ? 0 : (size_t)(dot - path);
+        if (n > 0 && (strncmp(section, path, n) != 0 || section[n] != '\0')) {
+            (void)snprintf(section, sizeof section, "%.*s", (int)n, path);
+            buf_printf(out, "%s:\n", section);
+        }
+        const char *key = dot == NULL ? path : dot + 1;
+        if (SETTING_TABLE[i].kind == SETTING_INT) {
+            buf_printf(out, "%s%s: %s\n", n > 0 ? "  " : "", key, s->value[i]);
+            continue;
+        }
+        /* single quotes: YAML takes all else as it stands */
+        buf_printf(out, "%s%s: '", n > 0 ? "  " : "", key);
+        for (const char *p = s->value[i]; *p != '\0'; p++) {
+            if (*p == '\'') buf_put_u8(out, '\'');
+            buf_put_u8(out, (uint8_t)*p);
+        }
+        buf_put_str(out, "'\n");
+    }
+}

@@ -1,0 +1,290 @@
+#include "orchestrator/target/keeper.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/codec/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROGRAMS_MAX = 128, STOP_WAIT_MS = 10000, QUICK_DEATH_MS = 10000, BACKOFF_MAX_MS = 30000, LAUNCH_MAX = 4 << 20 };
+
+struct program {
+    const char *name, *cwd;
+    char **argv; /* strings borrowed from the document */
+    int stop_order;
+    pid_t pid;
+    uint64_t started_ms, next_start_ms, backoff_ms;
+    unsigned starts;
+};
+
+struct keeper {
+    char dir[3500];
+    json_t *launch;
+    struct program programs[PROGRAMS_MAX];
+    size_t n;
+    int lock_fd;
+};
+
+static void local_path(char dst[static 4096], const char *dir, const char *name)
+{
+    (void)snprintf(dst, 4096, "%s/local/%s", dir, name);
+}
+
+static enum status load(struct keeper *k, struct err *err)
+{
+    char path[4096];
+    local_path(path, k->dir, "launch.json");
+    struct buf b;
+    buf_init(&b, LAUNCH_MAX);
+    enum status s = file_read(&b, path, err);
+    if (s == OK) s = json_parse(&k->launch, buf_view(&b), err);
+    buf_fini(&b);
+    if (s != OK) return s;
+    json_t *list = json_object_get(k->launch, "programs");
+    if (json_array_size(list) > PROGRAMS_MAX) return err_set(err, E_LIMIT, "%s: more than %d programs", path, PROGRAMS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *p = json_array_get(list, i), *argv = json_object_get(p, "argv");
+        struct program *g = &k->programs[k->n];
+        *g = (struct program){.name = json_string_value(json_object_get(p, "name")),
+                              .cwd = json_string_value(json_object_get(p, "cwd")),
+                              .stop_order = (int)json_integer_value(json_object_get(p, "stopOrder"))};
+        size_t n = json_array_size(argv);
+        g->argv = calloc(n + 1, sizeof *g->argv);
+        if (g->argv == NULL) return E_NOMEM;
+        k->n++;
+        for (size_t a = 0; a < n; a++)
+            g->argv[a] = (char *)(uintptr_t)json_string_value(json_array_get(argv, a));
+        if (g->name == NULL || n == 0) return err_set(err, E_INVALID, "%s: program %zu has no name or argv", path, i);
+    }
+    return OK;
+}
+
+static void save_programs(const struct keeper *k)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < k->n; i++) {
+        const struct program *p = &k->programs[i];
+        json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:I}", "name", p->name, "pid", (int)p->pid, "starts", (int)p->starts,
+                                              "startedMs", (json_int_t)p->started_ms));
+    }
+    char path[4096], *text = json_dumps(list, JSON_INDENT(1));
+    local_path(path, k->dir, "programs.json");
+    if (text != NULL) IGNORE(file_write_atomic(path, bytes_str(text), 0644, NULL), "for status only");
+    free(text);
+    json_decref(list);
+}
+
+/* in the child: nothing but async-signal-safe calls */
+NORETURN static void become(const struct program *p, int log_fd, const sigset_t *mask, pid_t keeper)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != keeper) _exit(111); /* the keeper died in between */
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    int null = open("/dev/null", O_RDONLY);
+    if (null >= 0) dup2(null, 0);
+    dup2(log_fd, 1);
+    dup2(log_fd, 2);
+    if (p->cwd != NULL && chdir(p->cwd) != 0) _exit(112);
+    execv(p->argv[0], p->argv);
+    _exit(113);
+}
+
+static void start(struct keeper *k, struct program *p, const sigset_t *mask)
+{
+    char path[4096], name[200];
+    (void)snprintf(name, sizeof name, "log/%.150s.log", p->name);
+    local_path(path, k->dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    pid_t self = getpid();
+    uint64_t now = clock_mono_ms();
+    p->pid = fd < 0 ? -1 : fork();
+    if (p->pid == 0) become(p, fd, mask, self);
+    if (fd >= 0) close(fd);
+    if (p->pid < 0) {
+        p->pid = 0;
+        p->next_start_ms = now + 1000;
+        log_error("keeper", "cannot start name=%s: %s", p->name, strerror(errno));
+        return;
+    }
+    p->started_ms = now;
+    p->starts++;
+    log_info("keeper", "started name=%s pid=%d", p->name, (int)p->pid);
+}
+
+static void reap(struct keeper *k)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (size_t i = 0; i < k->n; i++) {
+            struct program *p = &k->programs[i];
+            if (p->pid != pid) continue;
+            uint64_t now = clock_mono_ms();
+            bool quick = now - p->started_ms < QUICK_DEATH_MS;
+            p->backoff_ms = !quick ? 0 : p->backoff_ms == 0 ? 1000 : p->backoff_ms * 2;
+            if (p->backoff_ms > BACKOFF_MAX_MS) p->backoff_ms = BACKOFF_MAX_MS;
+            /* the first death is answered at once, also a quick one: a node that was killed comes back within its lease */
+            p->next_start_ms = now + (p->starts <= 1 ? 0 : p->backoff_ms);
+            p->pid = 0;
+            if (WIFSIGNALED(status)) log_warn("keeper", "died name=%s signal=%d", p->name, WTERMSIG(status));
+            else log_warn("keeper", "ended name=%s exit=%d", p->name, WEXITSTATUS(status));
+        }
+    }
+}
+
+static void stop_all(struct keeper *k)
+{
+    for (int order = 0; order <= 9; order++) {
+        size_t left = 0;
+        for (size_t i = 0; i < k->n; i++) {
+            if (k->programs[i].stop_order != order || k->programs[i].pid == 0) continue;
+            kill(k->programs[i].pid, SIGTERM);
+            left++;
+        }
+        uint64_t end = clock_mono_ms() + STOP_WAIT_MS;
+        bool killed = false;
+        while (left > 0) {
+            int status;
+            pid_t pid = waitpid(-1, &status, WNOHANG);
+            if (pid > 0) {
+                for (size_t i = 0; i < k->n; i++) {
+                    if (k->programs[i].pid != pid) continue;
+                    k->programs[i].pid = 0;
+                    if (k->programs[i].stop_order == order) left--;
+                }
+                continue;
+            }
+            if (pid < 0) break;
+            if (!killed && clock_mono_ms() > end) {
+                killed = true;
+                for (size_t i = 0; i < k->n; i++)
+                    if (k->programs[i].stop_order == order && k->programs[i].pid != 0) kill(k->programs[i].pid, SIGKILL);
+            }
+            clock_sleep_ms(10);
+        }
+    }
+}
+
+enum status keeper_run(const char *workspace_dir, struct err *err)
+{
+    struct keeper k = {.lock_fd = -1};
+    (void)snprintf(k.dir, sizeof k.dir, "%s", workspace_dir);
+    char path[4096], pid_text[32];
+    local_path(path, k.dir, "keeper.lock");
+    k.lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (k.lock_fd < 0) return err_set(err, status_from_errno(errno), "cannot open %s: %s", path, strerror(errno));
+    enum status s = OK;
+    if (flock(k.lock_fd, LOCK_EX | LOCK_NB) != 0) s = err_set(err, E_EXISTS, "a keeper runs already for %s", workspace_dir);
+    if (s == OK) s = load(&k, err);
+    int n = snprintf(pid_text, sizeof pid_text, "%ld\n", (long)getpid());
+    if (s == OK && (ftruncate(k.lock_fd, 0) != 0 || pwrite(k.lock_fd, pid_text, (size_t)n, 0) != n))
+        s = err_set(err, E_IO, "cannot write %s", path);
+    if (s != OK) goto out;
+
+    sigset_t mine, old;
+    sigemptyset(&mine);
+    sigaddset(&mine, SIGCHLD);
+    sigaddset(&mine, SIGTERM);
+    sigaddset(&mine, SIGINT);
+    sigprocmask(SIG_BLOCK, &mine, &old);
+    signal(SIGHUP, SIG_IGN);
+    for (bool stop = false; !stop;) {
+        uint64_t now = clock_mono_ms(), wake = now + 60000;
+        bool changed = false;
+        for (size_t i = 0; i < k.n; i++) {
+            struct program *p = &k.programs[i];
+            if (p->pid == 0 && p->next_start_ms <= now) {
+                start(&k, p, &old);
+                changed = true;
+            }
+            if (p->pid == 0 && p->next_start_ms < wake) wake = p->next_start_ms;
+        }
+        if (changed) save_programs(&k);
+        uint64_t wait = wake > now ? wake - now : 1;
+        struct timespec ts = {.tv_sec = (time_t)(wait / 1000), .tv_nsec = (long)(wait % 1000) * 1000000};
+        int sig = sigtimedwait(&mine, NULL, &ts);
+        if (sig == SIGTERM || sig == SIGINT) stop = true;
+        reap(&k);
+    }
+    log_info("keeper", "stopping");
+    stop_all(&k);
+    save_programs(&k);
+out:
+    for (size_t i = 0; i < k.n; i++)
+        free(k.programs[i].argv);
+    json_decref(k.launch);
+    close(k.lock_fd);
+    return s;
+}
+
+long keeper_pid(const char *workspace_dir)
+{
+    char path[4096], text[32] = "";
+    local_path(path, workspace_dir, "keeper.lock");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    long pid = 0;
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+        ssize_t n = pread(fd, text, sizeof text - 1, 0);
+        pid = n > 0 ? strtol(text, NULL, 10) : 0;
+    }
+    close(fd);
+    return pid;
+}
+
+enum status keeper_start(const char *exe, const char *workspace_dir, struct err *err)
+{
+    if (keeper_pid(workspace_dir) != 0) return E_EXISTS;
+    char dir[4096], log_path[4096];
+    local_path(dir, workspace_dir, "log");
+    enum status s = file_mkdirs(dir, 0750, err);
+    if (s != OK) return s;
+    local_path(log_path, workspace_dir, "log/keeper.log");
+    pid_t pid = fork();
+    if (pid < 0) return err_set(err, E_IO, "fork: %s", strerror(errno));
+    if (pid == 0) {
+        setsid();
+        pid_t again = fork();
+        if (again != 0) _exit(again < 0);
+        int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0640), null = open("/dev/null", O_RDONLY);
+        if (fd < 0 || null < 0) _exit(1);
+        dup2(null, 0);
+        dup2(fd, 1);
+        dup2(fd, 2);
+        /* descriptors of ours (the workspace lock) must not live on in the daemon */
+        for (int i = 3; i < 256; i++)
+            close(i);
+        execl(exe, exe, "keeper", workspace_dir, (char *)NULL);
+        _exit(1);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    for (int i = 0; i < 300; i++) {
+        if (keeper_pid(workspace_dir) != 0) return OK;
+        clock_sleep_ms(10);
+    }
+    return err_set(err, E_TIMEOUT, "the keeper did not start; see %s", log_path);
+}
+
+enum status keeper_stop(const char *workspace_dir, bool *was_running, struct err *err)
+{
+    long pid = keeper_pid(workspace_dir);
+    *was_running = pid != 0;
+    if (pid == 0) return OK;
+    if (kill((pid_t)pid, SIGTERM) != 0 && errno != ESRCH)
+        return err_set(err, E_DENIED, "cannot stop the keeper (process %ld): %s", pid, strerror(errno));
+    for (int i = 0; i < 4500; i++) {
+        if (keeper_pid(workspace_dir) == 0) return OK;
+        clock_sleep_ms(10);
+        if (i == 4000) kill((pid_t)pid, SIGKILL);
+    }
+    return err_set(err, E_TIMEOUT, "the keeper (process %ld) does not end", pid);
+}

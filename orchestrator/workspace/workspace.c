@@ -1,0 +1,212 @@
+#include "orchestrator/workspace/workspace.h"
+
+#include "lib/base/file.h"
+#include "lib/codec/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static const char *const tracked[] = {"consortium.yaml", "state.json",   "spec.json", "contracts.json",
+                                      "deployment.json", "outputs.json", ".gitignore"};
+
+void workspace_path(char dst[static 4096], const struct workspace *w, const char *name)
+{
+    (void)snprintf(dst, 4096, "%s/%s", w->dir, name);
+}
+
+static enum status absolute(char dst[static 3000], const char *dir, struct err *err)
+{
+    char cwd[2000] = "";
+    if (dir[0] != '/' && getcwd(cwd, sizeof cwd) == NULL)
+        return err_set(err, E_IO, "cannot tell the current folder: %s", strerror(errno));
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    if (n == 0 || n > 900) return err_set(err, E_INVALID, "bad workspace folder '%s'", dir);
+    while (n > 2 && dir[0] == '.' && dir[1] == '/') {
+        dir += 2;
+        n -= 2;
+    }
+    if (cwd[0] == '\0') (void)snprintf(dst, 3000, "%.*s", (int)n, dir);
+    else (void)snprintf(dst, 3000, "%s/%.*s", cwd, (int)n, dir);
+    return OK;
+}
+
+static enum status take_lock(struct workspace *w, struct err *err)
+{
+    char path[4096];
+    workspace_path(path, w, ".lock");
+    w->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (w->lock_fd < 0) return err_set(err, status_from_errno(errno), "cannot open %s: %s", path, strerror(errno));
+    if (flock(w->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, E_BUSY, "another poa-deploy works on %s just now; wait for it to end", w->dir);
+    return OK;
+}
+
+enum status workspace_open(struct workspace *out, const char *dir, bool create, struct err *err)
+{
+    struct workspace w = {.lock_fd = -1};
+    enum status s = absolute(w.dir, dir, err);
+    if (s != OK) return s;
+    char state_path[4096];
+    workspace_path(state_path, &w, "state.json");
+    bool there = file_exists(state_path);
+    if (!there && !create)
+        return err_set(err, E_NOT_FOUND, "%s is no workspace of poa-deploy (no state.json); make one with `poa-deploy new %s`", w.dir, dir);
+    if (!there && file_is_dir(w.dir)) {
+        /* a folder that holds something else is not ours to fill */
+        char spec[4096];
+        workspace_path(spec, &w, "spec.json");
+        if (file_exists(spec)) return err_set(err, E_EXISTS, "%s holds a spec.json but no state.json: it is no workspace of poa-deploy; choose another folder", w.dir);
+    }
+    s = create ? file_mkdirs(w.dir, 0755, err) : OK;
+    if (s == OK) s = take_lock(&w, err);
+    if (s == OK && there) {
+        s = workspace_read_json(&w.state, &w, "state.json", err);
+        if (s == OK && !json_is_object(w.state)) s = err_set(err, E_CORRUPT, "%s is no JSON object", state_path);
+    } else if (s == OK) {
+        w.state = json_pack("{s:i, s:{}, s:b}", "version", 1, "steps", "finished", 0);
+        if (w.state == NULL) s = E_NOMEM;
+    }
+    if (s != OK) {
+        workspace_close(&w);
+        return s;
+    }
+    *out = w;
+    return OK;
+}
+
+void workspace_close(struct workspace *w)
+{
+    json_decref(w->state);
+    if (w->lock_fd >= 0) close(w->lock_fd);
+    w->state = NULL;
+    w->lock_fd = -1;
+}
+
+enum status workspace_write(struct workspace *w, const char *name, bytes data, unsigned mode, struct err *err)
+{
+    char path[4096];
+    workspace_path(path, w, name);
+    return file_write_atomic(path, data, mode, err);
+}
+
+enum status workspace_write_json(struct workspace *w, const char *name, const json_t *doc, struct err *err)
+{
+    char *text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    if (text == NULL) return err_set(err, E_NOMEM, "no memory to write %s", name);
+    enum status s = workspace_write(w, name, bytes_str(text), 0644, err);
+    free(text);
+    return s;
+}
+
+enum status workspace_read(struct buf *out, const struct workspace *w, const char *name, struct err *err)
+{
+    char path[4096];
+    workspace_path(path, w, name);
+    return file_read(out, path, err);
+}
+
+enum status workspace_read_json(json_t **out, const struct workspace *w, const char *name, struct err *err)
+{
+    struct buf b;
+    buf_init(&b, WORKSPACE_FILE_MAX);
+    enum status s = workspace_read(&b, w, name, err);
+    if (s == OK) {
+        s = json_parse(out, buf_view(&b), err);
+        if (s != OK) s = err_prefix(err, "%s/%s", w->dir, name);
+    }
+    buf_fini(&b);
+    return s;
+}
+
+/* ----------------------------------------------------------------- steps */
+
+bool workspace_is_done(const struct workspace *w, const char *step)
+{
+    return json_is_true(json_object_get(json_object_get(w->state, "steps"), step));
+}
+
+bool workspace_is_finished(const struct workspace *w)
+{
+    return json_is_true(json_object_get(w->state, "finished"));
+}
+
+/* The repository is a record for people, not what we depend on: its failure never stops a deployment. */
+static bool commit(const struct workspace *w, const char *message)
+{
+    git_repository *repo = NULL;
+    git_index *index = NULL;
+    git_tree *tree = NULL;
+    git_signature *who = NULL;
+    git_commit *parent = NULL;
+    git_oid tree_id, commit_id, head_id;
+    bool ok = false;
+    if (git_libgit2_init() < 0) return false;
+    git_repository_init_options opts;
+    if (git_repository_init_options_init(&opts, GIT_REPOSITORY_INIT_OPTIONS_VERSION) != 0) goto out;
+    opts.flags = GIT_REPOSITORY_INIT_MKPATH;
+    opts.initial_head = "main";
+    if (git_repository_init_ext(&repo, w->dir, &opts) != 0) goto out;
+    if (git_repository_index(&index, repo) != 0) goto out;
+    for (size_t i = 0; i < COUNT_OF(tracked); i++) {
+        char path[4096];
+        workspace_path(path, w, tracked[i]);
+        if (file_exists(path) && git_index_add_bypath(index, tracked[i]) != 0) goto out;
+    }
+    if (git_index_write(index) != 0 || git_index_write_tree(&tree_id, index) != 0) goto out;
+    if (git_tree_lookup(&tree, repo, &tree_id) != 0) goto out;
+    if (git_signature_now(&who, "poa-deploy", "poa-deploy@localhost") != 0) goto out;
+    const git_commit *parents[1];
+    size_t n = 0;
+    if (git_reference_name_to_id(&head_id, repo, "HEAD") == 0 && git_commit_lookup(&parent, repo, &head_id) == 0) {
+        parents[0] = parent;
+        n = 1;
+    }
+    ok = git_commit_create(&commit_id, repo, "HEAD", who, who, NULL, message, tree, n, parents) == 0;
+out:
+    git_commit_free(parent);
+    git_signature_free(who);
+    git_tree_free(tree);
+    git_index_free(index);
+    git_repository_free(repo);
+    git_libgit2_shutdown();
+    return ok;
+}
+
+static enum status save(struct workspace *w, const char *message, struct err *err)
+{
+    char path[4096];
+    workspace_path(path, w, ".gitignore");
+    enum status s = file_exists(path) ? OK : workspace_write(w, ".gitignore", BYTES_LIT("/admin/\n/local/\n/.lock\n*.tmp.*\n"), 0644, err);
+    if (s == OK) s = workspace_write_json(w, "state.json", w->state, err);
+    if (s == OK && message != NULL) IGNORE(!commit(w, message), "a record only");
+    return s;
+}
+
+enum status workspace_mark(struct workspace *w, const char *step, struct err *err)
+{
+    json_t *steps = json_object_get(w->state, "steps");
+    if (steps == NULL || json_object_set_new(steps, step, json_true()) != 0) return err_set(err, E_NOMEM, "no memory");
+    return save(w, step, err);
+}
+
+enum status workspace_finish(struct workspace *w, struct err *err)
+{
+    if (json_object_set_new(w->state, "finished", json_true()) != 0) return err_set(err, E_NOMEM, "no memory");
+    return save(w, "finished", err);
+}
+
+const char *workspace_fact(const struct workspace *w, const char *key)
+{
+    return json_string_value(json_object_get(w->state, key));
+}
+
+enum status workspace_set_fact(struct workspace *w, const char *key, const char *value, struct err *err)
+{
+    if (json_object_set_new(w->state, key, json_string(value)) != 0) return err_set(err, E_NOMEM, "no memory");
+    return save(w, NULL, err);
+}
