@@ -1,0 +1,596 @@
+/* Catching up: head -> common ancestor -> headers from one peer, bodies from all -> import in order. */
+#include "node/sync/sync_priv.h"
+
+/* ---------------------------------------------------------------- bodies and headers */
+
+/* transactions, uncles and perhaps withdrawals, one behind the other: as in a block behind its header, and in a body */
+bool body_identify(struct body_id *out, const struct sync *s, bytes payload)
+{
+    struct rlp_item txs, uncles, withdrawals;
+    struct body_id id = {0};
+    if (rlp_get_item(&txs, &payload) != OK || rlp_get_item(&uncles, &payload) != OK || !txs.is_list || !uncles.is_list) return false;
+    if (payload.len > 0) {
+        if (rlp_get_item(&withdrawals, &payload) != OK || !withdrawals.is_list || payload.len > 0) return false;
+        id.has_withdrawals = true;
+    }
+    keccak256(id.uncles_hash.b, uncles.raw.ptr, uncles.raw.len);
+    if (txs.payload.len == 0) {
+        id.tx_root = HASH_EMPTY_TRIE;
+        id.has_tx_root = true;
+    } else if (s->ops.tx_root != NULL) {
+        if (s->ops.tx_root(s->ops.chain, &id.tx_root, txs.payload) != OK) return false;
+        id.has_tx_root = true;
+    }
+    *out = id;
+    return true;
+}
+
+bool body_is_of(const struct body_id *id, const struct header *h)
+{
+    return (!id->has_tx_root || hash_eq(&id->tx_root, &h->tx_root)) && hash_eq(&id->uncles_hash, &h->uncles_hash) &&
+           id->has_withdrawals == h->has_withdrawals;
+}
+
+bool header_has_empty_body(const struct header *h)
+{
+    return hash_eq(&h->tx_root, &HASH_EMPTY_TRIE) && hash_eq(&h->uncles_hash, &HASH_EMPTY_UNCLES) && !h->has_withdrawals;
+}
+
+static struct slot *slot_at(struct fetch *f, size_t i)
+{
+    return &f->slots[(f->first + i) % WINDOW];
+}
+
+static void slot_clear(struct slot *sl)
+{
+    free(sl->header);
+    free(sl->body);
+    *sl = (struct slot){0};
+}
+
+static void slot_pop(struct fetch *f)
+{
+    struct slot *sl = slot_at(f, 0);
+    f->body_bytes -= sl->body_len + sl->header_len;
+    slot_clear(sl);
+    f->first = (f->first + 1) % WINDOW;
+    f->n--;
+    f->base++;
+}
+
+void fetch_reset(struct sync *s)
+{
+    struct fetch *f = &s->fetch;
+    while (f->n > 0)
+        slot_pop(f);
+    free(f->slots);
+    for (size_t i = 0; i < s->n_peers; i++) /* what is still under way is for nothing */
+        for (int k = 0; k < REQ_N; k++)
+            if (s->peers[i]->req[k].active && s->peers[i]->req[k].purpose != FOR_ANNOUNCED && k != REQ_POOLED)
+                s->peers[i]->req[k].purpose = FOR_NOTHING;
+    *f = (struct fetch){0};
+}
+
+/* The one who gives the headers can't, or not now. */
+static void give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
+{
+    if (p != NULL) p->cooldown = now + cooldown_ms;
+    fetch_reset(s);
+    s->look_again = now;
+}
+
+/* ---------------------------------------------------------------- whom to follow */
+
+static struct peer *best_peer(struct sync *s, uint64_t now)
+{
+    struct sync_head head;
+    struct peer *best = NULL;
+    s->ops.get_head(s->ops.chain, &head);
+    for (size_t i = 0; i < s->n_peers; i++) {
+        struct peer *p = s->peers[i];
+        if (!p->ready || now < p->cooldown || p->req[REQ_HEADERS].active) continue;
+        if (!u256_lt(&head.td, &p->td) && !p->unsynced) continue;
+        if (s->ops.has_block(s->ops.chain, &p->head)) {
+            p->unsynced = false;
+            continue;
+        }
+        if (seen_has(&s->bad, s->key, &p->head)) continue;
+        if (best == NULL || u256_lt(&best->td, &p->td)) best = p;
+    }
+    return best;
+}
+
+static void ask_ancestor(struct sync *s, struct peer *p, uint64_t from, uint64_t amount, uint64_t now)
+{
+    const struct eth_get_headers g = {.number = from, .amount = amount};
+    peer_ask_headers(s, p, FOR_ANCESTOR, &g, now);
+}
+
+static void begin_ancestor(struct sync *s, struct peer *p, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    struct sync_head head;
+    s->ops.get_head(s->ops.chain, &head);
+    const uint64_t top = head.number < f->target_number ? head.number : f->target_number;
+    if (top < head.finalised) { /* nothing that we could follow */
+        p->unsynced = false;
+        give_up(s, p, 30000, now);
+        return;
+    }
+    f->state = FETCH_ANCESTOR;
+    f->first_probe = true;
+    f->lo = head.finalised;
+    f->starting = head.number;
+    f->hi = top >= f->lo + ANCESTOR_ASK ? top - ANCESTOR_ASK + 1 : f->lo;
+    if (s->ops.get_canonical(s->ops.chain, &f->link, f->lo) != OK) {
+        give_up(s, p, 1000, now);
+        return;
+    }
+    ask_ancestor(s, p, f->hi, top - f->hi + 1, now);
+}
+
+void fetch_start_with(struct sync *s, struct peer *p, const hash32 *target, uint64_t number, uint64_t now)
+{
+    p->unsynced = true;
+    if (s->fetch.state != FETCH_IDLE || !p->ready || now < p->cooldown || p->req[REQ_HEADERS].active) return;
+    s->fetch = (struct fetch){.peer = p->id, .target = *target, .target_number = number, .progress_at = now};
+    begin_ancestor(s, p, now);
+}
+
+void fetch_maybe_start(struct sync *s, uint64_t now)
+{
+    if (s->fetch.state != FETCH_IDLE || now < s->look_again || now < s->import_blocked_until) return;
+    struct peer *p = best_peer(s, now);
+    if (p == NULL) {
+        s->look_again = now + 200;
+        return;
+    }
+    s->fetch = (struct fetch){.peer = p->id, .target = p->head, .target_number = p->number, .progress_at = now};
+    if (p->has_number) {
+        begin_ancestor(s, p, now);
+    } else {
+        const struct eth_get_headers g = {.by_hash = true, .hash = p->head, .amount = 1};
+        s->fetch.state = FETCH_HEAD;
+        peer_ask_headers(s, p, FOR_HEAD, &g, now);
+    }
+}
+
+static void begin_chain(struct sync *s, uint64_t ancestor, const hash32 *link)
+{
+    struct fetch *f = &s->fetch;
+    if (f->slots == NULL) f->slots = calloc(WINDOW, sizeof *f->slots);
+    if (f->slots == NULL) {
+        fetch_reset(s);
+        return;
+    }
+    f->state = FETCH_CHAIN;
+    f->base = ancestor + 1;
+    f->link = *link;
+    f->headers_done = false;
+    f->progress_at = s->now;
+}
+
+/* ---------------------------------------------------------------- headers */
+
+static void on_head(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+{
+    struct rlp_item item;
+    struct header h;
+    hash32 hash;
+    bytes in = list;
+    if (list.len == 0) { /* it moved on since it told us */
+        give_up(s, p, 2000, now);
+        return;
+    }
+    if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK) {
+        peer_drop(s, p, DISCONNECT_BREACH, "malformed header");
+        return;
+    }
+    keccak256(hash.b, item.raw.ptr, item.raw.len);
+    if (!hash_eq(&hash, &r->hash)) {
+        peer_fault(s, p, "header is not the one asked for", now);
+        give_up(s, p, 5000, now);
+        return;
+    }
+    if (hash_eq(&p->head, &hash)) {
+        p->number = h.number;
+        p->has_number = true;
+    }
+    s->fetch.target_number = h.number;
+    begin_ancestor(s, p, now);
+}
+
+static void on_ancestor(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    bool found = false;
+    uint64_t n = 0;
+    while (list.len > 0) {
+        struct rlp_item item;
+        struct header h;
+        bytes in = list;
+        if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK) {
+            peer_drop(s, p, DISCONNECT_BREACH, "malformed header");
+            return;
+        }
+        if (n >= r->amount || h.number != r->from + n) {
+            peer_fault(s, p, "headers are not those asked for", now);
+            give_up(s, p, 5000, now);
+            return;
+        }
+        hash32 hash;
+        keccak256(hash.b, item.raw.ptr, item.raw.len);
+        if (s->ops.has_block(s->ops.chain, &hash)) {
+            found = true;
+            f->lo = h.number;
+            f->link = hash;
+        }
+        n++;
+    }
+    if (n == 0) {
+        give_up(s, p, 3000, now);
+        return;
+    }
+    if (f->first_probe && !found && r->from == f->lo) { /* differs where no re-organisation reaches */
+        if (r->from == 0) {
+            peer_drop(s, p, DISCONNECT_USELESS, "another genesis block");
+            return;
+        }
+        p->unsynced = false;
+        give_up(s, p, 60000, now);
+        return;
+    }
+    if (!found) f->hi = r->from;
+    if ((f->first_probe && found) || f->hi - f->lo <= 1) {
+        begin_chain(s, f->lo, &f->link);
+        return;
+    }
+    f->first_probe = false;
+    ask_ancestor(s, p, f->lo + (f->hi - f->lo) / 2, 1, now);
+}
+
+static void mislinked(struct sync *s, struct peer *p, uint64_t now)
+{
+    /* its chain may have been re-organised under us; if not even the first fits, it forks off before our finality */
+    peer_fault(s, p, "headers don't link", now);
+    give_up(s, p, s->fetch.imported > 0 ? 500 : 10000, now);
+}
+
+static void on_chain_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    if (r->from != f->base + f->n) return; /* an answer from before a change of peers */
+    uint64_t n = 0;
+    while (list.len > 0) {
+        struct rlp_item item;
+        struct header h;
+        bytes in = list;
+        if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK || n >= r->amount) {
+            peer_drop(s, p, DISCONNECT_BREACH, "malformed headers");
+            return;
+        }
+        if (h.number != r->from + n) {
+            peer_fault(s, p, "headers are not those asked for", now);
+            give_up(s, p, 5000, now);
+            return;
+        }
+        if (!hash_eq(&h.parent_hash, &f->link)) {
+            if (n > 0) peer_drop(s, p, DISCONNECT_BREACH, "headers don't link among themselves");
+            else mislinked(s, p, now);
+            return;
+        }
+        struct slot sl = {.header_peer = p->id, .header_len = item.raw.len, .gas_used = h.gas_used};
+        keccak256(sl.hash.b, item.raw.ptr, item.raw.len);
+        if (seen_has(&s->bad, s->key, &sl.hash)) { /* not its fault that it believes another's block; nothing to gain here */
+            p->unsynced = false;
+            f->headers_done = true;
+            p->cooldown = now + 60000;
+            break;
+        }
+        sl.header = malloc(item.raw.len);
+        if (sl.header == NULL) break;
+        memcpy(sl.header, item.raw.ptr, item.raw.len);
+        if (header_has_empty_body(&h)) sl.state = SLOT_READY;
+        f->link = sl.hash;
+        f->body_bytes += sl.header_len;
+        *slot_at(f, f->n++) = sl;
+        n++;
+    }
+    if (n < r->amount) f->headers_done = true;
+    if (f->base + f->n - 1 > f->target_number) f->target_number = f->base + f->n - 1;
+    if (f->headers_done && f->n == 0 && f->imported == 0) give_up(s, p, 10000, now);
+}
+
+void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+{
+    if (p->id != s->fetch.peer) return;
+    switch (r->purpose) {
+    case FOR_HEAD:
+        if (s->fetch.state == FETCH_HEAD) on_head(s, p, r, list, now);
+        break;
+    case FOR_ANCESTOR:
+        if (s->fetch.state == FETCH_ANCESTOR) on_ancestor(s, p, r, list, now);
+        break;
+    case FOR_CHAIN:
+        if (s->fetch.state == FETCH_CHAIN) on_chain_headers(s, p, r, list, now);
+        break;
+    case FOR_NOTHING:
+    case FOR_ANNOUNCED: break;
+    }
+}
+
+/* ---------------------------------------------------------------- bodies */
+
+/* The slot that a request's entry i was for, if it still waits for that peer. */
+static struct slot *asked_slot(struct fetch *f, const struct peer *p, const struct request *r, size_t i)
+{
+    if (f->state != FETCH_CHAIN || r->numbers == NULL || r->numbers[i] < f->base || r->numbers[i] >= f->base + f->n) return NULL;
+    struct slot *sl = slot_at(f, (size_t)(r->numbers[i] - f->base));
+    return sl->state == SLOT_ASKED && sl->body_peer == p->id && hash_eq(&sl->hash, &r->hashes[i]) ? sl : NULL;
+}
+
+static void unask(struct fetch *f, const struct peer *p, const struct request *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct slot *sl = asked_slot(f, p, r, i);
+        if (sl != NULL) sl->state = SLOT_NEED;
+    }
+}
+
+static bool slot_take_body(struct fetch *f, struct slot *sl, const struct body_id *id, bytes raw)
+{
+    struct header h;
+    bytes in = {sl->header, sl->header_len};
+    if (header_get(&h, &in, NULL) != OK || !body_is_of(id, &h)) return false;
+    sl->body = malloc(raw.len);
+    if (sl->body == NULL) return false;
+    memcpy(sl->body, raw.ptr, raw.len);
+    sl->body_len = raw.len;
+    sl->state = SLOT_READY;
+    f->body_bytes += raw.len;
+    return true;
+}
+
+void fetch_on_bodies(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    if (r->purpose != FOR_CHAIN || f->state != FETCH_CHAIN) return;
+    size_t at = 0, got = 0, stale = 0;
+    for (size_t i = 0; i < r->n; i++) /* came from another in the meantime */
+        stale += asked_slot(f, p, r, i) == NULL;
+    while (list.len > 0) {
+        struct rlp_item item;
+        struct body_id id;
+        if (rlp_get_item(&item, &list) != OK || !item.is_list || !body_identify(&id, s, item.payload)) {
+            unask(f, p, r);
+            peer_drop(s, p, DISCONNECT_BREACH, "malformed body");
+            return;
+        }
+        size_t i = at;
+        for (; i < r->n; i++) { /* bodies come in the order asked, some may be left out */
+            struct slot *sl = asked_slot(f, p, r, i);
+            if (sl != NULL && slot_take_body(f, sl, &id, item.raw)) break;
+        }
+        if (i < r->n) {
+            at = i + 1;
+        } else if (stale > 0) {
+            stale--;
+        } else {
+            unask(f, p, r);
+            peer_drop(s, p, DISCONNECT_BREACH, "a body that was not asked for");
+            return;
+        }
+        got++;
+    }
+    unask(f, p, r);
+    if (got == 0) {
+        p->bodies_cooldown = now + 5000;
+        peer_fault(s, p, "has no bodies", now);
+    }
+}
+
+static void ask_bodies(struct sync *s, struct peer *p, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    hash32 *hashes = NULL;
+    uint64_t *numbers = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < f->n && n < BODIES_ASK; i++) {
+        struct slot *sl = slot_at(f, i);
+        if (sl->state == SLOT_READY) continue;
+        if (sl->state == SLOT_ASKED && (sl->body_peer == p->id || now < sl->asked_at + STEAL_MS)) continue;
+        if (i > 0 && f->body_bytes > WINDOW_BODY_BYTES) break;
+        if (p->has_number && p->number < f->base + i && p->id != f->peer) break;
+        if (hashes == NULL) {
+            hashes = malloc(BODIES_ASK * sizeof *hashes);
+            numbers = malloc(BODIES_ASK * sizeof *numbers);
+            if (hashes == NULL || numbers == NULL) break;
+        }
+        hashes[n] = sl->hash;
+        numbers[n++] = f->base + i;
+        sl->state = SLOT_ASKED;
+        sl->body_peer = p->id;
+        sl->asked_at = now;
+    }
+    if (n == 0) {
+        free(hashes);
+        free(numbers);
+        return;
+    }
+    peer_ask_hashes(s, p, REQ_BODIES, FOR_CHAIN, hashes, numbers, n, now);
+}
+
+/* ---------------------------------------------------------------- trouble */
+
+void fetch_on_timeout(struct sync *s, struct peer *p, const struct request *r, uint64_t now)
+{
+    if (r->hashes != NULL) {
+        unask(&s->fetch, p, r);
+        p->bodies_cooldown = now + 5000;
+        return;
+    }
+    if (p->id != s->fetch.peer || r->purpose == FOR_NOTHING) return;
+    p->cooldown = p->bodies_cooldown = now + 10000;
+    if (s->fetch.state == FETCH_CHAIN) s->fetch.peer = 0; /* another may go on with it */
+    else give_up(s, p, 10000, now);
+}
+
+void fetch_on_peer_gone(struct sync *s, struct peer *p)
+{
+    struct fetch *f = &s->fetch;
+    if (f->state == FETCH_IDLE) return;
+    if (p->req[REQ_BODIES].active) unask(f, p, &p->req[REQ_BODIES]);
+    if (f->peer != p->id) return;
+    f->peer = 0;
+    if (f->state != FETCH_CHAIN) {
+        fetch_reset(s);
+        s->look_again = 0;
+    }
+}
+
+/* ---------------------------------------------------------------- import */
+
+static void put_block(struct buf *b, const struct slot *sl)
+{
+    bytes body = {sl->body, sl->body_len}, payload = BYTES_LIT("\xc0\xc0");
+    if (body.len > 0 && rlp_get_list(&payload, &body) != OK) BUG("a body that was checked");
+    rlp_put_list_header(b, sl->header_len + payload.len);
+    rlp_put_raw(b, bytes_make(sl->header, sl->header_len));
+    rlp_put_raw(b, payload);
+}
+
+static void on_bad(struct sync *s, const struct slot *sl, enum block_verdict v, uint64_t now)
+{
+    struct peer *p = peer_find(s, sl->header_peer);
+    if (verdict_is_nobodys(v)) {
+        s->count.n_blocks_future += v == BLOCK_FUTURE;
+        give_up(s, p, v == BLOCK_FUTURE ? 5000 : 60000, now);
+        return;
+    }
+    s->count.n_blocks_bad++;
+    if (verdict_is_of_body(v) && sl->body_len > 0) p = peer_find(s, sl->body_peer);
+    else seen_add(&s->bad, s->key, &sl->hash);
+    if (p != NULL) peer_drop(s, p, DISCONNECT_BREACH, block_verdict_text(v));
+    give_up(s, NULL, 0, now);
+}
+
+/* ret false: nothing more to import for now */
+static bool import_one(struct sync *s, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    struct slot *sl = slot_at(f, 0);
+    struct sync_import r = {.result = IMPORT_KNOWN};
+    struct buf b;
+    buf_init(&b, sl->header_len + sl->body_len + 32);
+    put_block(&b, sl);
+    const enum status st = buf_status(&b) == OK ? s->ops.import(s->ops.chain, &r, buf_view(&b)) : E_NOMEM;
+    buf_fini(&b);
+    if (st != OK) {
+        s->import_blocked_until = now + 1000;
+        return false;
+    }
+    switch (r.result) {
+    case IMPORT_HEAD:
+    case IMPORT_SIDE: s->count.n_blocks_imported++; /* fallthrough */
+    case IMPORT_KNOWN: {
+        const hash32 hash = sl->hash;
+        if (r.result != IMPORT_KNOWN) f->imported++;
+        f->progress_at = now;
+        slot_pop(f);
+        announce_forget(s, &hash);
+        if (s->n_orphans > 0) gossip_connect_orphans(s, &hash, now);
+        return true;
+    }
+    case IMPORT_ORPHAN: give_up(s, peer_find(s, f->peer), 1000, now); return false;
+    case IMPORT_EARLY:
+        s->count.n_blocks_early++;
+        f->paused_until = now + (r.retry_in_ms < 60000 ? r.retry_in_ms : 60000) + 1;
+        f->progress_at = f->paused_until;
+        return false;
+    case IMPORT_BAD: {
+        struct slot bad = *sl; /* the reset frees its memory, the values are enough */
+        on_bad(s, &bad, r.verdict, now);
+        return false;
+    }
+    }
+    return false;
+}
+
+bool fetch_wants_turn(const struct sync *s, uint64_t now)
+{
+    const struct fetch *f = &s->fetch;
+    return f->state == FETCH_CHAIN && f->n > 0 && f->slots[f->first].state == SLOT_READY && now >= f->paused_until &&
+           now >= s->import_blocked_until;
+}
+
+static void finish(struct sync *s, uint64_t now)
+{
+    struct peer *p = peer_find(s, s->fetch.peer);
+    struct sync_head head;
+    const uint64_t imported = s->fetch.imported;
+    s->ops.get_head(s->ops.chain, &head);
+    if (p != NULL) {
+        p->unsynced = false;
+        if (imported == 0) { /* it promised more than it has */
+            peer_fault(s, p, "its chain is not what it claims", now);
+            p->cooldown = now + 10000;
+        }
+    }
+    fetch_reset(s);
+    s->look_again = now;
+    if (imported > 0) gossip_hash_to_all(s, &head.hash, head.number);
+}
+
+static void ask_headers(struct sync *s, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    struct peer *p = peer_find(s, f->peer);
+    if (p == NULL || !p->ready) {
+        p = best_peer(s, now);
+        if (p == NULL) {
+            f->headers_done = true; /* what is here is imported, then we look again */
+            return;
+        }
+        f->peer = p->id;
+        f->target = p->head;
+    }
+    if (p->req[REQ_HEADERS].active || f->n + HEADERS_ASK > WINDOW || f->body_bytes > WINDOW_BODY_BYTES) return;
+    const struct eth_get_headers g = {.number = f->base + f->n, .amount = HEADERS_ASK};
+    peer_ask_headers(s, p, FOR_CHAIN, &g, now);
+}
+
+void fetch_ask(struct sync *s, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    if (!f->headers_done) ask_headers(s, now);
+    for (size_t i = 0; i < s->n_peers; i++) {
+        struct peer *p = s->peers[i];
+        if (p->ready && !p->req[REQ_BODIES].active && now >= p->bodies_cooldown && !peer_is_choked(s, p)) ask_bodies(s, p, now);
+    }
+}
+
+bool fetch_run(struct sync *s, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    if (f->state == FETCH_IDLE) {
+        fetch_maybe_start(s, now);
+        return false;
+    }
+    if (f->state != FETCH_CHAIN) {
+        if (peer_find(s, f->peer) == NULL || now > f->progress_at + 60000) give_up(s, peer_find(s, f->peer), 5000, now);
+        return false;
+    }
+    uint64_t gas = 0;
+    for (unsigned i = 0; i < IMPORTS_A_TICK && gas < IMPORT_GAS_A_TICK && fetch_wants_turn(s, now); i++) {
+        gas += slot_at(f, 0)->gas_used;
+        if (!import_one(s, now)) break;
+    }
+    if (f->state != FETCH_CHAIN) return false;
+    if (now > f->progress_at + 60000 && now >= s->import_blocked_until) {
+        give_up(s, peer_find(s, f->peer), 10000, now);
+        return false;
+    }
+    fetch_ask(s, now);
+    if (f->headers_done && f->n == 0) finish(s, now);
+    return fetch_wants_turn(s, now);
+}
