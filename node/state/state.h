@@ -61,6 +61,8 @@ MUST_CHECK enum status state_warm_slot(struct state *s, const address *a, const 
 
 /** state_host: the EVM's view; ctx is the struct state. get_block_hash and precompile go through these two, set by the block executor. */
 const struct evm_host *state_host(void);
+/** state_host_by_spec: the same, with precompiles by state_set_precompile_fn instead of by rules. */
+const struct evm_host *state_host_by_spec(void);
 void state_set_block_hash_fn(struct state *s, enum status (*fn)(void *ctx, uint64_t number, hash32 *out), void *ctx);
 void state_set_precompile_fn(struct state *s, void (*fn)(void *ctx, const address *a, int *id, int *pricing, uint64_t *pa, uint64_t *pb), void *ctx);
 

@@ -1,0 +1,164 @@
+/* state_priv.h: the objects behind a struct state.
+ *
+ * Accounts and slots are loaded on first use into arena memory and found through two hash tables; they never move, so that the journal
+ * and the lists point at them. "Per transaction" marks are stamps: a mark counts when it equals s->tx.
+ *
+ * An account's storage is wiped in O(1) by giving it a fresh incarnation number: a slot's value counts only when its incarnation is the
+ * account's, else it is zero. Incarnation 0 is what the database holds. */
+#ifndef NODE_STATE_STATE_PRIV_H
+#define NODE_STATE_STATE_PRIV_H
+
+#include "lib/base/arena.h"
+#include "node/state/state.h"
+#include "node/state/trie.h"
+#include "node/store/tables.h"
+
+/* the fields that the journal saves and restores */
+struct account_fields {
+    u256 balance;
+    uint64_t nonce;
+    hash32 code_hash;
+    bytes code; /* ptr NULL: not loaded */
+    uint32_t incarnation;
+    uint32_t touched_tx, destroyed_tx, created_tx;
+    bool exists;
+};
+
+struct account {
+    address addr;
+    bool hashed; /* key is valid */
+    bool base_exists;
+    bool is_changed;      /* in s->changed */
+    bool is_unrooted;     /* in s->unrooted */
+    uint32_t warm_tx;
+    uint32_t mark;        /* 1 + index of its newest entry in the journal, 0: none */
+    uint32_t trie_incarnation;
+    uint64_t seed;        /* hash of the address in the table */
+    struct account_fields now;
+    struct state_account base; /* in the database */
+    hash32 storage_root;  /* at the last state_root, or base */
+    hash32 key;           /* keccak(addr) */
+    struct slot *slots;   /* all that are loaded */
+    struct slot *unrooted_slots;
+    struct trie *trie;    /* of the storage; NULL until it changes */
+};
+
+struct slot {
+    struct account *account;
+    struct slot *next, *next_unrooted;
+    u256 key;
+    u256 now, base, original, rooted, transient;
+    uint64_t hash;
+    uint32_t incarnation, original_incarnation;
+    uint32_t original_tx, warm_tx, transient_tx;
+    uint32_t mark;
+    bool base_loaded, is_unrooted;
+};
+
+enum entry_kind { ENTRY_ACCOUNT, ENTRY_SLOT, ENTRY_WARM_ACCOUNT, ENTRY_WARM_SLOT, ENTRY_TRANSIENT, ENTRY_LOG };
+
+struct entry {
+    uint8_t kind;
+    uint32_t mark; /* of the object, before */
+    uint32_t word; /* incarnation, stamp or number of logs before */
+    uint32_t tx;
+    void *object;
+    u256 value;
+};
+
+/* a growing array of pointers or entries */
+struct list {
+    void **item;
+    size_t n, cap;
+};
+
+struct state {
+    struct kv_txn *txn;
+    uint64_t number; /* STATE_LATEST, or the block whose state is read */
+    struct arena arena;
+    bool borrow_views; /* a read transaction's views live long enough */
+
+    struct account **accounts;
+    size_t n_accounts, account_mask;
+    struct slot **slots;
+    size_t n_slots, slot_mask;
+    uint64_t salt;
+    struct account *last_account;
+    struct slot *last_slot;
+
+    struct entry *journal;
+    size_t n_journal, cap_journal, snapshot_len;
+    struct account_fields *saved; /* one for each ENTRY_ACCOUNT */
+    size_t n_saved, cap_saved;
+
+    uint32_t tx, incarnations;
+    uint32_t ripemd_tx; /* the transaction in which 0x03 was touched for good */
+    bool eip161, eip6780;
+    uint64_t start_nonce;
+    struct list touched, destroyed, changed, unrooted;
+    struct log_entry *logs;
+    size_t n_logs, cap_logs;
+
+    struct trie *trie; /* of accounts; NULL until a root is asked for */
+    struct kv_cursor *hist_account, *hist_storage;
+
+    enum status (*block_hash)(void *ctx, uint64_t number, hash32 *out);
+    void *block_hash_ctx;
+    void (*precompile)(void *ctx, const address *a, int *id, int *pricing, uint64_t *pa, uint64_t *pb);
+    void *precompile_ctx;
+};
+
+enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUNT_LEN = 28 };
+
+/** state_load_account, state_load_slot: the object, from the table or the database. */
+MUST_CHECK enum status state_load_account(struct account **out, struct state *s, const address *a);
+MUST_CHECK enum status state_load_slot(struct slot **out, struct state *s, struct account *a, const u256 *key);
+/** state_load_base: read what the database has for the slot, if that has not been done. */
+MUST_CHECK enum status state_load_base(struct state *s, struct slot *sl);
+/** state_load_code: a->now.code is valid after OK. */
+MUST_CHECK enum status state_load_code(struct state *s, struct account *a);
+/** slot_current: value of a slot whose base is loaded if it can count. */
+static inline const u256 *slot_current(const struct slot *sl)
+{
+    static const u256 zero;
+    return sl->incarnation == sl->account->now.incarnation ? &sl->now : &zero;
+}
+
+/** account_encode: RLP as the table and the trie have it; ret the bytes in dst */
+bytes account_encode(uint8_t dst[static ACCOUNT_RLP_MAX], const struct state_account *a);
+MUST_CHECK enum status account_decode(struct state_account *out, bytes rlp);
+
+/** history_account, history_slot: what the database held after block s->number. E_NOT_FOUND: absent, or zero. */
+MUST_CHECK enum status history_account(bytes *rlp, struct state *s, const address *a);
+MUST_CHECK enum status history_slot(bytes *value, struct state *s, const address *a, const u256 *key);
+/** history_floor: the oldest block whose state can be read. */
+MUST_CHECK enum status history_floor(uint64_t *out, struct kv_txn *txn);
+MUST_CHECK enum status history_set_floor(struct kv_txn *txn, uint64_t number);
+
+static inline bytes slot_key(uint8_t dst[static SLOT_KEY_LEN], const address *a, const u256 *key)
+{
+    memcpy(dst, a->b, 20);
+    u256_to_be(dst + 20, key);
+    return bytes_make(dst, SLOT_KEY_LEN);
+}
+static inline bytes hist_account_key(uint8_t dst[static HIST_ACCOUNT_LEN], const address *a, uint64_t number)
+{
+    memcpy(dst, a->b, 20);
+    be64_put(dst + 20, number);
+    return bytes_make(dst, HIST_ACCOUNT_LEN);
+}
+static inline bytes hist_slot_key(uint8_t dst[static HIST_SLOT_LEN], bytes slot, uint64_t number)
+{
+    memcpy(dst, slot.ptr, SLOT_KEY_LEN);
+    be64_put(dst + SLOT_KEY_LEN, number);
+    return bytes_make(dst, HIST_SLOT_LEN);
+}
+/** trimmed_be: a word without its leading zeros */
+static inline bytes trimmed_be(uint8_t dst[static 32], const u256 *v)
+{
+    u256_to_be(dst, v);
+    size_t n = u256_byte_len(v);
+    return bytes_make(dst + 32 - n, n);
+}
+
+#endif

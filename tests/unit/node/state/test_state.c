@@ -1,0 +1,475 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/file.h"
+#include "lib/base/rng.h"
+#include "lib/codec/rlp.h"
+#include "lib/crypto/keccak.h"
+#include "node/state/state.h"
+#include "node/state/trie.h"
+#include "node/store/tables.h"
+
+#include <cmocka.h>
+#include <unistd.h>
+
+static const char *const NAMES[] = {
+#define X(id, name) name,
+    STORE_TABLES(X)
+#undef X
+};
+
+/* --- a plain second version: everything is copied at each snapshot */
+
+enum { ACCOUNTS = 10, SLOTS = 6, CODES = 3 };
+static const char *const CODE[CODES] = {"", "\x60\x01", "some longer code, some longer code, some longer code"};
+
+struct plain_account {
+    bool exists, touched, destroyed, created;
+    uint64_t nonce, balance;
+    int code;
+    uint64_t slot[SLOTS], transient[SLOTS], original[SLOTS];
+    bool warm, warm_slot[SLOTS];
+};
+struct plain {
+    struct plain_account a[ACCOUNTS];
+    size_t logs;
+};
+
+static address addr_of(size_t i)
+{
+    /* the last is 0x03, whose touch is special on the main network */
+    return i == ACCOUNTS - 1 ? (address){{[19] = 3}} : (address){{(uint8_t)(i + 1), [19] = (uint8_t)(i * 7 + 16)}};
+}
+static u256 key_of(size_t k)
+{
+    return k % 2 != 0 ? (u256){{k, 0, 0, k << 32}} : u256_from_u64(k);
+}
+
+static void plain_root(hash32 *root, const struct plain *m)
+{
+    struct trie_pair pairs[ACCOUNTS], slots[SLOTS];
+    static uint8_t keys[SLOTS][32], values[SLOTS][9];
+    address addr[ACCOUNTS];
+    struct buf b[ACCOUNTS];
+    size_t n = 0;
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        const struct plain_account *a = &m->a[i];
+        if (!a->exists) continue;
+        size_t k = 0;
+        for (size_t j = 0; j < SLOTS; j++) {
+            if (a->slot[j] == 0) continue;
+            u256 key = key_of(j);
+            u256_to_be(keys[k], &key);
+            slots[k] = (struct trie_pair){BYTES_OF(keys[k]), bytes_make(values[k], rlp_encode_u64(values[k], a->slot[j]))};
+            k++;
+        }
+        hash32 storage, code;
+        assert_int_equal(trie_root_pairs(&storage, slots, k, true), OK);
+        keccak256(code.b, CODE[a->code], strlen(CODE[a->code]));
+        buf_init(&b[n], 200);
+        size_t list = rlp_list_open(&b[n]);
+        rlp_put_u64(&b[n], a->nonce);
+        rlp_put_u64(&b[n], a->balance);
+        rlp_put_string(&b[n], BYTES_OF(storage));
+        rlp_put_string(&b[n], BYTES_OF(code));
+        rlp_list_close(&b[n], list);
+        addr[n] = addr_of(i);
+        pairs[n] = (struct trie_pair){BYTES_OF(addr[n]), buf_view(&b[n])};
+        n++;
+    }
+    assert_int_equal(trie_root_pairs(root, pairs, n, true), OK);
+    for (size_t i = 0; i < n; i++) buf_fini(&b[i]);
+}
+
+static bool plain_empty(const struct plain_account *a)
+{
+    return a->nonce == 0 && a->balance == 0 && a->code == 0;
+}
+
+static void plain_receive(struct plain_account *a, uint64_t v, bool eip161)
+{
+    if (eip161 && v == 0 && !a->exists) return;
+    a->exists = a->touched = true;
+    a->balance += v;
+}
+
+static void plain_clear(struct plain_account *a)
+{
+    a->exists = false;
+    a->nonce = a->balance = 0;
+    a->code = 0;
+    memset(a->slot, 0, sizeof a->slot);
+}
+
+static void plain_begin(struct plain *m)
+{
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        struct plain_account *a = &m->a[i];
+        a->touched = a->destroyed = a->created = a->warm = false;
+        memset(a->transient, 0, sizeof a->transient);
+        memset(a->warm_slot, 0, sizeof a->warm_slot);
+        memcpy(a->original, a->slot, sizeof a->slot);
+    }
+    m->logs = 0;
+}
+
+static void plain_end(struct plain *m, bool eip161, bool ripemd)
+{
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        struct plain_account *a = &m->a[i];
+        if (a->destroyed) plain_clear(a);
+        if (i == ACCOUNTS - 1 && ripemd) a->touched = true;
+        if (eip161 && a->touched && a->exists && plain_empty(a)) plain_clear(a);
+    }
+}
+
+static void expect_same(struct state *s, const struct plain *m, bool with_marks)
+{
+    const struct evm_host *h = state_host();
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        const struct plain_account *a = &m->a[i];
+        address addr = addr_of(i);
+        struct state_account got;
+        bool exists, flag;
+        assert_int_equal(state_get_account(s, &addr, &got, &exists), OK);
+        assert_int_equal(exists, a->exists);
+        assert_int_equal(got.nonce, a->nonce);
+        assert_int_equal(got.balance.w[0], a->balance);
+        assert_int_equal(h->account_is_empty(s, &addr, &flag), OK);
+        assert_int_equal(flag, !a->exists || plain_empty(a));
+        bytes code;
+        assert_int_equal(state_get_code(s, &addr, &code), OK);
+        assert_true(bytes_eq_str(code, CODE[a->code]));
+        for (size_t j = 0; j < SLOTS; j++) {
+            u256 v, key = key_of(j);
+            assert_int_equal(state_get_storage(s, &addr, &key, &v), OK);
+            assert_int_equal(v.w[0], a->slot[j]);
+            if (!with_marks) continue;
+            assert_int_equal(h->get_transient(s, &addr, &key, &v), OK);
+            assert_int_equal(v.w[0], a->transient[j]);
+            assert_int_equal(h->get_original_storage(s, &addr, &key, &v), OK);
+            assert_int_equal(v.w[0], a->original[j]);
+        }
+    }
+    size_t n;
+    (void)state_logs(s, &n);
+    if (with_marks) assert_int_equal(n, m->logs);
+}
+
+/* one random change on both */
+static void step(struct state *s, struct plain *m, struct rng_seeded *r, bool eip161, bool eip6780, bool *ripemd)
+{
+    const struct evm_host *h = state_host();
+    size_t i = (size_t)rng_below(r, ACCOUNTS), j = (size_t)rng_below(r, ACCOUNTS), k = (size_t)rng_below(r, SLOTS);
+    struct plain_account *a = &m->a[i], *b = &m->a[j];
+    address x = addr_of(i), y = addr_of(j);
+    u256 key = key_of(k), v = u256_from_u64(rng_below(r, 4) * 77), out;
+    bool flag;
+    switch (rng_below(r, 12)) {
+    case 0:
+        assert_int_equal(state_add_balance(s, &x, &v), OK);
+        a->exists = a->touched = true;
+        a->balance += v.w[0];
+        break;
+    case 1:
+    case 2:
+        if (a->balance < v.w[0]) v = U256_ZERO;
+        assert_int_equal(h->transfer(s, &x, &y, &v), OK);
+        a->balance -= v.w[0];
+        if (v.w[0] != 0) a->touched = true;
+        if (j == ACCOUNTS - 1 && v.w[0] == 0 && b->exists && plain_empty(b) && eip161) *ripemd = true;
+        plain_receive(b, v.w[0], eip161);
+        break;
+    case 3:
+        assert_int_equal(state_set_nonce(s, &x, v.w[0]), OK);
+        a->exists = a->touched = true;
+        a->nonce = v.w[0];
+        break;
+    case 4:
+    case 5:
+    case 6:
+        if (!a->exists) break; /* the EVM never stores in an account that is absent */
+        assert_int_equal(h->set_storage(s, &x, &key, &v), OK);
+        a->slot[k] = v.w[0];
+        break;
+    case 7: /* as the EVM does: never twice in a transaction, nor where storage has been written */
+        if (a->created || memcmp(a->slot, a->original, sizeof a->slot) != 0) break;
+        assert_int_equal(h->create_account(s, &x, 1), OK);
+        a->exists = a->touched = a->created = true;
+        a->nonce = 1;
+        a->code = 0;
+        memset(a->slot, 0, sizeof a->slot);
+        memset(a->original, 0, sizeof a->slot);
+        break;
+    case 8: {
+        assert_int_equal(h->selfdestruct(s, &x, &y, &flag), OK);
+        assert_int_equal(flag, !a->destroyed);
+        const bool goes = !eip6780 || a->created;
+        if (i != j) {
+            if (j == ACCOUNTS - 1 && a->balance == 0 && b->exists && plain_empty(b) && eip161) *ripemd = true;
+            plain_receive(b, a->balance, eip161);
+        }
+        if (i != j || goes) {
+            a->balance = 0;
+            a->touched = true;
+        }
+        if (goes) a->destroyed = true;
+        break;
+    }
+    case 9:
+        a->code = (int)rng_below(r, CODES);
+        assert_int_equal(state_set_code(s, &x, bytes_str(CODE[a->code])), OK);
+        a->exists = a->touched = true;
+        break;
+    case 10:
+        assert_int_equal(h->set_transient(s, &x, &key, &v), OK);
+        a->transient[k] = v.w[0];
+        assert_int_equal(h->emit_log(s, &x, NULL, 0, BYTES_LIT("log")), OK);
+        m->logs++;
+        break;
+    default:
+        assert_int_equal(h->warm_address(s, &x, &flag), OK);
+        assert_int_equal(flag, a->warm);
+        a->warm = true;
+        assert_int_equal(h->warm_slot(s, &x, &key, &flag), OK);
+        assert_int_equal(flag, a->warm_slot[k]);
+        a->warm_slot[k] = true;
+        assert_int_equal(h->get_storage(s, &x, &key, &out), OK);
+        assert_int_equal(out.w[0], a->slot[k]);
+    }
+}
+
+static void random_tx(struct state *s, struct plain *m, struct rng_seeded *r)
+{
+    enum { DEPTH = 6 };
+    static struct plain saved[DEPTH];
+    int snap[DEPTH], depth = 0;
+    const bool eip161 = rng_below(r, 4) != 0, eip6780 = rng_below(r, 2) != 0;
+    bool ripemd = false;
+    struct rules rules = {.eip161 = eip161, .eip6780 = eip6780};
+    plain_begin(m);
+    state_begin_tx(s, &rules);
+    for (size_t n = 1 + (size_t)rng_below(r, 30); n > 0; n--) {
+        if (depth < DEPTH && rng_below(r, 4) == 0) {
+            saved[depth] = *m;
+            snap[depth++] = state_snapshot(s);
+        } else if (depth > 0 && rng_below(r, 5) == 0) {
+            depth -= 1 + (int)rng_below(r, (uint64_t)depth);
+            *m = saved[depth];
+            state_revert(s, snap[depth]);
+            expect_same(s, m, false);
+        } else {
+            step(s, m, r, eip161, eip6780, &ripemd);
+        }
+    }
+    expect_same(s, m, true);
+    assert_int_equal(state_end_tx(s, NULL), OK);
+    plain_end(m, eip161, ripemd);
+    expect_same(s, m, false);
+}
+
+enum { BLOCKS = 40 };
+
+static void check_root(struct state *s, const struct plain *m)
+{
+    hash32 want, got;
+    plain_root(&want, m);
+    assert_int_equal(state_root(s, &got), OK);
+    assert_memory_equal(&got, &want, 32);
+}
+
+static void expect_block(struct kv_txn *txn, const struct plain *m, uint64_t number)
+{
+    struct state *s;
+    assert_int_equal(state_open(&s, txn, number), OK);
+    expect_same(s, m, false);
+    if (number == STATE_LATEST) check_root(s, m);
+    state_free(s);
+}
+
+static void run_chain(struct kv *kv, uint64_t seed)
+{
+    static struct plain m[BLOCKS];
+    struct rng_seeded r;
+    struct kv_txn *txn, *reader = NULL;
+    struct state *s;
+    rng_seed(&r, seed);
+    memset(&m[0], 0, sizeof m[0]);
+    uint64_t head = 0;
+    for (int round = 0; round < 120; round++) {
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        if (head > 2 && (head + 1 == BLOCKS || rng_below(&r, 5) == 0)) { /* take some back */
+            for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) assert_int_equal(state_unwind(txn, head--), OK);
+            expect_block(txn, &m[head], STATE_LATEST);
+            assert_int_equal(kv_commit(txn), OK);
+            continue;
+        }
+        struct plain next = m[head];
+        const bool apart = rng_below(&r, 2) == 0; /* executed on a snapshot of its own */
+        if (apart) assert_int_equal(kv_begin(&reader, kv, false), OK);
+        assert_int_equal(state_open(&s, apart ? reader : txn, STATE_LATEST), OK);
+        for (uint64_t n = rng_below(&r, 4); n > 0; n--) {
+            struct plain before = next;
+            int snap = state_snapshot(s);
+            random_tx(s, &next, &r);
+            if (rng_below(&r, 3) == 0) check_root(s, &next);
+            if (rng_below(&r, 4) == 0) { /* the whole transaction back out */
+                state_revert(s, snap);
+                next = before;
+                expect_same(s, &next, false);
+                if (rng_below(&r, 2) == 0) check_root(s, &next);
+            }
+        }
+        if (rng_below(&r, 2) == 0) check_root(s, &next);
+        assert_int_equal(state_commit(s, txn, head + 1, true), OK);
+        state_free(s);
+        if (apart) kv_abort(reader);
+        m[++head] = next;
+        expect_block(txn, &m[head], STATE_LATEST);
+        expect_block(txn, &m[head], head);
+        assert_int_equal(kv_commit(txn), OK);
+        if (round % 8 == 0) {
+            assert_int_equal(kv_begin(&reader, kv, false), OK);
+            for (uint64_t n = 0; n <= head; n++) expect_block(reader, &m[n], n);
+            kv_abort(reader);
+        }
+    }
+    /* pruning keeps what is newer, and only that */
+    assert_int_equal(kv_begin(&txn, kv, true), OK);
+    const uint64_t cut = head / 2;
+    assert_int_equal(state_prune(txn, cut), OK);
+    for (uint64_t n = cut; n <= head; n++) expect_block(txn, &m[n], n);
+    if (cut > 0) assert_int_equal(state_open(&s, txn, cut - 1), E_NOT_FOUND);
+    while (head > cut) assert_int_equal(state_unwind(txn, head--), OK);
+    expect_block(txn, &m[head], STATE_LATEST);
+    if (cut > 0) assert_int_equal(state_unwind(txn, head), E_NOT_FOUND);
+    struct kv_cursor *c;
+    bytes k, v;
+    static const unsigned EMPTY_NOW[] = {TABLE_HIST_ACCOUNT, TABLE_HIST_STORAGE, TABLE_CHANGES};
+    for (size_t i = 0; i < COUNT_OF(EMPTY_NOW); i++) {
+        assert_int_equal(kv_cursor_open(&c, txn, EMPTY_NOW[i]), OK);
+        assert_int_equal(kv_cursor_seek(&k, &v, c, BYTES_EMPTY), E_NOT_FOUND);
+        kv_cursor_close(c);
+    }
+    assert_int_equal(kv_commit(txn), OK);
+}
+
+static void random_chains_agree_with_a_plain_model(void **state)
+{
+    (void)state;
+    const char *env = getenv("SEED");
+    const uint64_t seed = env != NULL ? strtoull(env, NULL, 10) : 11;
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < 6; i++) {
+        struct kv *kv;
+        assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+        run_chain(kv, seed + i);
+        kv_close(kv);
+    }
+    char dir[] = "/tmp/test-state-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct kv *kv;
+    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
+    run_chain(kv, seed + 100);
+    kv_close(kv);
+    assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
+static void an_empty_account_stays_until_a_transaction_touches_it(void **state)
+{
+    (void)state;
+    struct kv *kv;
+    struct kv_txn *txn;
+    struct state *s;
+    struct rules rules = {.eip161 = true};
+    const address sys = ADDRESS_SYSTEM, other = addr_of(1);
+    u256 one = U256_ONE;
+    bool exists;
+    struct state_account acc;
+    assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+    assert_int_equal(kv_begin(&txn, kv, true), OK);
+    assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+    state_begin_tx(s, &rules);
+    assert_int_equal(state_require(s, &sys), OK); /* outside any transaction's end */
+    state_begin_tx(s, &rules);
+    assert_int_equal(state_add_balance(s, &other, &one), OK);
+    assert_int_equal(state_end_tx(s, NULL), OK);
+    assert_int_equal(state_get_account(s, &sys, &acc, &exists), OK);
+    assert_true(exists);
+    state_begin_tx(s, &rules);
+    assert_int_equal(state_add_balance(s, &sys, &U256_ZERO), OK);
+    assert_int_equal(state_end_tx(s, &sys), OK); /* kept by name */
+    assert_int_equal(state_get_account(s, &sys, &acc, &exists), OK);
+    assert_true(exists);
+    state_begin_tx(s, &rules);
+    assert_int_equal(state_add_balance(s, &sys, &U256_ZERO), OK);
+    assert_int_equal(state_end_tx(s, NULL), OK);
+    assert_int_equal(state_get_account(s, &sys, &acc, &exists), OK);
+    assert_false(exists);
+    assert_int_equal(state_sub_balance(s, &other, &(u256){{2, 0, 0, 0}}), E_INVALID);
+    state_free(s);
+    kv_abort(txn);
+    kv_close(kv);
+}
+
+static void proofs_show_accounts_and_slots(void **state)
+{
+    (void)state;
+    struct kv *kv;
+    struct kv_txn *txn;
+    struct state *s;
+    const address a = addr_of(2);
+    const u256 key = u256_from_u64(5), v = u256_from_u64(0x1234);
+    hash32 root, hashed;
+    struct buf b;
+    size_t n;
+    bytes nodes[65], in, value;
+    assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+    assert_int_equal(kv_begin(&txn, kv, true), OK);
+    assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+    for (size_t i = 0; i < 9; i++) {
+        address other = addr_of(i);
+        assert_int_equal(state_add_balance(s, &other, &v), OK);
+    }
+    assert_int_equal(state_set_storage(s, &a, &key, &v), OK);
+    assert_int_equal(state_root(s, &root), OK);
+    assert_int_equal(state_commit(s, txn, 0, false), OK);
+    struct state_account acc;
+    bool exists;
+    state_free(s);
+    assert_int_equal(state_open(&s, txn, 0), OK);
+    assert_int_equal(state_get_account(s, &a, &acc, &exists), OK);
+    assert_int_equal(state_root(s, &hashed), E_UNSUPPORTED);
+    buf_init(&b, 1 << 16);
+    assert_int_equal(state_prove_account(&b, &n, txn, &a), OK);
+    in = buf_view(&b);
+    for (size_t i = 0; i < n; i++) assert_int_equal(rlp_get_string(&nodes[i], &in), OK);
+    keccak256(hashed.b, a.b, 20);
+    assert_int_equal(trie_check_proof(&value, &root, &hashed, nodes, n), OK);
+    assert_true(value.len > 64);
+    buf_clear(&b);
+    assert_int_equal(state_prove_slot(&b, &n, txn, &a, &key), OK);
+    in = buf_view(&b);
+    for (size_t i = 0; i < n; i++) assert_int_equal(rlp_get_string(&nodes[i], &in), OK);
+    u256_to_be(hashed.b, &key);
+    keccak256(hashed.b, hashed.b, 32);
+    assert_int_equal(trie_check_proof(&value, &acc.storage_root, &hashed, nodes, n), OK);
+    assert_true(bytes_eq(value, BYTES_LIT("\x82\x12\x34")));
+    buf_fini(&b);
+    state_free(s);
+    kv_abort(txn);
+    kv_close(kv);
+}
+
+int main(void)
+{
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_chains_agree_with_a_plain_model),
+        cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
+        cmocka_unit_test(proofs_show_accounts_and_slots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
