@@ -368,6 +368,14 @@ const char *http_request_header(const struct http_request *r, const char *name)
     return NULL;
 }
 
+bool http_request_header_at(const char **name, const char **value, const struct http_request *r, size_t i)
+{
+    if (i >= r->n_headers) return false;
+    *name = (const char *)r->head.ptr + r->headers[i].name;
+    *value = r->headers[i].value ? (const char *)r->head.ptr + r->headers[i].value : "";
+    return true;
+}
+
 bytes http_request_body(const struct http_request *r)
 {
     return buf_view(&r->body);

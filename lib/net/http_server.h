@@ -57,6 +57,8 @@ const char *http_request_query(const struct http_request *r);
 bool http_request_query_get(char *dst, size_t cap, const struct http_request *r, const char *name);
 /** http_request_header: value of a header (any case of name) or NULL; valid while the request is */
 const char *http_request_header(const struct http_request *r, const char *name);
+/** http_request_header_at: the i-th header as it came; false past the last. For families of names such as x-ms-meta-*. */
+bool http_request_header_at(const char **name, const char **value, const struct http_request *r, size_t i);
 bytes http_request_body(const struct http_request *r);
 /** http_request_peer: "127.0.0.1" */
 const char *http_request_peer(const struct http_request *r);
