@@ -18,20 +18,28 @@ static void unhex(uint8_t *dst, size_t len, const char *hex)
     }
 }
 
-static const char good_hex[] = "01d18459b334ffe8e2226eef1db874fda6db2bdd9357268b39220af2d59464fb"
-                               "564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306"
-                               "24d25032e67a7e6a4910df5834b8fe70e6bcfeeac0352434196bdf4b2485d5a1"
-                               "978a0d595c823c05947b1156175e72634a377808384256e9921ebf72181890be2d6b58d4a73a880541d1656875654806"
-                               "942307f266e636553e94006d11423f2688945ff3bdf515859eba1005c1a7708d620a94d91a1c0c285f9584e75ec2f82a";
+/* One polynomial at two places, proved under the setup of the ceremony. */
+#define HASH "01e798154708fe7789429634053cbf9f99b619f9f084048927333fce637f549b"
+#define COMMITMENT "8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7"
+static const char good_hex[] = HASH "564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306"
+                                    "24d25032e67a7e6a4910df5834b8fe70e6bcfeeac0352434196bdf4b2485d5a1" COMMITMENT
+                                    "873033e038326e87ed3e1276fd140253fa08e9fc25fb2d9a98527fc22a2c9612fbeafdad446cbc7bcdbdcd780af2c16a";
+static const char good_too_hex[] = HASH "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000"
+                                        "1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9" COMMITMENT
+                                        "a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c";
 
-static void a_published_proof_holds(void **state)
+static void two_published_proofs_hold(void **state)
 {
     (void)state;
     uint8_t in[192], out[64], want[64];
-    unhex(in, 192, good_hex);
     unhex(want, 64,
           "0000000000000000000000000000000000000000000000000000000000001000"
           "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001");
+    unhex(in, 192, good_hex);
+    assert_int_equal(pc_kzg_point_evaluation(out, BYTES_OF(in)), OK);
+    assert_memory_equal(out, want, 64);
+    memset(out, 0, 64);
+    unhex(in, 192, good_too_hex);
     assert_int_equal(pc_kzg_point_evaluation(out, BYTES_OF(in)), OK);
     assert_memory_equal(out, want, 64);
 }
@@ -134,7 +142,7 @@ static void the_point_of_the_setup_is_in_the_subgroup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_published_proof_holds),
+        cmocka_unit_test(two_published_proofs_hold),
         cmocka_unit_test(a_changed_proof_is_refused),
         cmocka_unit_test(a_constant_polynomial_has_the_proof_at_infinity),
         cmocka_unit_test(malformed_points_and_scalars_are_refused),
