@@ -1,3 +1,3 @@
-SRCS := hex.c json.c rlp.c
+SRCS := abi.c hex.c json.c rlp.c yaml.c
 USES := lib/base lib/codec
-PKGS := jansson
+PKGS := jansson yaml-0.1
