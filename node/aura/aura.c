@@ -1,5 +1,6 @@
 #include "node/aura/aura.h"
 
+#include "lib/codec/abi.h"
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 #include "lib/crypto/secp256k1.h"
@@ -230,24 +231,16 @@ const struct validator_set_spec *aura_set_spec_at(bool *first, const struct vali
 
 enum status aura_decode_address_list(struct validators *out, bytes abi)
 {
-    /* ABI of one address[]: offset word 0x20, length word, one word an address */
-    if (abi.len < 64 || abi.len % 32 != 0) return E_DECODE;
-    u256 offset = u256_from_be(abi.ptr);
-    if (!u256_is_u64(&offset) || offset.w[0] % 32 != 0 || offset.w[0] > abi.len - 32) return E_DECODE;
-    bytes tail = bytes_make(abi.ptr + offset.w[0], abi.len - (size_t)offset.w[0]);
-    u256 count = u256_from_be(tail.ptr);
-    if (!u256_is_u64(&count) || count.w[0] > (tail.len - 32) / 32) return E_DECODE;
-    size_t n = (size_t)count.w[0];
+    struct abi_reader r = abi_read(abi), items;
+    size_t n;
+    if (abi.len % ABI_WORD != 0 || abi_get_array(&items, &n, &r) != OK) return E_DECODE;
     address *list = malloc(n == 0 ? 1 : n * sizeof *list);
     if (list == NULL) return E_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        static const uint8_t zero[12];
-        const uint8_t *word = tail.ptr + 32 + 32 * i;
-        if (memcmp(word, zero, 12) != 0) {
+        if (abi_get_address(list[i].b, &items) != OK) {
             free(list);
             return E_DECODE;
         }
-        memcpy(list[i].b, word + 12, 20);
     }
     *out = (struct validators){.list = list, .n = n};
     return OK;

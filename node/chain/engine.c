@@ -1,7 +1,7 @@
 /* engine.c: AuRa's validator sets over the database: epochs, signals, finality, system calls, rewards (reference/aura.md B5). The rules
  * themselves are node/aura's. */
+#include "lib/codec/abi.h"
 #include "lib/codec/rlp.h"
-#include "lib/crypto/keccak.h"
 #include "node/chain/chain_priv.h"
 #include "node/store/tables.h"
 
@@ -261,13 +261,6 @@ enum status engine_open_block(enum block_verdict *v, struct chain *c, struct exe
 
 /* ----------------------------------------------------------------- rewards */
 
-static void put_word(struct buf *b, uint64_t v)
-{
-    uint8_t w[32] = {0};
-    be64_put(w + 24, v);
-    buf_put(b, w, 32);
-}
-
 /* reward(address[] benefactors, uint16[] kind) -> (address[], uint256[]) */
 static enum status contract_reward(enum block_verdict *v, struct exec_env *env, struct state *s, const address *contract,
                                    const address *who, const uint64_t *kind, size_t n)
@@ -276,17 +269,10 @@ static enum status contract_reward(enum block_verdict *v, struct exec_env *env, 
     struct buf in;
     buf_init(&in, 1 << 20);
     buf_put(&in, selector, 4);
-    put_word(&in, 64);
-    put_word(&in, 64 + 32 + 32 * n);
-    put_word(&in, n);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t w[32] = {0};
-        memcpy(w + 12, who[i].b, 20);
-        buf_put(&in, w, 32);
-    }
-    put_word(&in, n);
-    for (size_t i = 0; i < n; i++)
-        put_word(&in, kind[i]);
+    struct abi_writer w = abi_begin(&in, 2);
+    abi_put_addresses(&w, (const uint8_t *)who, n);
+    abi_put_u64s(&w, kind, n);
+    abi_end(&w);
     struct evm_result r;
     enum status st = buf_status(&in);
     if (st == OK) st = system_call(v, &r, env, s, contract, buf_view(&in));
@@ -296,26 +282,18 @@ static enum status contract_reward(enum block_verdict *v, struct exec_env *env, 
         *v = BLOCK_SYSTEM_CALL;
         return OK;
     }
-    /* two arrays of one length, each amount added to its address */
-    bytes o = r.output;
-    struct validators list;
-    if (o.len < 128 || aura_decode_address_list(&list, o) != OK) {
-        *v = BLOCK_SYSTEM_CALL;
-        return OK;
-    }
-    u256 off = u256_from_be(o.ptr + 32);
-    bool good = u256_is_u64(&off) && off.w[0] <= o.len - 32 && (o.len - 32 - off.w[0]) / 32 >= list.n;
-    if (good) {
-        u256 count = u256_from_be(o.ptr + off.w[0]);
-        good = u256_is_u64(&count) && count.w[0] == list.n;
-    }
-    /* the output lives in the EVM: adding balances does not run it, so it stays */
-    for (size_t i = 0; good && st == OK && i < list.n; i++) {
-        u256 amount = u256_from_be(o.ptr + off.w[0] + 32 + 32 * i);
-        if (!u256_is_zero(&amount)) st = state_add_balance(s, &list.list[i], &amount);
+    /* two arrays of one length, each amount added to its address. The output lives in the EVM: adding balances does not run it, so it stays */
+    struct abi_reader out = abi_read(r.output), list, amounts;
+    size_t n_list, n_amounts;
+    bool good = abi_get_array(&list, &n_list, &out) == OK && abi_get_array(&amounts, &n_amounts, &out) == OK && n_list == n_amounts;
+    for (size_t i = 0; good && st == OK && i < n_list; i++) {
+        address to;
+        uint8_t word[ABI_WORD];
+        good = abi_get_address(to.b, &list) == OK && abi_get_word(word, &amounts) == OK;
+        u256 amount = good ? u256_from_be(word) : U256_ZERO;
+        if (!u256_is_zero(&amount)) st = state_add_balance(s, &to, &amount);
     }
     if (!good) *v = BLOCK_SYSTEM_CALL;
-    validators_fini(&list);
     return st;
 }
 

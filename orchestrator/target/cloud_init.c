@@ -4,66 +4,63 @@
 #include "lib/codec/yaml.h"
 #include "lib/crypto/aead.h"
 
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 enum { CONTENT_MAX = 16 << 20, ARGS_MAX = 64 };
 
-enum status cloud_init_expand(struct buf *out, bytes document, const struct instance_token *tokens, size_t n, struct err *err)
+/* the token or ${POA_ROOT} that begins at p; *len is how much of the text it takes. NULL: none begins here */
+static enum status token_at(const char **value, size_t *len, const uint8_t *p, size_t left, const char *root,
+                            const struct instance_token *tokens, size_t n, struct err *err)
 {
-    const uint8_t *p = document.ptr, *end = document.ptr + document.len;
-    while (p < end) {
-        const uint8_t *open = memmem(p, (size_t)(end - p), "{{", 2);
-        if (open == NULL) break;
-        buf_put(out, p, (size_t)(open - p));
-        const uint8_t *close = memmem(open, (size_t)(end - open), "}}", 2);
-        if (close == NULL) return err_set(err, E_DECODE, "cloud-init: '{{' without '}}'");
-        bytes name = bytes_make(open + 2, (size_t)(close - open - 2));
-        while (name.len > 0 && name.ptr[0] == ' ')
-            name = bytes_make(name.ptr + 1, name.len - 1);
-        while (name.len > 0 && name.ptr[name.len - 1] == ' ')
-            name.len--;
-        size_t i = 0;
-        while (i < n && !bytes_eq_str(name, tokens[i].name))
+    static const char root_token[] = "${POA_ROOT}";
+    *value = NULL;
+    if (left >= sizeof root_token - 1 && memcmp(p, root_token, sizeof root_token - 1) == 0) {
+        *value = root;
+        *len = sizeof root_token - 1;
+        return OK;
+    }
+    if (left < 4 || p[0] != '{' || p[1] != '{') return OK;
+    const uint8_t *close = memmem(p, left, "}}", 2);
+    if (close == NULL) return err_set(err, E_DECODE, "cloud-init: '{{' without '}}'");
+    bytes name = bytes_make(p + 2, (size_t)(close - p - 2));
+    while (name.len > 0 && name.ptr[0] == ' ')
+        name = bytes_make(name.ptr + 1, name.len - 1);
+    while (name.len > 0 && name.ptr[name.len - 1] == ' ')
+        name.len--;
+    for (size_t i = 0; i < n; i++) {
+        if (!bytes_eq_str(name, tokens[i].name)) continue;
+        *value = tokens[i].value;
+        *len = (size_t)(close + 2 - p);
+        return OK;
+    }
+    return err_set(err, E_INVALID, "cloud-init: unknown token {{%.*s}}", (int)(name.len < 80 ? name.len : 80), (const char *)name.ptr);
+}
+
+enum status cloud_init_expand(struct buf *out, bytes document, const char *root, const struct instance_token *tokens, size_t n,
+                              struct err *err)
+{
+    bool comment = false;
+    for (size_t i = 0; i < document.len;) {
+        const char *value = NULL;
+        size_t len = 0;
+        uint8_t c = document.ptr[i];
+        /* a line that begins with '#' is the template engine's or a person's: nothing in it is ours */
+        if (i == 0 || document.ptr[i - 1] == '\n') comment = c == '#';
+        if (!comment && (c == '{' || c == '$')) {
+            enum status s = token_at(&value, &len, document.ptr + i, document.len - i, root, tokens, n, err);
+            if (s != OK) return s;
+        }
+        if (value == NULL) {
+            buf_put_u8(out, c);
             i++;
-        if (i == n) return err_set(err, E_INVALID, "cloud-init: unknown token {{%.*s}}", (int)(name.len < 80 ? name.len : 80), (const char *)name.ptr);
-        buf_put_str(out, tokens[i].value);
-        p = close + 2;
+        } else {
+            buf_put_str(out, value);
+            i += len;
+        }
     }
-    buf_put(out, p, (size_t)(end - p));
     return buf_status(out);
-}
-
-void argv_free(char **argv)
-{
-    for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
-        free(argv[i]);
-    free(argv);
-}
-
-/* folders that belong to the instance; everything else is the machine's own */
-static bool is_of_instance(const char *path)
-{
-    static const char *const own[] = {"/etc/", "/var/", "/run/"};
-    for (size_t i = 0; i < COUNT_OF(own); i++)
-        if (strncmp(path, own[i], strlen(own[i])) == 0) return true;
-    return false;
-}
-
-static void rooted(char dst[static 4096], const char *path, const char *root)
-{
-    if (is_of_instance(path)) (void)snprintf(dst, 4096, "%s%s", root, path);
-    else (void)snprintf(dst, 4096, "%s", path);
-}
-
-/* paths inside a file's content: the instance's own folders are moved below root, wherever one begins */
-static void put_rooted_text(struct buf *out, bytes text, const char *root)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char head[6] = "";
-        size_t left = text.len - i;
-        memcpy(head, text.ptr + i, left < 5 ? left : 5);
-        bool boundary = i == 0 || text.ptr[i - 1] == ' ' || text.ptr[i - 1] == '"' || text.ptr[i - 1] == '\'' || text.ptr[i - 1] == '=';
-        if (boundary && is_of_instance(head)) buf_put_str(out, root);
-        buf_put_u8(out, text.ptr[i]);
-    }
 }
 
 static enum status write_one(const json_t *f, const char *root, struct err *err)
@@ -71,67 +68,71 @@ static enum status write_one(const json_t *f, const char *root, struct err *err)
     const char *path = json_string_value(json_object_get(f, "path"));
     const char *content = json_string_value(json_object_get(f, "content"));
     const char *encoding = json_string_value(json_object_get(f, "encoding"));
-    json_t *perm = json_object_get(f, "permissions");
-    if (path == NULL || path[0] != '/' || strstr(path, "..") != NULL || content == NULL)
-        return err_set(err, E_INVALID, "cloud-init: write_files wants an absolute path and content");
+    const json_t *perm = json_object_get(f, "permissions");
+    if (path == NULL || content == NULL) return err_set(err, E_INVALID, "cloud-init: an entry of write_files lacks path or content");
+    size_t k = strlen(root);
+    if (strncmp(path, root, k) != 0 || path[k] != '/' || strstr(path, "/../") != NULL)
+        return err_set(err, E_DENIED, "cloud-init: '%s' is outside the instance's folder; begin it with ${POA_ROOT}/", path);
     unsigned mode = 0644;
     if (json_is_string(perm)) mode = (unsigned)strtoul(json_string_value(perm), NULL, 8) & 0777;
-    struct buf data, text;
+    struct buf data;
     buf_init(&data, CONTENT_MAX);
-    buf_init(&text, CONTENT_MAX);
     enum status s = OK;
-    if (encoding != NULL && (strcmp(encoding, "b64") == 0 || strcmp(encoding, "base64") == 0))
-        s = base64_get(&data, bytes_str(content), false);
-    else if (encoding != NULL && strcmp(encoding, "text/plain") != 0)
-        s = err_set(err, E_UNSUPPORTED, "cloud-init: encoding '%s' of %s", encoding, path);
-    else buf_put_str(&data, content);
-    char full[4096], dir[4096];
-    rooted(full, path, root);
-    put_rooted_text(&text, buf_view(&data), root);
-    if (s == OK) s = buf_status(&text);
-    (void)snprintf(dir, sizeof dir, "%s", full);
+    if (encoding == NULL || strcmp(encoding, "text/plain") == 0) buf_put_str(&data, content);
+    else if (strcmp(encoding, "b64") == 0 || strcmp(encoding, "base64") == 0) s = base64_get(&data, bytes_str(content), false);
+    else s = err_set(err, E_UNSUPPORTED, "cloud-init: encoding '%s' of %s; b64 or text/plain is read", encoding, path);
+    char dir[4096];
+    (void)snprintf(dir, sizeof dir, "%s", path);
     *strrchr(dir, '/') = '\0';
-    if (s == OK && dir[0] != '\0') s = file_mkdirs(dir, 0755, err);
-    if (s == OK) s = file_write_atomic(full, buf_view(&text), mode, err);
-    buf_fini(&text);
+    if (s == OK) s = buf_status(&data);
+    if (s == OK) s = file_mkdirs(dir, 0755, err);
+    if (s == OK) s = file_write_atomic(path, buf_view(&data), mode, err);
     buf_fini(&data);
     return s;
 }
 
-static enum status make_argv(char ***out, const json_t *cmd, const char *root, struct err *err)
+static enum status check_command(const json_t *cmd, struct err *err)
 {
     size_t n = json_array_size(cmd);
-    if (n == 0 || n > ARGS_MAX)
-        return err_set(err, E_INVALID, "cloud-init: the last runcmd must be a list of 1 to %d words: the instance's program", ARGS_MAX);
-    char **argv = calloc(n + 1, sizeof *argv);
-    if (argv == NULL) return E_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const char *word = json_string_value(json_array_get(cmd, i));
-        char full[4096];
-        if (word == NULL) {
-            argv_free(argv);
-            return err_set(err, E_INVALID, "cloud-init: runcmd holds something that is no text");
-        }
-        rooted(full, word, root);
-        argv[i] = strdup(full);
-        if (argv[i] == NULL) {
-            argv_free(argv);
-            return E_NOMEM;
-        }
-    }
-    *out = argv;
-    return OK;
+    bool good = json_is_array(cmd) && n > 0 && n <= ARGS_MAX;
+    for (size_t i = 0; good && i < n; i++)
+        good = json_is_string(json_array_get(cmd, i));
+    return good ? OK : err_set(err, E_INVALID, "cloud-init: each entry of runcmd is a list of 1 to %d words", ARGS_MAX);
 }
 
-enum status cloud_init_apply(char ***argv, bytes expanded, const char *root, struct err *err)
+static enum status run_one(const json_t *cmd, struct err *err)
+{
+    const char *argv[ARGS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < json_array_size(cmd); i++)
+        argv[i] = json_string_value(json_array_get(cmd, i));
+    pid_t pid = fork();
+    if (pid < 0) return err_set(err, E_IO, "fork: %s", strerror(errno));
+    if (pid == 0) {
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return OK;
+    return err_set(err, E_IO, "cloud-init: the command '%s' failed with %d", argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+}
+
+enum status cloud_init_apply(json_t **argv, bytes expanded, const char *root, struct err *err)
 {
     json_t *doc = NULL;
     enum status s = yaml_get(&doc, expanded, err);
     if (s != OK) return s;
     json_t *files = json_object_get(doc, "write_files"), *run = json_object_get(doc, "runcmd");
+    size_t n = json_array_size(run);
     for (size_t i = 0; s == OK && i < json_array_size(files); i++)
         s = write_one(json_array_get(files, i), root, err);
-    if (s == OK) s = make_argv(argv, json_array_get(run, json_array_size(run) - 1), root, err);
+    for (size_t i = 0; s == OK && i < n; i++) {
+        s = check_command(json_array_get(run, i), err);
+        if (s == OK && i + 1 < n) s = run_one(json_array_get(run, i), err);
+    }
+    if (s == OK && n == 0) s = err_set(err, E_INVALID, "cloud-init: runcmd is missing: its last entry is the instance's program");
+    if (s == OK) *argv = json_incref(json_array_get(run, n - 1));
     json_decref(doc);
     return s;
 }
