@@ -74,6 +74,10 @@ MUST_CHECK enum status exec_call(struct evm_result *out, struct exec_env *env, s
  *  as Parity does; state changes are kept on success; logs and refunds dropped; no touched cleanup. out->outcome tells of failure. */
 MUST_CHECK enum status exec_system_call(struct evm_result *out, struct exec_env *env, struct state *s, const address *to, bytes input);
 
+/** exec_protocol_call: a system call as later EIPs have it (4788, 2935, 7002, 7251): 30,000,000 gas, no value moves, the caller is not
+ *  created; nothing happens when there is no code. A failure undoes what it did; out->outcome tells of it. */
+MUST_CHECK enum status exec_protocol_call(struct evm_result *out, struct exec_env *env, struct state *s, const address *to, bytes input);
+
 /** exec_base_fee: base fee of the child of a block (EIP-1559, with the spec's denominators and minimum). */
 u256 exec_base_fee(const struct chain_spec *spec, const struct header *parent);
 /** exec_excess_blob_gas, exec_blob_base_fee: EIP-4844. */

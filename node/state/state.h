@@ -57,6 +57,8 @@ const struct log_entry *state_logs(const struct state *s, size_t *n);
 int state_snapshot(struct state *s);
 void state_revert(struct state *s, int snapshot);
 MUST_CHECK enum status state_warm_address(struct state *s, const address *a);
+/** state_set_warm_low: bit i: the address whose number is i (1..63) counts as warm from the start of every transaction (precompiles). */
+void state_set_warm_low(struct state *s, uint64_t mask);
 MUST_CHECK enum status state_warm_slot(struct state *s, const address *a, const u256 *key);
 
 /** state_host: the EVM's view; ctx is the struct state. get_block_hash and precompile go through these two, set by the block executor. */

@@ -95,6 +95,7 @@ struct state {
     uint32_t ripemd_tx; /* the transaction in which 0x03 was touched for good */
     bool eip161, eip6780;
     uint64_t start_nonce;
+    uint64_t warm_low; /* bit i: address i is always warm */
     struct list touched, destroyed, changed, unrooted;
     struct log_entry *logs;
     size_t n_logs, cap_logs;
