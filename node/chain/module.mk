@@ -1,2 +1,2 @@
-SRCS := execute.c genesis.c
-USES := lib/base lib/codec lib/crypto lib/eth node/evm node/state node/store node/chain
+SRCS := blocks.c chain.c engine.c execute.c genesis.c import.c
+USES := lib/base lib/codec lib/crypto lib/eth node/aura node/evm node/state node/store node/chain
