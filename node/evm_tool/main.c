@@ -1,0 +1,26 @@
+#include "node/evm_tool/tool.h"
+
+static const struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} COMMANDS[] = {
+    {"statetest", "PATH... [--fork NAME] [--json] [-v]   run official state tests", tool_statetest},
+};
+
+static void usage(FILE *to)
+{
+    (void)fprintf(to, "usage: poa-evm COMMAND ...\n");
+    for (size_t i = 0; i < COUNT_OF(COMMANDS); i++) (void)fprintf(to, "  poa-evm %-9s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        usage(stdout);
+        return 0;
+    }
+    for (size_t i = 0; argc >= 2 && i < COUNT_OF(COMMANDS); i++)
+        if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 2, argv + 2);
+    usage(stderr);
+    return 2;
+}

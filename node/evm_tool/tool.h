@@ -1,0 +1,54 @@
+/* tool.h: poa-evm, the EVM from the shell.
+ *
+ *     poa-evm statetest PATH... [--fork NAME] [--json] [-v]     official GeneralStateTests
+ *
+ * A command takes argc, argv behind its own name and returns the exit code: 0 done, 1 something failed, 2 usage. This is a program's
+ * top layer: it prints. */
+#ifndef NODE_EVM_TOOL_TOOL_H
+#define NODE_EVM_TOOL_TOOL_H
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/eth/rules.h"
+#include "lib/eth/types.h"
+
+#include <jansson.h>
+
+int tool_statetest(int argc, char **argv);
+
+/* --- cases.c: what the two test commands share */
+
+struct cases {
+    const char *command;
+    const char *fork; /* --fork, or NULL: all */
+    bool json, verbose;
+    const char *file; /* being run */
+    size_t passed, failed;
+    json_t *failures; /* with json */
+    /* run: every case of one test of a file */
+    void (*run)(struct cases *c, const char *name, json_t *test);
+    void *ctx;
+};
+
+/** cases_main: parse the arguments, run all tests of all files (folders recursively, *.json, sorted), print the closing line. */
+int cases_main(struct cases *c, int argc, char **argv);
+/** cases_wants: is that fork asked for? */
+bool cases_wants(const struct cases *c, const char *fork);
+/** cases_pass, cases_fail: one case is done; label tells the case within the test, "" for the only one. */
+void cases_pass(struct cases *c, const char *name, const char *label);
+PRINTF_LIKE(4, 5) void cases_fail(struct cases *c, const char *name, const char *label, const char *fmt, ...);
+
+/* Readers of the tests' JSON: ret false when the member is absent or has another form. */
+bool case_u64(uint64_t *out, const json_t *object, const char *key);
+bool case_u256(u256 *out, const json_t *object, const char *key);
+bool case_address(address *out, const json_t *object, const char *key);
+bool case_hash(hash32 *out, const json_t *object, const char *key);
+/** case_bytes: append the bytes of DATA text */
+bool case_bytes(struct buf *out, const json_t *text);
+bool u256_of_text(u256 *out, const json_t *text);
+
+struct kv;
+/** case_load_state: a pre or post state ({"0x..": {balance, nonce, code, storage}}) as block 0 of an empty database; *root may be NULL */
+MUST_CHECK enum status case_load_state(struct kv *kv, const json_t *accounts, hash32 *root);
+
+#endif
