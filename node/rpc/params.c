@@ -1,0 +1,244 @@
+#include "node/rpc/rpc_priv.h"
+
+json_t *param(const struct rpc_call *c, size_t i)
+{
+    json_t *v = i < c->n_params ? json_array_get(c->params, i) : NULL;
+    return v == NULL || json_is_null(v) ? NULL : v;
+}
+
+static const char *arg_name(char dst[static 24], size_t i)
+{
+    snprintf(dst, 24, "argument %u", (unsigned)(i & 0xff));
+    return dst;
+}
+
+static bool bad(struct rpc_call *c, const char *name, const char *wants)
+{
+    return rpc_fail(c, RPC_BAD_PARAMS, "invalid %s: %s", name, wants);
+}
+
+static bytes text_of(const json_t *v)
+{
+    return bytes_make(json_string_value(v), json_string_length(v));
+}
+
+static bool has_0x(bytes t)
+{
+    return t.len >= 2 && t.ptr[0] == '0' && (t.ptr[1] == 'x' || t.ptr[1] == 'X');
+}
+
+bool value_hash(hash32 *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
+    if (t.len != 66 || !has_0x(t) || hash_get(out, t) != OK) return bad(c, name, "wants 0x and 64 hex digits");
+    return true;
+}
+
+bool value_address(address *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
+    if (t.len != 42 || !has_0x(t) || address_get(out, t) != OK) return bad(c, name, "wants an address: 0x and 40 hex digits");
+    return true;
+}
+
+bool value_u256(u256 *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    if (json_is_integer(v) && json_integer_value(v) >= 0) {
+        *out = u256_from_u64((uint64_t)json_integer_value(v));
+        return true;
+    }
+    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
+    if (t.len < 3 || !has_0x(t) || u256_get_hex(out, t) != OK) return bad(c, name, "wants a quantity: 0x and hex digits, at most 256 bits");
+    return true;
+}
+
+bool value_u64(uint64_t *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    u256 n;
+    if (!value_u256(&n, c, v, name)) return false;
+    if (!u256_is_u64(&n)) return bad(c, name, "does not fit 64 bits");
+    *out = n.w[0];
+    return true;
+}
+
+bool value_bytes(bytes *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
+    if (!json_is_string(v) || (t.len > 0 && !has_0x(t)) || t.len % 2 != 0) return bad(c, name, "wants data: 0x and pairs of hex digits");
+    size_t n = t.len < 2 ? 0 : t.len / 2 - 1;
+    uint8_t *p = arena_alloc(c->a, n);
+    if (p == NULL) return rpc_fail_status(c, E_NOMEM, "parameters");
+    if (n > 0 && hex_get_fixed(p, n, t) != OK) return bad(c, name, "wants data: 0x and pairs of hex digits");
+    *out = bytes_make(p, n);
+    return true;
+}
+
+static json_t *need(struct rpc_call *c, size_t i)
+{
+    json_t *v = param(c, i);
+    if (v == NULL) IGNORE(!rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", i), "it is always false");
+    return v;
+}
+
+bool param_hash(hash32 *out, struct rpc_call *c, size_t i)
+{
+    char name[24];
+    json_t *v = need(c, i);
+    return v != NULL && value_hash(out, c, v, arg_name(name, i));
+}
+
+bool param_address(address *out, struct rpc_call *c, size_t i)
+{
+    char name[24];
+    json_t *v = need(c, i);
+    return v != NULL && value_address(out, c, v, arg_name(name, i));
+}
+
+bool param_u64(uint64_t *out, struct rpc_call *c, size_t i)
+{
+    char name[24];
+    json_t *v = need(c, i);
+    return v != NULL && value_u64(out, c, v, arg_name(name, i));
+}
+
+bool param_bytes(bytes *out, struct rpc_call *c, size_t i)
+{
+    char name[24];
+    json_t *v = need(c, i);
+    return v != NULL && value_bytes(out, c, v, arg_name(name, i));
+}
+
+bool param_bool(bool *out, struct rpc_call *c, size_t i, bool def)
+{
+    char name[24];
+    json_t *v = param(c, i);
+    if (v != NULL && !json_is_boolean(v)) return bad(c, arg_name(name, i), "wants true or false");
+    *out = v ? json_is_true(v) : def;
+    return true;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+static bool by_number(struct block_ref *out, struct rpc_call *c, struct kv_txn *txn, uint64_t number)
+{
+    enum status s = blocks_get_canonical_hash(&out->hash, txn, number);
+    if (s != OK && s != E_NOT_FOUND) return rpc_fail_status(c, s, "block index");
+    out->found = out->is_canonical = s == OK;
+    out->number = number;
+    return true;
+}
+
+static bool by_hash(struct block_ref *out, struct rpc_call *c, struct kv_txn *txn, const hash32 *hash, bool require_canonical)
+{
+    struct block_meta meta;
+    hash32 canonical;
+    out->hash = *hash;
+    enum status s = blocks_get_meta(&meta, txn, hash);
+    if (s == E_NOT_FOUND) return true;
+    if (s == OK) {
+        out->number = meta.number;
+        out->found = meta.executed; /* a block that was never verified is nobody's business */
+        s = blocks_get_canonical_hash(&canonical, txn, meta.number);
+        out->is_canonical = s == OK && hash_eq(&canonical, hash);
+        if (s == E_NOT_FOUND) s = OK;
+    }
+    if (s != OK) return rpc_fail_status(c, s, "block index");
+    if (require_canonical && !out->is_canonical) return rpc_fail(c, RPC_SERVER, "hash is not currently canonical");
+    return true;
+}
+
+static bool by_tag(struct block_ref *out, struct rpc_call *c, struct kv_txn *txn, const char *tag)
+{
+    uint64_t head, finalised;
+    hash32 hash;
+    enum status s = blocks_get_head(&head, &hash, &finalised, txn);
+    if (s != OK) return rpc_fail_status(c, s, "head");
+    if (strcmp(tag, "earliest") == 0) return by_number(out, c, txn, 0);
+    if (strcmp(tag, "safe") == 0 || strcmp(tag, "finalized") == 0) return by_number(out, c, txn, finalised);
+    out->found = out->is_canonical = true;
+    out->number = head;
+    out->hash = hash;
+    out->is_pending = strcmp(tag, "pending") == 0;
+    return true;
+}
+
+static bool is_tag(const char *s)
+{
+    static const char *const tags[] = {"latest", "pending", "earliest", "safe", "finalized"};
+    for (size_t i = 0; i < COUNT_OF(tags); i++)
+        if (strcmp(s, tags[i]) == 0) return true;
+    return false;
+}
+
+bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    *out = (struct block_ref){0};
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL) return false;
+    if (v == NULL) return by_tag(out, c, txn, "latest");
+    if (json_is_object(v)) { /* SPEC(EIP-1898) */
+        const json_t *hash = json_object_get(v, "blockHash"), *number = json_object_get(v, "blockNumber");
+        hash32 h;
+        if ((hash == NULL) == (number == NULL)) return bad(c, name, "wants either blockHash or blockNumber");
+        if (number) return value_block(out, c, number, name);
+        return value_hash(&h, c, hash, name) && by_hash(out, c, txn, &h, json_is_true(json_object_get(v, "requireCanonical")));
+    }
+    if (json_is_string(v) && is_tag(json_string_value(v))) return by_tag(out, c, txn, json_string_value(v));
+    if (json_is_string(v) && json_string_length(v) == 66) {
+        hash32 h;
+        return value_hash(&h, c, v, name) && by_hash(out, c, txn, &h, false);
+    }
+    u256 n;
+    if (!value_u256(&n, c, v, name))
+        return bad(c, name, "wants a block: latest, pending, earliest, safe, finalized, a number as 0x..., or a hash");
+    if (!u256_is_u64(&n)) return bad(c, name, "block number does not fit 64 bits");
+    return by_number(out, c, txn, n.w[0]);
+}
+
+bool param_block(struct block_ref *out, struct rpc_call *c, size_t i)
+{
+    char name[24];
+    return value_block(out, c, param(c, i), arg_name(name, i));
+}
+
+bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i)
+{
+    struct block_ref ref;
+    if (!param_block(&ref, c, i)) return false;
+    if (!ref.found) return rpc_fail(c, RPC_SERVER, "header not found");
+    if (!ref.is_canonical) return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
+    struct kv_txn *txn = rpc_txn(c);
+    enum status s = OK;
+    if (h != NULL) s = blocks_get_header(h, txn, &ref.hash, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "header");
+    s = chain_state_at(state, txn, c->rpc->chain, ref.number);
+    if (s == E_NOT_FOUND)
+        return rpc_fail(c, RPC_SERVER, "missing trie node: the state of block %llu is pruned, only recent blocks have theirs (see --archive)",
+                        (unsigned long long)ref.number);
+    if (s != OK) return rpc_fail_status(c, s, "state");
+    *pending = ref.is_pending;
+    return true;
+}
+
+bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash)
+{
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL) return false;
+    enum status s = blocks_get(out, txn, hash, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "block");
+    for (size_t i = 0; i < out->n_txs; i++) {
+        if (out->txs[i].has_sender) continue;
+        s = tx_recover(&out->txs[i], false);
+        if (s != OK) return rpc_fail_status(c, s, "sender");
+    }
+    return true;
+}
+
+size_t block_rlp_size(struct rpc_call *c, const hash32 *hash)
+{
+    struct kv_txn *txn = rpc_txn(c);
+    bytes header, body, items;
+    if (txn == NULL || blocks_get_header_raw(&header, txn, hash) != OK || blocks_get_body_raw(&body, txn, hash) != OK) return 0;
+    if (rlp_get_list(&items, &body) != OK) return 0;
+    return rlp_header_len(header.len + items.len) + header.len + items.len;
+}

@@ -1,0 +1,510 @@
+#include "node/rpc/rpc.h"
+
+#include "lib/base/log.h"
+#include "node/rpc/rpc_priv.h"
+
+#define TABLE_SLOTS 512 /* over three times the methods */
+#define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,rpc,aura"
+
+static const struct rpc_method methods[] = {
+#define X(name, ns, fn, min, max) {name, NS_##ns, fn, min, max},
+#include "node/rpc/methods.def"
+#undef X
+};
+
+static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "admin", "aura", "rpc"};
+
+const struct rpc_method *rpc_methods(size_t *n)
+{
+    *n = COUNT_OF(methods);
+    return methods;
+}
+
+const char *rpc_namespace_name(enum rpc_namespace ns)
+{
+    return namespace_names[ns];
+}
+
+/* ------------------------------------------------------------------ look-up */
+
+static uint32_t name_hash(const char *s, size_t len)
+{
+    uint32_t h = 2166136261U; /* FNV-1a */
+    for (size_t i = 0; i < len; i++) h = (h ^ (uint8_t)s[i]) * 16777619U;
+    return h ^ h >> 15;
+}
+
+static enum status table_new(struct rpc *r)
+{
+    r->table = calloc(TABLE_SLOTS, sizeof(struct rpc_method *));
+    if (r->table == NULL) return E_NOMEM;
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        uint32_t at = name_hash(methods[i].name, strlen(methods[i].name)) % TABLE_SLOTS;
+        while (r->table[at] != NULL) at = (at + 1) % TABLE_SLOTS;
+        r->table[at] = &methods[i];
+    }
+    return OK;
+}
+
+static const struct rpc_method *find_method(const struct rpc *r, const char *name, size_t len)
+{
+    for (uint32_t at = name_hash(name, len) % TABLE_SLOTS; r->table[at] != NULL; at = (at + 1) % TABLE_SLOTS) {
+        const struct rpc_method *m = r->table[at];
+        if (strlen(m->name) == len && memcmp(m->name, name, len) == 0) return r->namespaces & 1U << m->ns ? m : NULL;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ for the methods */
+
+bool rpc_fail(struct rpc_call *c, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    c->error = code;
+    (void)vsnprintf(c->error_text, sizeof c->error_text, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what)
+{
+    return rpc_fail(c, RPC_INTERNAL, "%s: %s", what, status_text(s));
+}
+
+struct kv_txn *rpc_txn(struct rpc_call *c)
+{
+    if (c->w->txn == NULL) {
+        enum status s = kv_begin(&c->w->txn, chain_kv(c->rpc->chain), false);
+        if (s != OK) {
+            c->w->txn = NULL;
+            IGNORE(!rpc_fail_status(c, s, "database"), "it is always false");
+        }
+    }
+    return c->w->txn;
+}
+
+void rpc_txn_end(struct rpc_worker *w)
+{
+    kv_abort(w->txn);
+    w->txn = NULL;
+}
+
+/* ------------------------------------------------------------------ one call */
+
+static void truncate_out(struct buf *b, size_t len)
+{
+    b->len = len;
+    b->status = OK;
+}
+
+static void put_id(struct buf *b, const json_t *id)
+{
+    if (id == NULL || json_is_null(id)) {
+        jo_null(b);
+    } else if (json_is_integer(id)) {
+        buf_printf(b, "%lld", (long long)json_integer_value(id));
+    } else if (json_is_string(id)) {
+        jo_text(b, bytes_make(json_string_value(id), json_string_length(id)));
+    } else {
+        size_t n = json_dumpb(id, NULL, 0, JSON_ENCODE_ANY | JSON_COMPACT);
+        uint8_t *p = buf_reserve(b, n);
+        if (p == NULL) return;
+        b->len += json_dumpb(id, (char *)p, n, JSON_ENCODE_ANY | JSON_COMPACT);
+    }
+}
+
+static void put_head(struct buf *b, const json_t *id)
+{
+    jo_open(b, '{');
+    buf_put(b, "\"jsonrpc\":\"2.0\",\"id\":", 21);
+    put_id(b, id);
+}
+
+static void put_error(struct buf *b, const json_t *id, int code, const char *text, const bytes *data)
+{
+    put_head(b, id);
+    jo_key(b, "error");
+    jo_open(b, '{');
+    jo_key(b, "code");
+    buf_printf(b, "%d", code);
+    jo_key(b, "message");
+    jo_str(b, text);
+    if (data) {
+        jo_key(b, "data");
+        jo_data(b, *data);
+    }
+    jo_close(b, '}');
+    jo_close(b, '}');
+}
+
+static bool run_method(struct rpc_call *c, const json_t *request)
+{
+    json_t *method = json_object_get(request, "method"), *version = json_object_get(request, "jsonrpc"),
+           *params = json_object_get(request, "params");
+    if (version != NULL && (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0))
+        return rpc_fail(c, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"");
+    if (!json_is_string(method)) return rpc_fail(c, RPC_INVALID_REQUEST, "invalid request: method must be a string");
+    const struct rpc_method *m = find_method(c->rpc, json_string_value(method), json_string_length(method));
+    if (m == NULL) return rpc_fail(c, RPC_NO_METHOD, "the method %.100s does not exist/is not available", json_string_value(method));
+    if (params != NULL && !json_is_array(params) && !json_is_null(params))
+        return rpc_fail(c, RPC_BAD_PARAMS, "invalid params: %s takes an array", m->name);
+    c->params = json_is_array(params) ? params : NULL;
+    c->n_params = c->params ? json_array_size(c->params) : 0;
+    if (c->n_params < m->min) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", c->n_params);
+    if (c->n_params > m->max) return rpc_fail(c, RPC_BAD_PARAMS, "too many arguments, want at most %u", m->max);
+    return m->fn(c);
+}
+
+static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *request)
+{
+    struct buf *out = &w->out;
+    if (!json_is_object(request)) {
+        put_error(out, NULL, RPC_INVALID_REQUEST, "invalid request: not an object", NULL);
+        return;
+    }
+    json_t *id = json_object_get(request, "id");
+    size_t mark = out->len;
+    put_head(out, id);
+    jo_key(out, "result");
+    struct rpc_call c = {.rpc = w->rpc, .w = w, .ws = ws, .out = out, .a = &w->arena};
+    bool ok = run_method(&c, request);
+    if (ok && buf_status(out) != OK) ok = rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
+    if (id == NULL && json_object_get(request, "method") != NULL) {
+        truncate_out(out, mark); /* a notification */
+    } else if (ok) {
+        jo_close(out, '}');
+    } else {
+        truncate_out(out, mark);
+        put_error(out, id, c.error, c.error_text, c.error_data);
+    }
+    arena_reset(&w->arena);
+}
+
+static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch)
+{
+    struct buf *out = &w->out;
+    size_t n = json_array_size(batch);
+    if (n == 0 || n > RPC_BATCH_MAX) {
+        char text[80];
+        if (n == 0) snprintf(text, sizeof text, "empty batch");
+        else snprintf(text, sizeof text, "batch of %zu calls: at most %d are allowed", n, RPC_BATCH_MAX);
+        put_error(out, NULL, RPC_INVALID_REQUEST, text, NULL);
+        return;
+    }
+    jo_open(out, '[');
+    for (size_t i = 0; i < n; i++) {
+        json_t *r = json_array_get(batch, i);
+        if (out->len > RPC_BATCH_RESPONSE_MAX) {
+            json_t *id = json_object_get(r, "id");
+            if (id) put_error(out, id, RPC_LIMIT, "the batch's answer is too large", NULL);
+        } else {
+            answer_one(w, ws, r);
+        }
+    }
+    if (out->len == 1) buf_clear(out); /* notifications only */
+    else jo_close(out, ']');
+}
+
+/* leaves the answer in w->out; empty: none is due */
+static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
+{
+    buf_clear(&w->out);
+    json_error_t e;
+    json_t *doc = json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    if (doc == NULL) {
+        char text[300];
+        snprintf(text, sizeof text, "parse error: %s", e.text);
+        put_error(&w->out, NULL, RPC_PARSE, text, NULL);
+    } else if (json_is_array(doc)) {
+        answer_batch(w, ws, doc);
+    } else {
+        answer_one(w, ws, doc);
+    }
+    json_decref(doc);
+    rpc_txn_end(w);
+}
+
+/* ------------------------------------------------------------------ HTTP and WebSocket */
+
+static void respond_text(struct http_request *r, int status, const char *text, const struct http_header *h, size_t n)
+{
+    http_respond(r, status, "text/plain; charset=utf-8", bytes_str(text), h, n);
+}
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    struct rpc_worker *w = ctx;
+    const char *cors = w->rpc->cors;
+    struct http_header headers[4];
+    size_t n = 0;
+    if (cors) headers[n++] = (struct http_header){"Access-Control-Allow-Origin", cors};
+    switch (http_request_method(r)) {
+    case HTTP_POST: {
+        answer(w, NULL, http_request_body(r));
+        if (w->out.len > 65536) {
+            size_t len;
+            uint8_t *p = buf_take(&w->out, &len);
+            http_respond_take(r, 200, "application/json", p, len, headers, n);
+        } else {
+            http_respond(r, 200, w->out.len ? "application/json" : NULL, buf_view(&w->out), headers, n);
+        }
+        break;
+    }
+    case HTTP_OPTIONS:
+        if (cors) {
+            const char *wanted = http_request_header(r, "Access-Control-Request-Headers");
+            headers[n++] = (struct http_header){"Access-Control-Allow-Methods", "POST, GET, OPTIONS"};
+            headers[n++] = (struct http_header){"Access-Control-Allow-Headers", wanted ? wanted : "Content-Type"};
+            headers[n++] = (struct http_header){"Access-Control-Max-Age", "600"};
+        }
+        http_respond(r, 204, NULL, BYTES_EMPTY, headers, n);
+        break;
+    case HTTP_GET:
+    case HTTP_HEAD:
+        respond_text(r, 200, "JSON-RPC is served here: send requests by POST, or open a WebSocket.\n", headers, n);
+        break;
+    case HTTP_PUT:
+    case HTTP_PATCH:
+    case HTTP_DELETE:
+        headers[n++] = (struct http_header){"Allow", "POST, GET, HEAD, OPTIONS"};
+        respond_text(r, 405, "Method Not Allowed\n", headers, n);
+        break;
+    }
+}
+
+static bool on_ws_open(void *ctx, struct ws_conn *ws)
+{
+    (void)ctx, (void)ws;
+    return true;
+}
+
+static void on_ws_message(void *ctx, struct ws_conn *ws, bytes msg)
+{
+    struct rpc_worker *w = ctx;
+    answer(w, ws, msg);
+    if (w->out.len > 0) IGNORE(ws_send(ws, buf_view(&w->out)), "a client that is gone or too slow is dropped by the server");
+    if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
+}
+
+static void on_ws_close(void *ctx, struct ws_conn *ws)
+{
+    subs_close(ctx, ws);
+}
+
+/* ------------------------------------------------------------------ news from other threads */
+
+static void on_wake(void *ctx)
+{
+    struct rpc_worker *w = ctx;
+    (void)pthread_mutex_lock(&w->lock);
+    struct rpc_news *news = w->inbox;
+    size_t n = w->n_inbox;
+    w->inbox = NULL;
+    w->n_inbox = w->cap_inbox = 0;
+    hash32 *pending = w->pending_inbox;
+    size_t n_pending = w->n_pending_inbox;
+    w->pending_inbox = NULL;
+    w->n_pending_inbox = 0;
+    bool sync_news = w->sync_news;
+    w->sync_news = false;
+    (void)pthread_mutex_unlock(&w->lock);
+
+    for (size_t i = 0; i < n; i++) {
+        news_push(w, &news[i]);
+        subs_on_block(w, &news[i]);
+        arena_reset(&w->arena);
+    }
+    for (size_t i = 0; i < n_pending; i++) pending_push(w, &pending[i]);
+    if (n_pending) subs_on_pending(w, pending, n_pending);
+    if (sync_news || n) subs_on_sync(w);
+    rpc_txn_end(w);
+    free(news);
+    free(pending);
+}
+
+static bool inbox_put(struct rpc_worker *w, const struct rpc_news *n)
+{
+    if (w->n_inbox == w->cap_inbox) {
+        size_t cap = w->cap_inbox ? 2 * w->cap_inbox : 16;
+        struct rpc_news *p = realloc(w->inbox, cap * sizeof *p);
+        if (p == NULL) return false;
+        w->inbox = p;
+        w->cap_inbox = cap;
+    }
+    w->inbox[w->n_inbox++] = *n;
+    return true;
+}
+
+static void worker_chain_event(struct rpc_worker *w, const struct chain_event *e)
+{
+    if (w->server == NULL) return;
+    (void)pthread_mutex_lock(&w->lock);
+    bool ok = true;
+    for (size_t i = 0; i < e->n_removed && ok; i++) ok = inbox_put(w, &(struct rpc_news){.hash = e->removed[i], .removed = true});
+    for (size_t i = 0; i < e->n_added && ok; i++)
+        ok = inbox_put(w, &(struct rpc_news){.hash = e->added[i].hash, .number = e->added[i].header.number});
+    (void)pthread_mutex_unlock(&w->lock);
+    http_server_wake(w->server);
+}
+
+void rpc_on_chain_event(struct rpc *r, const struct chain_event *e)
+{
+    worker_chain_event(&r->http, e);
+    worker_chain_event(&r->ws, e);
+}
+
+static void worker_pending(struct rpc_worker *w, const hash32 *hashes, size_t n)
+{
+    if (w->server == NULL || atomic_load(&w->n_pending_listeners) == 0) return;
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->pending_inbox == NULL) w->pending_inbox = calloc(RPC_PENDING_NEWS_MAX, sizeof(hash32));
+    if (w->pending_inbox != NULL) {
+        size_t room = RPC_PENDING_NEWS_MAX - w->n_pending_inbox;
+        if (n > room) n = room; /* the server thread is behind: listeners miss some */
+        if (n > 0) memcpy(w->pending_inbox + w->n_pending_inbox, hashes, n * sizeof(hash32));
+        w->n_pending_inbox += n;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    http_server_wake(w->server);
+}
+
+void rpc_on_pending(struct rpc *r, const hash32 *hashes, size_t n)
+{
+    worker_pending(&r->http, hashes, n);
+    worker_pending(&r->ws, hashes, n);
+}
+
+void rpc_on_sync(struct rpc *r)
+{
+    struct rpc_worker *workers[] = {&r->http, &r->ws};
+    for (size_t i = 0; i < COUNT_OF(workers); i++) {
+        struct rpc_worker *w = workers[i];
+        if (w->server == NULL) continue;
+        (void)pthread_mutex_lock(&w->lock);
+        w->sync_news = true;
+        (void)pthread_mutex_unlock(&w->lock);
+        http_server_wake(w->server);
+    }
+}
+
+/* ------------------------------------------------------------------ start and stop */
+
+static enum status parse_namespaces(uint32_t *out, const char *list, struct err *err)
+{
+    uint32_t mask = 0;
+    for (const char *p = list; *p;) {
+        size_t n = strcspn(p, ", ");
+        bool found = n == 0;
+        if (n == 3 && memcmp(p, "all", 3) == 0) {
+            mask = (1U << NS_N) - 1;
+            found = true;
+        }
+        if (n == 6 && memcmp(p, "pubsub", 6) == 0) {
+            mask |= 1U << NS_ETH;
+            found = true;
+        }
+        for (unsigned i = 0; i < NS_N && !found; i++) {
+            if (strlen(namespace_names[i]) != n || memcmp(namespace_names[i], p, n) != 0) continue;
+            mask |= 1U << i;
+            found = true;
+        }
+        if (!found)
+            return err_set(err, E_INVALID,
+                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, admin, aura, rpc, or all",
+                           (int)n, p);
+        p += n;
+        p += strspn(p, ", ");
+    }
+    *out = mask;
+    return OK;
+}
+
+static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, struct err *err)
+{
+    const struct rpc_config *cfg = &r->cfg;
+    w->rpc = r;
+    arena_init(&w->arena, RPC_ARENA_MAX);
+    buf_init(&w->out, RPC_RESPONSE_MAX);
+    (void)pthread_mutex_init(&w->lock, NULL);
+    enum status s = evm_new(&w->evm, 0);
+    if (s != OK) return err_set(err, s, "RPC: %s", status_text(s));
+    struct http_server_config hc = {.bind_address = cfg->address,
+                                    .port = port,
+                                    .max_body = cfg->max_body ? cfg->max_body : RPC_BODY_MAX,
+                                    .max_connections = cfg->max_connections ? cfg->max_connections : 1024,
+                                    .idle_timeout_s = cfg->idle_timeout_s ? cfg->idle_timeout_s : 120,
+                                    .tls_cert_file = cfg->tls_cert_file,
+                                    .tls_key_file = cfg->tls_key_file};
+    struct http_handler h = {w, on_request, on_ws_open, on_ws_message, on_ws_close, on_wake};
+    s = http_server_start(&w->server, &hc, &h, err);
+    return s == OK ? OK : err_prefix(err, "RPC");
+}
+
+static void worker_stop(struct rpc_worker *w)
+{
+    if (w->rpc == NULL) return;
+    http_server_stop(w->server);
+    w->server = NULL;
+    filters_fini(w);
+    free(w->news);
+    free(w->pending);
+    free(w->inbox);
+    free(w->pending_inbox);
+    evm_free(w->evm);
+    buf_fini(&w->out);
+    arena_fini(&w->arena);
+    (void)pthread_mutex_destroy(&w->lock);
+}
+
+void rpc_server_stop(struct rpc *r)
+{
+    if (r == NULL) return;
+    worker_stop(&r->http);
+    worker_stop(&r->ws);
+    free(r->table);
+    free(r->client_version);
+    free(r->node_name);
+    free(r->cors);
+    free(r);
+}
+
+enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, struct chain *chain, const struct rpc_pool *pool,
+                             const struct rpc_node *node, struct err *err)
+{
+    struct rpc *r = calloc(1, sizeof *r);
+    if (r == NULL) return E_NOMEM;
+    r->cfg = *cfg;
+    r->chain = chain;
+    r->spec = chain_spec_of(chain);
+    if (pool) r->pool = *pool;
+    if (node) r->node = *node;
+    r->client_version = strdup(cfg->client_version ? cfg->client_version : "poa-node");
+    r->node_name = strdup(cfg->node_name ? cfg->node_name : "");
+    r->cors = cfg->cors ? strdup(cfg->cors) : NULL;
+    enum status s = r->client_version && r->node_name && (r->cors || !cfg->cors) ? OK : E_NOMEM;
+    if (s == OK) s = parse_namespaces(&r->namespaces, cfg->namespaces ? cfg->namespaces : DEFAULT_NAMESPACES, err);
+    if (s == OK) s = table_new(r);
+    if (s == OK && cfg->has_http) s = worker_start(&r->http, r, cfg->http_port, err);
+    if (s == OK && cfg->has_ws) s = worker_start(&r->ws, r, cfg->ws_port, err);
+    /* the configuration's strings belong to the caller */
+    r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = NULL;
+    r->cfg.client_version = r->client_version;
+    r->cfg.node_name = r->node_name;
+    if (s != OK) {
+        rpc_server_stop(r);
+        return s;
+    }
+    *out = r;
+    return OK;
+}
+
+uint16_t rpc_http_port(const struct rpc *r)
+{
+    return r->http.server ? http_server_port(r->http.server) : 0;
+}
+
+uint16_t rpc_ws_port(const struct rpc *r)
+{
+    return r->ws.server ? http_server_port(r->ws.server) : 0;
+}

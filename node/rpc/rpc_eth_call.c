@@ -1,0 +1,675 @@
+/* rpc_eth_call.c: running transactions that nobody signed: eth_call, eth_estimateGas, eth_createAccessList. Each run is a whole transaction
+ * on a state that is thrown away, under the block's rules less those that protect senders: no fee is due, a contract may be sender, and
+ * the nonce is whatever is right. */
+#include "node/rpc/rpc_priv.h"
+
+#define ACCESS_ROUNDS_MAX 16 /* a list that still changes the path after that many runs never settles */
+
+struct call_args {
+    struct tx tx;
+    bool has_gas, has_price, has_nonce;
+    u256 price;
+};
+
+struct run {
+    enum tx_verdict verdict;
+    struct evm_result result;
+    struct receipt receipt;
+};
+
+/* what stays the same over all runs of one request */
+struct call_env {
+    struct call_args args;
+    struct block_ref at;
+    struct header header;
+    const json_t *overrides, *block_overrides;
+    uint64_t gas_limit; /* most that a run may have */
+    struct state *state; /* of the last run: its result may view it */
+};
+
+/* ------------------------------------------------------------------ the call object */
+
+static bool put_access_list(struct buf *out, struct rpc_call *c, const json_t *list)
+{
+    if (!json_is_array(list)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid accessList: wants an array");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *e = json_array_get(list, i), *keys = json_object_get(e, "storageKeys");
+        address a;
+        if (!value_address(&a, c, json_object_get(e, "address"), "accessList address")) return false;
+        size_t entry = rlp_list_open(out);
+        rlp_put_string(out, bytes_make(a.b, 20));
+        size_t inner = rlp_list_open(out);
+        for (size_t k = 0; k < json_array_size(keys); k++) {
+            hash32 key;
+            if (!value_hash(&key, c, json_array_get(keys, k), "storageKeys")) return false;
+            rlp_put_string(out, bytes_make(key.b, 32));
+        }
+        rlp_list_close(out, inner);
+        rlp_list_close(out, entry);
+    }
+    return true;
+}
+
+static void put_uint(struct buf *out, const u256 *v)
+{
+    uint8_t be[32];
+    u256_to_be(be, v);
+    rlp_put_uint(out, bytes_make(be, 32));
+}
+
+static bool put_auth_list(struct buf *out, struct rpc_call *c, const json_t *list)
+{
+    if (!json_is_array(list)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid authorizationList: wants an array");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *e = json_array_get(list, i), *y = json_object_get(e, "yParity");
+        u256 chain_id, nonce, parity, r, s;
+        address a;
+        if (y == NULL) y = json_object_get(e, "v");
+        if (!value_u256(&chain_id, c, json_object_get(e, "chainId"), "authorization chainId") ||
+            !value_address(&a, c, json_object_get(e, "address"), "authorization address") ||
+            !value_u256(&nonce, c, json_object_get(e, "nonce"), "authorization nonce") || !value_u256(&parity, c, y, "authorization yParity") ||
+            !value_u256(&r, c, json_object_get(e, "r"), "authorization r") || !value_u256(&s, c, json_object_get(e, "s"), "authorization s"))
+            return false;
+        size_t entry = rlp_list_open(out);
+        put_uint(out, &chain_id);
+        rlp_put_string(out, bytes_make(a.b, 20));
+        put_uint(out, &nonce);
+        put_uint(out, &parity);
+        put_uint(out, &r);
+        put_uint(out, &s);
+        rlp_list_close(out, entry);
+    }
+    return true;
+}
+
+/* a list of the call object as RLP payload in the request's arena */
+static bool parse_list(bytes *out, struct rpc_call *c, const json_t *list, bool (*put)(struct buf *, struct rpc_call *, const json_t *))
+{
+    struct buf b;
+    buf_init(&b, RPC_BODY_MAX);
+    bool ok = put(&b, c, list);
+    if (ok && buf_status(&b) != OK) ok = rpc_fail_status(c, buf_status(&b), "parameters");
+    if (ok) {
+        *out = arena_copy(c->a, buf_view(&b));
+        if (out->ptr == NULL) ok = rpc_fail_status(c, E_NOMEM, "parameters");
+    }
+    buf_fini(&b);
+    return ok;
+}
+
+static json_t *field(const json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    return v == NULL || json_is_null(v) ? NULL : v;
+}
+
+static bool parse_fees(struct call_args *a, struct rpc_call *c, const json_t *o)
+{
+    const json_t *price = field(o, "gasPrice"), *max = field(o, "maxFeePerGas"), *tip = field(o, "maxPriorityFeePerGas");
+    if (price && (max || tip)) return rpc_fail(c, RPC_BAD_PARAMS, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
+    struct tx *tx = &a->tx;
+    if (price) {
+        if (!value_u256(&tx->max_fee, c, price, "gasPrice")) return false;
+        tx->max_priority = tx->max_fee;
+    }
+    if (max && !value_u256(&tx->max_fee, c, max, "maxFeePerGas")) return false;
+    if (tip && !value_u256(&tx->max_priority, c, tip, "maxPriorityFeePerGas")) return false;
+    if (tip && !max) tx->max_fee = tx->max_priority;
+    if (u256_lt(&tx->max_fee, &tx->max_priority)) return rpc_fail(c, RPC_BAD_PARAMS, "maxFeePerGas is less than maxPriorityFeePerGas");
+    a->has_price = !u256_is_zero(&tx->max_fee);
+    a->price = tx->max_fee;
+    if (max || tip) tx->type = TX_DYNAMIC_FEE;
+    return true;
+}
+
+static bool parse_call(struct call_args *a, struct rpc_call *c, const json_t *o)
+{
+    *a = (struct call_args){0};
+    struct tx *tx = &a->tx;
+    if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants a call object");
+    const json_t *v, *data = field(o, "input"), *data2 = field(o, "data");
+    if ((v = field(o, "from")) && !value_address(&tx->sender, c, v, "from")) return false;
+    tx->has_sender = true;
+    if ((v = field(o, "to"))) {
+        if (!value_address(&tx->to, c, v, "to")) return false;
+        tx->has_to = true;
+    }
+    if ((v = field(o, "gas"))) {
+        if (!value_u64(&tx->gas_limit, c, v, "gas")) return false;
+        a->has_gas = tx->gas_limit != 0;
+    }
+    if ((v = field(o, "value")) && !value_u256(&tx->value, c, v, "value")) return false;
+    if ((v = field(o, "nonce"))) {
+        if (!value_u64(&tx->nonce, c, v, "nonce")) return false;
+        a->has_nonce = true;
+    }
+    if (data && !value_bytes(&tx->data, c, data, "input")) return false;
+    if (data2) {
+        bytes other;
+        if (!value_bytes(&other, c, data2, "data")) return false;
+        if (data && !bytes_eq(other, tx->data)) return rpc_fail(c, RPC_BAD_PARAMS, "data and input are both set and not equal; use input");
+        tx->data = other;
+    }
+    if (!parse_fees(a, c, o)) return false;
+    if ((v = field(o, "accessList"))) {
+        if (!parse_list(&tx->access_list, c, v, put_access_list)) return false;
+        if (tx->type == TX_LEGACY) tx->type = TX_ACCESS_LIST;
+    }
+    if ((v = field(o, "authorizationList")) && json_array_size(v) > 0) {
+        if (!parse_list(&tx->auth_list, c, v, put_auth_list)) return false;
+        tx->type = TX_SET_CODE;
+    }
+    tx->chain_id = c->rpc->spec->chain_id;
+    tx->has_chain_id = true;
+    return true;
+}
+
+/* ------------------------------------------------------------------ overrides */
+
+static enum status set_balance(struct state *st, const address *a, const u256 *v)
+{
+    u256 have, diff;
+    enum status s = state_get_balance(st, a, &have);
+    if (s != OK) return s;
+    if (u256_lt(v, &have)) {
+        diff = u256_sub(have, *v);
+        return state_sub_balance(st, a, &diff);
+    }
+    diff = u256_sub(*v, have);
+    return state_add_balance(st, a, &diff);
+}
+
+static bool override_storage(struct rpc_call *c, struct state *st, const address *a, const json_t *slots)
+{
+    const char *k;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)slots, k, v)
+    {
+        u256 key, value;
+        json_t *ks = json_string(k);
+        bool ok = ks != NULL && value_u256(&key, c, ks, "storage override key") && value_u256(&value, c, v, "storage override value");
+        json_decref(ks);
+        if (!ok) return false;
+        enum status s = state_set_storage(st, a, &key, &value);
+        if (s != OK) return rpc_fail_status(c, s, "state override");
+    }
+    return true;
+}
+
+/* "state" replaces all slots: making the account anew clears them */
+static enum status clear_storage(struct rpc_call *c, struct state *st, const address *a)
+{
+    uint64_t nonce;
+    bytes code;
+    enum status s = state_get_nonce(st, a, &nonce);
+    if (s == OK) s = state_get_code(st, a, &code);
+    if (s != OK) return s;
+    bytes copy = arena_copy(c->a, code);
+    if (copy.ptr == NULL) return E_NOMEM;
+    s = state_host()->create_account(st, a, nonce);
+    if (s == OK && copy.len > 0) s = state_set_code(st, a, copy);
+    return s;
+}
+
+static bool override_account(struct rpc_call *c, struct state *st, const address *a, const json_t *o)
+{
+    const json_t *v, *diff = field(o, "stateDiff"), *full = field(o, "state");
+    enum status s = OK;
+    if (full && diff) return rpc_fail(c, RPC_BAD_PARAMS, "account has both 'state' and 'stateDiff' overrides");
+    if (full) s = clear_storage(c, st, a);
+    if (s == OK && (v = field(o, "nonce"))) {
+        uint64_t nonce;
+        if (!value_u64(&nonce, c, v, "nonce override")) return false;
+        s = state_set_nonce(st, a, nonce);
+    }
+    if (s == OK && (v = field(o, "balance"))) {
+        u256 balance;
+        if (!value_u256(&balance, c, v, "balance override")) return false;
+        s = set_balance(st, a, &balance);
+    }
+    if (s == OK && (v = field(o, "code"))) {
+        bytes code;
+        if (!value_bytes(&code, c, v, "code override")) return false;
+        s = state_set_code(st, a, code);
+    }
+    if (s != OK) return rpc_fail_status(c, s, "state override");
+    if (full) return override_storage(c, st, a, full);
+    return diff == NULL || override_storage(c, st, a, diff);
+}
+
+static bool apply_overrides(struct rpc_call *c, struct state *st, const json_t *o)
+{
+    if (o == NULL) return true;
+    if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 2: wants an object of state overrides by address");
+    const char *k;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)o, k, v)
+    {
+        address a;
+        if (strlen(k) != 42 || address_get(&a, bytes_str(k)) != OK) return rpc_fail(c, RPC_BAD_PARAMS, "state override: '%.60s' is no address", k);
+        if (!override_account(c, st, &a, v)) return false;
+    }
+    return true;
+}
+
+static bool apply_block_overrides(struct rpc_call *c, struct exec_env *env, const json_t *o)
+{
+    const json_t *v;
+    struct evm_block *b = &env->block;
+    if (o == NULL) return true;
+    if ((v = field(o, "number")) && !value_u64(&b->number, c, v, "block override number")) return false;
+    if ((v = field(o, "time")) && !value_u64(&b->timestamp, c, v, "block override time")) return false;
+    if ((v = field(o, "gasLimit")) && !value_u64(&b->gas_limit, c, v, "block override gasLimit")) return false;
+    if ((v = field(o, "coinbase")) && !value_address(&b->author, c, v, "block override coinbase")) return false;
+    if ((v = field(o, "feeRecipient")) && !value_address(&b->author, c, v, "block override feeRecipient")) return false;
+    if ((v = field(o, "difficulty")) && !value_u256(&b->difficulty, c, v, "block override difficulty")) return false;
+    if ((v = field(o, "prevRandao")) && !value_u256(&b->difficulty, c, v, "block override prevRandao")) return false;
+    if ((v = field(o, "random")) && !value_u256(&b->difficulty, c, v, "block override random")) return false;
+    if ((v = field(o, "baseFeePerGas")) && !value_u256(&b->base_fee, c, v, "block override baseFeePerGas")) return false;
+    if ((v = field(o, "baseFee")) && !value_u256(&b->base_fee, c, v, "block override baseFee")) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------ one run */
+
+static bool call_begin(struct call_env *e, struct rpc_call *c, size_t block_arg)
+{
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL || !param_block(&e->at, c, block_arg)) return false;
+    if (!e->at.found) return rpc_fail(c, RPC_SERVER, "header not found");
+    if (!e->at.is_canonical) return rpc_fail(c, RPC_SERVER, "the block is not on the canonical chain: its state is not kept");
+    enum status s = blocks_get_header(&e->header, txn, &e->at.hash, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "header");
+    /* a run never has more than a block could give it: that also bounds its time */
+    e->gas_limit = e->header.gas_limit;
+    return true;
+}
+
+static void call_end(struct call_env *e)
+{
+    state_free(e->state);
+    e->state = NULL;
+}
+
+static bool open_call_state(struct call_env *e, struct rpc_call *c)
+{
+    call_end(e);
+    enum status s = chain_state_at(&e->state, c->w->txn, c->rpc->chain, e->at.number);
+    if (s == E_NOT_FOUND) {
+        e->state = NULL;
+        return rpc_fail(c, RPC_SERVER, "missing trie node: the state of block %llu is pruned, only recent blocks have theirs (see --archive)",
+                        (unsigned long long)e->at.number);
+    }
+    if (s != OK) {
+        e->state = NULL;
+        return rpc_fail_status(c, s, "state");
+    }
+    return apply_overrides(c, e->state, e->overrides);
+}
+
+static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, uint64_t gas, const struct evm_tracer *tracer)
+{
+    if (!open_call_state(e, c)) return false;
+    struct exec_env env;
+    chain_call_env(&env, c->rpc->chain, c->w->evm, c->w->txn, &e->header, e->at.is_pending);
+    if (!apply_block_overrides(c, &env, e->block_overrides)) return false;
+    env.rules.fee_required = false;
+    env.rules.eip3607 = false; /* contracts are asked what they would do as senders */
+    if (!e->args.has_price) env.block.base_fee = U256_ZERO;
+    if (env.block.gas_limit < gas) env.block.gas_limit = gas;
+    env.tracer = tracer;
+    struct tx tx = e->args.tx;
+    tx.gas_limit = gas;
+    if (tx.type == TX_DYNAMIC_FEE && !env.rules.eip1559) tx.type = TX_LEGACY;
+    tx.has_chain_id = tx.type != TX_LEGACY || env.rules.eip155;
+    enum status s = OK;
+    if (!e->args.has_nonce) s = state_get_nonce(e->state, &tx.sender, &tx.nonce);
+    else s = state_set_nonce(e->state, &tx.sender, tx.nonce);
+    *out = (struct run){0};
+    if (s == OK) s = exec_tx(&out->verdict, &out->receipt, &out->result, &env, e->state, &tx, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "execution");
+    if (out->verdict == TX_VALID && out->result.outcome == EVM_HOST_FAILURE) return rpc_fail_status(c, out->result.host_status, "execution");
+    return true;
+}
+
+static const char *panic_text(uint64_t code)
+{
+    /* Solidity's documentation, "Panic via assert and Error via require" */
+    switch (code) {
+    case 0x00: return "generic panic";
+    case 0x01: return "assert(false)";
+    case 0x11: return "arithmetic underflow or overflow";
+    case 0x12: return "division or modulo by zero";
+    case 0x21: return "enum overflow";
+    case 0x22: return "invalid encoded storage byte array accessed";
+    case 0x31: return "out-of-bounds array access; popping on an empty array";
+    case 0x32: return "out-of-bounds access of an array or bytesN";
+    case 0x41: return "out of memory";
+    case 0x51: return "uninitialized function";
+    default: return "unknown panic";
+    }
+}
+
+/* Error(string) or Panic(uint256) in revert data, as text; false if it is neither */
+static bool revert_reason(char *dst, size_t cap, bytes data)
+{
+    if (data.len >= 68 && memcmp(data.ptr, "\x08\xc3\x79\xa0", 4) == 0) {
+        u256 off = u256_from_be(data.ptr + 4);
+        if (!u256_is_u64(&off) || off.w[0] > data.len - 36) return false;
+        const uint8_t *p = data.ptr + 4 + off.w[0];
+        size_t left = data.len - 4 - (size_t)off.w[0];
+        u256 len = u256_from_be(p);
+        if (!u256_is_u64(&len) || len.w[0] > left - 32) return false;
+        size_t n = len.w[0] < cap - 1 ? (size_t)len.w[0] : cap - 1;
+        memcpy(dst, p + 32, n);
+        dst[n] = 0;
+        return true;
+    }
+    if (data.len == 36 && memcmp(data.ptr, "\x4e\x48\x7b\x71", 4) == 0) {
+        u256 code = u256_from_be(data.ptr + 4);
+        snprintf(dst, cap, "%s", panic_text(u256_to_u64_sat(&code)));
+        return true;
+    }
+    return false;
+}
+
+/* a run that did not succeed, as the error of the request */
+static bool fail_run(struct rpc_call *c, const struct run *r)
+{
+    if (r->verdict != TX_VALID) return rpc_fail(c, RPC_SERVER, "%s", tx_verdict_text(r->verdict));
+    if (r->result.outcome != EVM_REVERT) return rpc_fail(c, RPC_SERVER, "%s", evm_outcome_text(r->result.outcome));
+    bytes *data = arena_alloc(c->a, sizeof *data);
+    if (data == NULL) return rpc_fail_status(c, E_NOMEM, "execution");
+    *data = arena_copy(c->a, r->result.output);
+    char reason[400];
+    c->error_data = data;
+    if (revert_reason(reason, sizeof reason, *data)) return rpc_fail(c, RPC_REVERTED, "execution reverted: %s", reason);
+    return rpc_fail(c, RPC_REVERTED, "execution reverted");
+}
+
+static bool succeeded(const struct run *r)
+{
+    return r->verdict == TX_VALID && r->result.outcome == EVM_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ methods */
+
+static bool run_eth_call(struct rpc_call *c, const json_t *o, size_t block_arg, const json_t *overrides, const json_t *block_overrides)
+{
+    struct call_env e = {.overrides = overrides, .block_overrides = block_overrides};
+    struct run r;
+    bool ok = parse_call(&e.args, c, o) && call_begin(&e, c, block_arg);
+    if (ok) {
+        uint64_t gas = e.args.has_gas && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
+        ok = call_run(&r, &e, c, gas, NULL);
+    }
+    if (ok && !succeeded(&r)) ok = fail_run(c, &r);
+    if (ok) jo_data(c->out, r.result.output);
+    call_end(&e);
+    return ok;
+}
+
+bool eth_call(struct rpc_call *c)
+{
+    return run_eth_call(c, param(c, 0), 1, param(c, 2), param(c, 3));
+}
+
+bool parity_call(struct rpc_call *c)
+{
+    const json_t *calls = param(c, 0);
+    if (!json_is_array(calls)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants an array of calls");
+    jo_open(c->out, '[');
+    for (size_t i = 0; i < json_array_size(calls); i++)
+        if (!run_eth_call(c, json_array_get(calls, i), 1, NULL, NULL)) return false;
+    jo_close(c->out, ']');
+    return true;
+}
+
+/* most gas that the sender could pay for at the price given */
+static bool cap_by_balance(uint64_t *hi, struct call_env *e, struct rpc_call *c)
+{
+    u256 balance, gas;
+    if (!e->args.has_price) return true;
+    if (!open_call_state(e, c)) return false;
+    enum status s = state_get_balance(e->state, &e->args.tx.sender, &balance);
+    if (s != OK) return rpc_fail_status(c, s, "state");
+    if (u256_lt(&balance, &e->args.tx.value)) return rpc_fail(c, RPC_SERVER, "insufficient funds for transfer");
+    u256_divmod(&gas, NULL, u256_sub(balance, e->args.tx.value), e->args.price);
+    if (u256_to_u64_sat(&gas) < *hi) *hi = u256_to_u64_sat(&gas);
+    return true;
+}
+
+/* The least gas limit with which the transaction succeeds. What a run used (before refunds) is nearly always the answer; a run that looks at
+ * its own gas, or calls that keep back a 64th, need more: then the gap is halved until it is closed. */
+static bool search_gas(uint64_t *out, struct call_env *e, struct rpc_call *c, uint64_t hi, const struct run *first)
+{
+    struct run r;
+    uint64_t lo = first->receipt.gas_used > 0 ? first->receipt.gas_used - 1 : 0; /* surely too little */
+    uint64_t used = hi - first->result.gas_left;
+    if (used < first->receipt.gas_used) used = first->receipt.gas_used; /* SPEC(EIP-7623): the floor */
+    bool guessed = false;
+    while (hi - lo > 1) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        if (!guessed && used > lo && used < hi) mid = used;
+        else if (hi == used && used - 1 > lo) mid = used - 1;
+        else if (guessed && lo >= used && lo - used < used / 32 && lo + used / 32 + 5000 < hi) mid = lo + used / 32 + 5000;
+        guessed = true;
+        if (!call_run(&r, e, c, mid, NULL)) return false;
+        if (succeeded(&r)) hi = mid;
+        else lo = mid;
+    }
+    *out = hi;
+    return true;
+}
+
+bool eth_estimate_gas(struct rpc_call *c)
+{
+    struct call_env e = {.overrides = param(c, 2), .block_overrides = param(c, 3)};
+    struct run r;
+    uint64_t hi = 0, gas = 0;
+    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
+    if (ok) {
+        hi = e.args.has_gas && e.args.tx.gas_limit >= 21000 && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
+        ok = cap_by_balance(&hi, &e, c) && call_run(&r, &e, c, hi, NULL);
+    }
+    if (ok && !succeeded(&r)) {
+        bool too_little = r.verdict == TX_INTRINSIC_GAS || r.verdict == TX_FLOOR_GAS ||
+                          (r.verdict == TX_VALID && r.result.outcome == EVM_OUT_OF_GAS);
+        ok = too_little ? rpc_fail(c, RPC_SERVER, "gas required exceeds allowance (%llu)", (unsigned long long)hi) : fail_run(c, &r);
+    }
+    ok = ok && search_gas(&gas, &e, c, hi, &r);
+    if (ok) jo_u64(c->out, gas);
+    call_end(&e);
+    return ok;
+}
+
+/* ------------------------------------------------------------------ access lists */
+
+struct touched {
+    struct touched *next;
+    address addr;
+    u256 *slots;
+    size_t n_slots, cap_slots;
+};
+
+struct touch_tracer {
+    struct arena *a;
+    struct touched *list; /* newest first */
+    bool failed, changed;
+};
+
+static struct touched *touch(struct touch_tracer *t, const address *a)
+{
+    for (struct touched *p = t->list; p != NULL; p = p->next)
+        if (address_eq(&p->addr, a)) return p;
+    struct touched *p = arena_zalloc(t->a, 1, sizeof *p);
+    if (p == NULL) {
+        t->failed = true;
+        return NULL;
+    }
+    p->addr = *a;
+    p->next = t->list;
+    t->list = p;
+    t->changed = true;
+    return p;
+}
+
+static void touch_slot(struct touch_tracer *t, const address *a, const u256 *key)
+{
+    struct touched *p = touch(t, a);
+    if (p == NULL) return;
+    for (size_t i = 0; i < p->n_slots; i++)
+        if (u256_eq(&p->slots[i], key)) return;
+    if (p->n_slots == p->cap_slots) {
+        size_t cap = p->cap_slots ? 2 * p->cap_slots : 8;
+        u256 *slots = arena_zalloc(t->a, cap, sizeof *slots);
+        if (slots == NULL) {
+            t->failed = true;
+            return;
+        }
+        if (p->n_slots) memcpy(slots, p->slots, p->n_slots * sizeof *slots);
+        p->slots = slots;
+        p->cap_slots = cap;
+    }
+    p->slots[p->n_slots++] = *key;
+    t->changed = true;
+}
+
+static void on_step(void *ctx, const struct evm_trace_step *s)
+{
+    struct touch_tracer *t = ctx;
+    enum { BALANCE = 0x31, EXTCODESIZE = 0x3b, EXTCODECOPY = 0x3c, EXTCODEHASH = 0x3f, SLOAD = 0x54, SSTORE = 0x55, CALL = 0xf1,
+        CALLCODE = 0xf2, DELEGATECALL = 0xf4, STATICCALL = 0xfa, SELFDESTRUCT = 0xff };
+    size_t back = 0; /* which word from the top is an address */
+    switch (s->op) {
+    case SLOAD:
+    case SSTORE:
+        if (s->n_stack >= 1) touch_slot(t, &s->self, &s->stack[s->n_stack - 1]);
+        return;
+    case BALANCE:
+    case EXTCODESIZE:
+    case EXTCODECOPY:
+    case EXTCODEHASH:
+    case SELFDESTRUCT: back = 1; break;
+    case CALL:
+    case CALLCODE:
+    case DELEGATECALL:
+    case STATICCALL: back = 2; break;
+    default: return;
+    }
+    if (s->n_stack < back) return;
+    uint8_t be[32];
+    address a;
+    u256_to_be(be, &s->stack[s->n_stack - back]);
+    memcpy(a.b, be + 12, 20);
+    (void)touch(t, &a);
+}
+
+static bool is_precompile(const address *a)
+{
+    for (size_t i = 0; i < 18; i++)
+        if (a->b[i] != 0) return false;
+    return (a->b[18] == 0 && a->b[19] > 0 && a->b[19] <= 0x11) || (a->b[18] == 1 && a->b[19] == 0);
+}
+
+/* addresses that are warm anyway are listed only for their slots */
+static bool is_listed(const struct touched *p, const struct call_args *args, const address *to)
+{
+    if (p->n_slots > 0) return true;
+    return !is_precompile(&p->addr) && !address_eq(&p->addr, &args->tx.sender) && !address_eq(&p->addr, to);
+}
+
+static void put_touched_rlp(struct buf *b, const struct touched *list, const struct call_args *args, const address *to)
+{
+    for (const struct touched *p = list; p != NULL; p = p->next) {
+        if (!is_listed(p, args, to)) continue;
+        size_t entry = rlp_list_open(b);
+        rlp_put_string(b, bytes_make(p->addr.b, 20));
+        size_t keys = rlp_list_open(b);
+        for (size_t i = 0; i < p->n_slots; i++) {
+            uint8_t be[32];
+            u256_to_be(be, &p->slots[i]);
+            rlp_put_string(b, bytes_make(be, 32));
+        }
+        rlp_list_close(b, keys);
+        rlp_list_close(b, entry);
+    }
+}
+
+static bool settle_access_list(struct run *r, struct touch_tracer *t, struct call_env *e, struct rpc_call *c, uint64_t gas, const address *to)
+{
+    struct evm_tracer tracer = {.ctx = t, .step = on_step};
+    for (int round = 0; round < ACCESS_ROUNDS_MAX; round++) {
+        t->changed = false;
+        if (!call_run(r, e, c, gas, &tracer)) return false;
+        if (t->failed) return rpc_fail_status(c, E_NOMEM, "access list");
+        if (!t->changed && round > 0) return true;
+        struct buf b;
+        buf_init(&b, 64 << 20);
+        put_touched_rlp(&b, t->list, &e->args, to);
+        e->args.tx.access_list = arena_copy(c->a, buf_view(&b));
+        buf_fini(&b);
+        if (e->args.tx.access_list.ptr == NULL) return rpc_fail_status(c, E_NOMEM, "access list");
+        if (e->args.tx.type == TX_LEGACY) e->args.tx.type = TX_ACCESS_LIST;
+    }
+    return true;
+}
+
+bool eth_create_access_list(struct rpc_call *c)
+{
+    struct call_env e = {.overrides = param(c, 2)};
+    struct touch_tracer t = {.a = c->a};
+    struct run r;
+    struct rules rules;
+    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
+    address to = e.args.tx.to;
+    if (ok) {
+        chain_spec_rules(&rules, c->rpc->spec, e.header.number + (e.at.is_pending ? 1 : 0), e.header.timestamp);
+        if (!rules.eip2930) ok = rpc_fail(c, RPC_SERVER, "access lists are not part of this chain's rules");
+    }
+    if (ok && !e.args.tx.has_to) {
+        uint64_t nonce = e.args.tx.nonce;
+        ok = open_call_state(&e, c);
+        if (ok && !e.args.has_nonce) {
+            enum status s = state_get_nonce(e.state, &e.args.tx.sender, &nonce);
+            if (s != OK) ok = rpc_fail_status(c, s, "state");
+        }
+        to = address_create(&e.args.tx.sender, nonce);
+    }
+    if (ok) {
+        uint64_t gas = e.args.has_gas && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
+        ok = settle_access_list(&r, &t, &e, c, gas, &to);
+    }
+    if (ok && r.verdict != TX_VALID) ok = fail_run(c, &r);
+    if (ok) {
+        struct buf *b = c->out;
+        jo_open(b, '{');
+        jo_key(b, "accessList");
+        jo_open(b, '[');
+        for (const struct touched *p = t.list; p != NULL; p = p->next) {
+            if (!is_listed(p, &e.args, &to)) continue;
+            jo_open(b, '{');
+            jo_key(b, "address");
+            jo_address(b, &p->addr);
+            jo_key(b, "storageKeys");
+            jo_open(b, '[');
+            for (size_t i = 0; i < p->n_slots; i++) {
+                uint8_t be[32];
+                u256_to_be(be, &p->slots[i]);
+                jo_data(b, bytes_make(be, 32));
+            }
+            jo_close(b, ']');
+            jo_close(b, '}');
+        }
+        jo_close(b, ']');
+        if (r.result.outcome != EVM_SUCCESS) {
+            jo_key(b, "error");
+            jo_str(b, evm_outcome_text(r.result.outcome));
+        }
+        jo_key(b, "gasUsed");
+        jo_u64(b, r.receipt.gas_used);
+        jo_close(b, '}');
+    }
+    call_end(&e);
+    return ok;
+}

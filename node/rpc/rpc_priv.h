@@ -1,0 +1,208 @@
+/* rpc_priv.h: what the files of node/rpc share: a call in progress, its parameters and answer, and a server thread's own things. */
+#ifndef NODE_RPC_RPC_PRIV_H
+#define NODE_RPC_RPC_PRIV_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/base/clock.h"
+#include "lib/codec/hex.h"
+#include "lib/codec/rlp.h"
+#include "lib/net/http_server.h"
+#include "node/rpc/json_out.h"
+#include "node/rpc/rpc.h"
+#include "node/rpc/rpc_json.h"
+
+/* limits, and why */
+enum {
+    RPC_BODY_MAX = 5 << 20,          /* as geth and Parity have it; a 128 KiB transaction is 256 KiB of hex */
+    RPC_RESPONSE_MAX = 160 << 20,    /* one answer; a block of 50M gas in full is far below */
+    RPC_BATCH_MAX = 1000,            /* calls in one request */
+    RPC_BATCH_RESPONSE_MAX = 25 << 20, /* a batch that has answered that much gets errors for the rest */
+    RPC_ARENA_MAX = 512 << 20,       /* decoded blocks and receipts of one call */
+    RPC_LOGS_MAX = 20000,            /* logs in one answer */
+    RPC_LOGS_BLOCKS_MAX = 1000000,   /* blocks that one eth_getLogs walks: only blooms are read of most */
+    RPC_LOG_ADDRESSES_MAX = 1000, RPC_LOG_TOPICS_MAX = 1000,
+    RPC_FILTERS_MAX = 1024,          /* of one server thread */
+    RPC_FILTER_TTL_MS = 300 * 1000,  /* a filter that nobody polls goes */
+    RPC_SUBSCRIPTIONS_MAX = 128,     /* of one connection */
+    RPC_NEWS_MAX = 4096,             /* chain events kept for filters */
+    RPC_PENDING_NEWS_MAX = 65536,    /* pending hashes kept for filters */
+    RPC_FEE_HISTORY_MAX = 1024,
+    RPC_PROOF_KEYS_MAX = 1024,
+    RPC_POOL_ANSWER_MAX = 100000,
+};
+
+enum {
+    RPC_PARSE = -32700, RPC_INVALID_REQUEST = -32600, RPC_NO_METHOD = -32601, RPC_BAD_PARAMS = -32602, RPC_INTERNAL = -32603,
+    RPC_SERVER = -32000, RPC_LIMIT = -32005, RPC_REVERTED = 3
+};
+
+enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_ADMIN, NS_AURA, NS_RPC, NS_N };
+
+struct rpc_call;
+/* a method: true: it wrote one JSON value to c->out; false: it called rpc_fail */
+typedef bool (*rpc_fn)(struct rpc_call *c);
+
+struct rpc_method {
+    const char *name;
+    enum rpc_namespace ns;
+    rpc_fn fn;
+    uint8_t min, max;
+};
+const struct rpc_method *rpc_methods(size_t *n);
+const char *rpc_namespace_name(enum rpc_namespace ns);
+
+/* news: a block that joined or left the canonical chain */
+struct rpc_news {
+    hash32 hash;
+    uint64_t number;
+    bool removed;
+};
+
+struct rpc_filter;
+struct rpc_subs;
+
+/* worker: one server thread and what is its own */
+struct rpc_worker {
+    struct rpc *rpc;
+    struct http_server *server;
+    struct evm *evm;
+    struct arena arena;
+    struct buf out;
+    struct kv_txn *txn; /* of the request in progress; NULL: none was needed yet */
+
+    pthread_mutex_t lock; /* guards the inbox, which other threads write */
+    struct rpc_news *inbox;
+    size_t n_inbox, cap_inbox;
+    hash32 *pending_inbox;
+    size_t n_pending_inbox;
+    bool sync_news;
+    atomic_size_t n_pending_listeners; /* subscriptions and filters for pending transactions */
+
+    /* rings for filters: entry i of all time stands at i % MAX while i + MAX > n */
+    struct rpc_news *news;
+    uint64_t n_news;
+    hash32 *pending;
+    uint64_t n_pending;
+    struct rpc_filter *filters; /* array of n_filters */
+    size_t n_filters;
+    struct rpc_subs *subs; /* list of connections with subscriptions */
+    bool was_syncing;
+};
+
+struct rpc {
+    struct rpc_config cfg;
+    char *client_version, *node_name, *cors;
+    struct chain *chain;
+    const struct chain_spec *spec;
+    struct rpc_pool pool;
+    struct rpc_node node;
+    uint32_t namespaces; /* bit mask */
+    struct rpc_worker http, ws;
+    struct rpc_method const **table; /* open addressing by rpc_hash of the name */
+};
+
+struct rpc_call {
+    struct rpc *rpc;
+    struct rpc_worker *w;
+    struct ws_conn *ws; /* NULL over HTTP */
+    struct buf *out;
+    struct arena *a;
+    json_t *params; /* array, or NULL */
+    size_t n_params;
+    int error;
+    char error_text[600];
+    const bytes *error_data; /* hex in "data", or NULL */
+};
+
+/* ------------------------------------------------------------------ rpc.c */
+PRINTF_LIKE(3, 4) bool rpc_fail(struct rpc_call *c, int code, const char *fmt, ...);
+/** rpc_fail_status: -32603 with the status's text for our own trouble */
+bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what);
+/** rpc_txn: the request's snapshot; NULL after rpc_fail */
+struct kv_txn *rpc_txn(struct rpc_call *c);
+void rpc_txn_end(struct rpc_worker *w);
+
+/* ------------------------------------------------------------------ params.c: false after rpc_fail (-32602) */
+/** param: NULL when absent or null */
+json_t *param(const struct rpc_call *c, size_t i);
+bool param_hash(hash32 *out, struct rpc_call *c, size_t i);
+bool param_address(address *out, struct rpc_call *c, size_t i);
+bool param_u64(uint64_t *out, struct rpc_call *c, size_t i);
+bool param_bool(bool *out, struct rpc_call *c, size_t i, bool def);
+bool param_bytes(bytes *out, struct rpc_call *c, size_t i);
+/* of any value; name is for the error */
+bool value_hash(hash32 *out, struct rpc_call *c, const json_t *v, const char *name);
+bool value_address(address *out, struct rpc_call *c, const json_t *v, const char *name);
+bool value_u64(uint64_t *out, struct rpc_call *c, const json_t *v, const char *name);
+bool value_u256(u256 *out, struct rpc_call *c, const json_t *v, const char *name);
+bool value_bytes(bytes *out, struct rpc_call *c, const json_t *v, const char *name);
+
+struct block_ref {
+    bool found, is_pending, is_canonical;
+    uint64_t number;
+    hash32 hash;
+};
+/** value_block: tag, number, hash, or EIP-1898 object; NULL: latest. found is false when there is no such block. */
+bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name);
+bool param_block(struct block_ref *out, struct rpc_call *c, size_t i);
+/** param_state: state and header of a block parameter; fails when absent or pruned. *pending: on top of it. Free the state. */
+bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i);
+/** load_block: of a ref that was found */
+bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash);
+
+/* ------------------------------------------------------------------ others */
+size_t block_rlp_size(struct rpc_call *c, const hash32 *hash);
+/** pool_content: everything in the pool; n 0 without a pool */
+bool pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of);
+bool next_block_base_fee(u256 *out, struct rpc_call *c);
+
+/* log filters: rpc_logs.c */
+struct log_filter {
+    address *addresses;
+    size_t n_addresses;
+    hash32 *topics[4];
+    size_t n_topics[4]; /* 0: any */
+    size_t n_positions;
+};
+/** log_filter_parse: the arrays are malloc'ed: log_filter_fini */
+bool log_filter_parse(struct log_filter *out, struct rpc_call *c, const json_t *o);
+void log_filter_fini(struct log_filter *f);
+bool log_filter_matches(const struct log_filter *f, const struct log_entry *log);
+bool log_filter_may_match(const struct log_filter *f, const bloom *b);
+/** block_bloom: bloom and number out of a stored header, without decoding the rest */
+MUST_CHECK enum status block_bloom(bloom *out, uint64_t *number, struct kv_txn *txn, const hash32 *hash);
+struct block_logs {
+    struct block block;
+    struct receipt *receipts;
+    size_t n;
+};
+MUST_CHECK enum status block_logs_load(struct block_logs *out, struct kv_txn *txn, const hash32 *hash, struct arena *a);
+typedef void (*log_sink)(void *ctx, const struct log_entry *log, const struct log_place *place);
+void block_logs_match(const struct block_logs *b, const struct log_filter *f, bool removed, log_sink sink, void *ctx);
+struct log_writer {
+    struct buf *out;
+    size_t n;
+    uint64_t from, to; /* blocks outside are passed over */
+};
+/** logs_of_block: append matching logs of one block to an open array; tmp is reset. */
+bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash, const struct log_filter *f, bool removed, struct arena *tmp);
+/** logs_query: the whole answer of eth_getLogs for the filter object o */
+bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o);
+
+/* news for filters: rpc_filter.c; for subscriptions: subscribe.c */
+void filters_fini(struct rpc_worker *w);
+void news_push(struct rpc_worker *w, const struct rpc_news *n);
+void pending_push(struct rpc_worker *w, const hash32 *h);
+void subs_close(struct rpc_worker *w, struct ws_conn *ws);
+void subs_on_block(struct rpc_worker *w, const struct rpc_news *n);
+void subs_on_pending(struct rpc_worker *w, const hash32 *h, size_t n);
+void subs_on_sync(struct rpc_worker *w);
+
+#define X(name, ns, fn, min, max) bool fn(struct rpc_call *c);
+#include "node/rpc/methods.def"
+#undef X
+
+#endif
