@@ -6,7 +6,7 @@
 #     PROGRAM := poa-x       optional: a program, and
 #     MAIN := main.c         the source that holds its main()
 #     DATA := x.def          optional: files that objects depend on but that are no headers
-# `make` builds all programs in release form. PROFILE=release|asan|tsan|cov|debug; B=DIR builds elsewhere; V=1 shows commands.
+# `make` builds all programs in release form. PROFILE=release|asan|tsan|cov|debug|fuzz; B=DIR builds elsewhere; V=1 shows commands.
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -26,6 +26,7 @@ CFLAGS_debug := -O0 -g -fPIE
 CFLAGS_o3 := -O3 -g1 -fPIE
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fPIE
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 CFLAGS_cov := -O0 -g --coverage -fPIE
 CFLAGS := -std=gnu17 -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections $(WARN) $(CFLAGS_$(PROFILE)) $(EXTRA_CFLAGS)
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
@@ -33,6 +34,7 @@ LDFLAGS_debug := -pie
 LDFLAGS_o3 := -pie
 LDFLAGS_asan := -fsanitize=address,undefined -pie
 LDFLAGS_tsan := -fsanitize=thread -pie
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined -pie
 LDFLAGS_cov := --coverage -pie
 LDFLAGS := -Wl,--gc-sections -Wl,--as-needed $(LDFLAGS_$(PROFILE))
 
@@ -105,12 +107,14 @@ endef
 $(foreach m,$(MODULES),$(eval $(call unit_rules,$(m))))
 
 # --- fuzzers: tests/fuzz/fuzz_<x>.c; its first line names the module: /* module: lib/codec */ --------------------------
+# PROFILE=fuzz (scripts/fuzz, clang) links libFuzzer's main; every other profile that of replay.c
+FUZZ_MAIN := $(if $(filter fuzz,$(PROFILE)),,tests/fuzz/replay.c)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_module = $(shell sed -n '1s,^/\* module: \([^ ]*\) \*/.*,\1,p' $(1))
 define fuzz_rules
 $(B)/fuzz/$(notdir $(basename $(1))): $(1) $$(call link_archs,$$(call fuzz_module,$(1)))
 	@mkdir -p $$(dir $$@)
-	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -Wno-missing-prototypes -DFUZZ_REPLAY -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< tests/fuzz/replay.c -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call link_libs,$$(call fuzz_module,$(1)))
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -Wno-missing-prototypes -DFUZZ_REPLAY -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< $(FUZZ_MAIN) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call link_libs,$$(call fuzz_module,$(1)))
 endef
 $(foreach f,$(FUZZ_SRCS),$(eval $(call fuzz_rules,$(f))))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRCS))

@@ -25,7 +25,7 @@ bool bloom_may_hold(const bloom *f, bytes item)
     unsigned at[3];
     bits_of(at, item);
     for (unsigned i = 0; i < 3; i++)
-        if ((f->b[255 - at[i] / 8] >> at[i] % 8 & 1u) == 0) return false;
+        if (((unsigned)f->b[255 - at[i] / 8] >> at[i] % 8 & 1u) == 0) return false;
     return true;
 }
 
