@@ -105,6 +105,7 @@ json_t *arm_environment_public(void);
  *   runcmd:      [[program, arg ...] ...]; each but the last runs to its end; the last is the node, in the foreground
  * `${POA_ROOT}` in a path, content or argument is the instance's own folder ("" on Azure). Tokens, spelled exactly so:
  *   {{instance.index}} {{instance.address}} {{instance.public_address}} {{instance.name}}
- * (a target without a second address gives its address for public_address). Comment lines may hold Jinja statements. */
+ * (a target without a second address gives its address for public_address). Lines that begin with '#' are for Jinja: skip them
+ * before replacing tokens. templates/README.md has the parameters of mainTemplate.json and what reference() is asked for. */
 
 #endif
