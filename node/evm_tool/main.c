@@ -5,6 +5,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"statetest", "PATH... [--fork NAME] [--json] [-v]   run official state tests", tool_statetest},
+    {"blocktest", "PATH... [--fork NAME] [--json] [-v]   run official blockchain tests", tool_blocktest},
 };
 
 static void usage(FILE *to)

@@ -1,5 +1,6 @@
-SRCS := cases.c statetest.c
+SRCS := blocktest.c cases.c ethchain.c ethrules.c statetest.c
 USES := lib/base lib/codec lib/crypto lib/eth node/evm node/state node/store node/chain node/evm_tool
 PKGS := jansson
+DATA := dao.def
 PROGRAM := poa-evm
 MAIN := main.c

@@ -1,6 +1,7 @@
 /* tool.h: poa-evm, the EVM from the shell.
  *
  *     poa-evm statetest PATH... [--fork NAME] [--json] [-v]     official GeneralStateTests
+ *     poa-evm blocktest PATH... [--fork NAME] [--json] [-v]     official BlockchainTests
  *
  * A command takes argc, argv behind its own name and returns the exit code: 0 done, 1 something failed, 2 usage. This is a program's
  * top layer: it prints. */
@@ -15,6 +16,7 @@
 #include <jansson.h>
 
 int tool_statetest(int argc, char **argv);
+int tool_blocktest(int argc, char **argv);
 
 /* --- cases.c: what the two test commands share */
 
