@@ -50,8 +50,10 @@ static enum status reference(json_t **out, void *arg, const char *id, const char
         *out = json_pack("{s:{s:s}}", "dnsSettings", "fqdn", text);
     } else if (strstr(id, "/workspaces/") != NULL) {
         *out = json_pack("{s:s}", "customerId", "w");
+    } else if (strstr(id, "/dataCollectionEndpoints/") != NULL) {
+        *out = json_pack("{s:{s:s}}", "logsIngestion", "endpoint", "https://in/");
     } else if (strstr(id, "/dataCollectionRules/") != NULL) {
-        *out = json_pack("{s:{s:s}, s:s}", "endpoints", "logsIngestion", "https://in/", "immutableId", "dcr-1");
+        *out = json_pack("{s:s}", "immutableId", "dcr-1");
     } else {
         return err_set(err, E_NOT_FOUND, "not expected");
     }
@@ -524,8 +526,37 @@ static void inlined_it_is_one_template_that_gives_the_same_resources(void **stat
     json_decref(given);
 }
 
+/* POA_DUMP=FILE: no test, but all resources of several deployments as one JSON array, for tests/templates/schemas.mjs */
+static int dump(const char *path)
+{
+    json_t *all = json_array();
+    if (setup(NULL) != 0) return 1;
+    for (int i = 0; i < 4; i++) {
+        json_t *given = params(), *list = NULL;
+        if (i & 1) set(given, "omsDeploy", json_true());
+        if (i & 1) set(given, "emailAddress", json_string("a@example.invalid"));
+        if (i & 2) set(given, "deployUsingPublicIP", json_false());
+        if (i & 2) set(given, "connectionSharedKey", json_string("k3y"));
+        if (i & 2) set(given, "deployerPrincipalId", json_string("00000000-0000-0000-0000-0000000000bb"));
+        if (i == 2) set(given, "omsPrimaryKey", json_string("c2VjcmV0"));
+        if (i == 3) set(given, "authType", json_string("password"));
+        if (i == 3) set(given, "adminPassword", json_string("Correct-horse-1"));
+        struct arm_plan *p = plan(given);
+        if (arm_plan_resources(&list, p, NULL) != OK || json_array_extend(all, list) != 0) return 1;
+        json_decref(list);
+        arm_plan_free(p);
+        json_decref(given);
+    }
+    const int bad = json_dump_file(all, path, JSON_INDENT(1));
+    json_decref(all);
+    IGNORE(teardown(NULL), "it frees the template");
+    return bad != 0;
+}
+
 int main(void)
 {
+    const char *path = getenv("POA_DUMP");
+    if (path != NULL) return dump(path);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_regions_of_two_validators_become_plain_resources),
         cmocka_unit_test(addresses_ports_and_names_follow_the_plan),
