@@ -311,11 +311,10 @@ static void miller_add(struct fp12 *f, struct miller *m, const struct g2_affine 
     line_multiply(f, &lambda, &theta, &g, &m->p);
 }
 
-/* The digits of 6x + 2 and of x in non-adjacent form, highest first. */
+/* The digits of 6x + 2 in non-adjacent form, and those of x in windows of four bits, highest first. */
 static const int8_t loop_digits[] = {1, 0, -1, 0, 1, 0, 0, 0, -1, 0, -1, 0, 0, 0, -1, 0, 1, 0, -1, 0, 0, -1, 0, 0, 0, 0, 0,  1, 0, 0, -1, 0, 1,
                                      0, 0, -1, 0, 0, 0, 0, -1, 0, 1, 0, 0, 0, -1, 0, -1, 0, 0, 1, 0, 0, 0, -1, 0, 0, -1, 0, 1, 0, 1, 0, 0, 0};
-static const int8_t x_digits[] = {1, 0, 0, 0, 1, 0, 1, 0, 0, -1, 0, 1, 0, 1, 0, -1, 0, 0, 1, 0, 1, 0, -1, 0, -1, 0, -1, 0, 1, 0, 0,
-                                  0, 1, 0, 0, 1, 0, 1, 0, 1, 0, -1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, 1};
+static const int8_t x_digits[] = {1, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, -3, 0, 0, 0, 3, 0, 0, 0, 0, 5, 0, 0, 0, -5, 0, 0, 0, -3, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0, 7, 0, 0, 0, -7, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, -1, 0, 0, 0, 1};
 
 /* Pairs that are worked on at once; the squarings of f are shared among them. */
 enum { MILLER_BATCH = 16 };

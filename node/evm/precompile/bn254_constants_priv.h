@@ -11,7 +11,7 @@ static const struct fp fp_p = {{0x3c208c16d87cfd47, 0x97816a916871ca8d, 0xb85045
 static const uint64_t fp_n0 = 0x87d20782e4866389; /* -1/p mod 2^64 */
 static const struct fp fp_one = {{0xd35d438dc58f0d9d, 0x0a78eb28f5c70b3d, 0x666ea36f7879462c, 0x0e0a77c19a07df2f}}; /* R = 2^256 mod p */
 static const struct fp fp_r2 = {{0xf32cfc5b538afa89, 0xb5e71911d44501fb, 0x47ab1eff0a417ff6, 0x06d89f71cab8351f}}; /* R^2 mod p */
-static const struct fp fp_p_minus_2 = {{0x3c208c16d87cfd45, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029}};
+static UNUSED const struct fp fp_p_minus_2 = {{0x3c208c16d87cfd45, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029}};
 static const struct scalar order = {{0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029}};
 /* frobenius_1[k] = xi^(k(p-1)/6), the coefficient of w^k under f -> f^p; _2 and _3 for p^2 (in Fp) and p^3 */
 static const struct fp2 frobenius_1[6] = {

@@ -351,14 +351,22 @@ static UNUSED HOT void fp12_cyclotomic_sqr(struct fp12 *r, const struct fp12 *x)
     triple_plus(&r->b.c, &b1, &x->b.c);
 }
 
-/* x^e in the cyclotomic subgroup, e in signed digits from the highest down. */
+/* x^e in the cyclotomic subgroup; e in signed odd digits of |d| < 8 from the highest down, the first of them positive. */
 static UNUSED void fp12_cyclotomic_pow(struct fp12 *r, const struct fp12 *x, const int8_t *digits, unsigned n)
 {
-    struct fp12 acc = *x, inverse;
-    fp12_conj(&inverse, x);
+    struct fp12 odd[4], acc, t;
+    odd[0] = *x;
+    fp12_cyclotomic_sqr(&t, x);
+    for (unsigned i = 1; i < 4; i++)
+        fp12_mul(&odd[i], &odd[i - 1], &t);
+    acc = odd[digits[0] / 2];
     for (unsigned i = 1; i < n; i++) {
         fp12_cyclotomic_sqr(&acc, &acc);
-        if (digits[i] != 0) fp12_mul(&acc, &acc, digits[i] > 0 ? x : &inverse);
+        if (digits[i] > 0) fp12_mul(&acc, &acc, &odd[digits[i] / 2]);
+        if (digits[i] < 0) {
+            fp12_conj(&t, &odd[-digits[i] / 2]);
+            fp12_mul(&acc, &acc, &t);
+        }
     }
     *r = acc;
 }

@@ -99,6 +99,50 @@ static void random_fp12(struct fp12 *r)
     }
 }
 
+static void fp_inv_agrees_with_fermat(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 2000; turn++) {
+        struct fp a, l, r;
+        random_fp(&a);
+        if (turn < 100) a = (struct fp){{(uint64_t)turn}};
+        if (turn >= 100 && turn < 200) {
+            a = fp_p;
+            a.l[0] -= (uint64_t)turn - 99;
+        }
+        if (turn >= 200 && turn < 200 + 64 * FP_N - 4) { /* a single bit, a run of ones */
+            const unsigned bit = (unsigned)turn - 200;
+            a = (struct fp){{0}};
+            a.l[bit / 64] = 1ull << (bit % 64);
+            if (bit % 3 == 0)
+                for (unsigned i = 0; i < bit / 64; i++)
+                    a.l[i] = ~0ull;
+        }
+        if (!fp_is_canonical(&a)) continue;
+        fp_inv(&l, &a);
+        fp_pow(&r, &a, fp_p_minus_2.l, FP_N);
+        assert_memory_equal(&l, &r, sizeof(l));
+    }
+}
+
+/* The assembly and the plain C form of the product. */
+static void fp_mul_has_two_forms_that_agree(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 20000; turn++) {
+        struct fp a, b, l, r;
+        random_fp(&a);
+        random_fp(&b);
+        if (turn % 5 == 0) a = fp_p, a.l[0] -= 1 + (uint64_t)turn % 7;
+        if (turn % 7 == 0) b = fp_p, b.l[0] -= 1 + (uint64_t)turn % 3;
+        if (turn % 11 == 0) b = (struct fp){{(uint64_t)turn % 2}};
+        fp_mul(&l, &a, &b);
+        fp_mul_any(&r, &a, &b);
+        assert_memory_equal(&l, &r, sizeof(l));
+        assert_true(fp_is_canonical(&l));
+    }
+}
+
 static void the_tower_is_a_field_and_frobenius_raises_to_p(void **state)
 {
     (void)state;
@@ -513,6 +557,8 @@ static void points_outside_the_subgroup_are_refused_where_the_eip_says_so(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fp_inv_agrees_with_fermat),
+        cmocka_unit_test(fp_mul_has_two_forms_that_agree),
         cmocka_unit_test(the_tower_is_a_field_and_frobenius_raises_to_p),
         cmocka_unit_test(the_sum_of_two_points_of_g1_is_known),
         cmocka_unit_test(the_multi_scalar_product_in_g1_is_known),
