@@ -130,5 +130,22 @@ for (const file of files) {
   const good = template(JSON.parse(readFileSync(join(root, 'templates', file))));
   report(good, `templates/${file} fits the schema of templates`, explain(template.errors));
 }
+// relative references inside of the schemas of user interfaces
+const uiBase = `${host}0.1.2-preview/`;
+for (const part of ['CommonControl', 'ProviderControl', 'MultiVm']) {
+  const schema = JSON.parse(readFileSync(join(work, '0.1.2-preview', `CreateUIDefinition.${part}.json`)));
+  schema.id = `${uiBase}CreateUIDefinition.${part}.json`;
+  delete schema.$schema;
+  ajv.addSchema(schema);
+}
+const uiFile = JSON.parse(readFileSync(join(root, 'templates/createUiDefinition.json')));
+const ui = ajv.getSchema(`${uiBase}CreateUIDefinition.MultiVm.json`);
+const { $schema, ...uiBody } = uiFile;
+report(ui(uiBody), 'templates/createUiDefinition.json fits the schema of user interfaces', explain(ui.errors));
+const main = JSON.parse(readFileSync(join(root, 'templates/mainTemplate.json')));
+const strange = Object.keys(uiFile.parameters.outputs).filter((k) => !(k in main.parameters));
+report(strange.length === 0, 'every output of the user interface is a parameter of the template', strange);
+const missing = Object.keys(main.parameters).filter((k) => !('defaultValue' in main.parameters[k]) && !(k in uiFile.parameters.outputs));
+report(missing.length === 0, 'the user interface gives every parameter without a default', missing);
 console.log(`1..${count}`);
 process.exit(failed === 0 ? 0 : 1);
