@@ -290,7 +290,7 @@ static void sim_mine_many(struct sim_node *nd, unsigned n, unsigned n_txs, uint6
         sim_mine(nd, n_txs == 0 ? 0 : i % (n_txs + 1), difficulty, tag);
 }
 
-static void sim_copy_chain(struct sim_node *to, struct sim_node *from)
+UNUSED static void sim_copy_chain(struct sim_node *to, struct sim_node *from)
 {
     for (uint64_t i = 1; i <= sim_head(from)->number; i++) {
         const struct sim_block *b = &from->blocks[from->canon[i] - 1];
@@ -459,7 +459,7 @@ static void sim_link(struct sim *sim, size_t a, size_t b)
     if (sync_add_peer(sim->node[b].sync, a + 1, sim->version, sim->now) != OK) abort();
 }
 
-static void sim_link_all(struct sim *sim)
+UNUSED static void sim_link_all(struct sim *sim)
 {
     for (size_t a = 0; a < sim->n; a++)
         for (size_t b = a + 1; b < sim->n; b++)
@@ -481,7 +481,7 @@ static void sim_deliver(struct sim *sim, struct sim_message *m)
     free(m->payload);
 }
 
-static void sim_run(struct sim *sim, uint64_t ms)
+UNUSED static void sim_run(struct sim *sim, uint64_t ms)
 {
     const uint64_t end = sim->now + ms;
     while (sim->now < end) {
@@ -517,7 +517,7 @@ static void sim_run(struct sim *sim, uint64_t ms)
 }
 
 /* Put a message into a node as if peer `from` had sent it. */
-static void sim_inject(struct sim *sim, size_t from, size_t to, unsigned id, bytes payload)
+UNUSED static void sim_inject(struct sim *sim, size_t from, size_t to, unsigned id, bytes payload)
 {
     sync_receive(sim->node[to].sync, from + 1, id, payload, sim->now);
     sim->node[to].next_tick = 0;
