@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/eth/types.h"
 

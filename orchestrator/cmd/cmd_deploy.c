@@ -1,0 +1,510 @@
+/* cmd_deploy.c: new, join, plan: the walk of DESIGN.md section 3. Nothing is created before everything that can be checked beforehand was. */
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/rng.h"
+#include "lib/codec/hex.h"
+#include "lib/codec/json.h"
+#include "lib/crypto/keystore.h"
+#include "lib/crypto/secp256k1.h"
+#include "lib/eth/chain_spec.h"
+#include "node/chain/genesis.h"
+#include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/network.h"
+#include "orchestrator/cmd/template.h"
+#include "orchestrator/genesis/genesis.h"
+#include "orchestrator/identity/identities.h"
+#include "orchestrator/target/keeper.h"
+#include "orchestrator/target/local.h"
+
+enum { SPEC_MAX = 64 << 20, SETTINGS_FILE_MAX = 1 << 20, FIRST_BLOCK_S = 60, VAULT_WAIT_MS = 30000 };
+
+struct deployment {
+    struct cli *cli;
+    bool is_join;
+    struct workspace ws;
+    bool has_ws;
+    struct artifact artifact;
+    struct local_target local;
+    struct identities ids;
+    address admin;
+    bool made_admin;
+    char admin_keystore[4200];
+    struct network_info info; /* join */
+    struct buf spec;
+    uint64_t network_id;
+    char genesis_hash[67];
+    json_t *resources, *outputs;
+};
+
+static void deployment_fini(struct deployment *d)
+{
+    identities_fini(&d->ids);
+    artifact_fini(&d->artifact);
+    network_info_fini(&d->info);
+    buf_fini(&d->spec);
+    json_decref(d->resources);
+    json_decref(d->outputs);
+    if (d->has_ws) workspace_close(&d->ws);
+}
+
+/* --------------------------------------------------------------- settings */
+
+static enum status read_settings_file(struct settings *s, const char *path, struct err *err)
+{
+    struct buf text;
+    buf_init(&text, SETTINGS_FILE_MAX);
+    enum status st = file_read(&text, path, err);
+    if (st == OK) settings_take_file(s, path, buf_view(&text));
+    buf_fini(&text);
+    return st;
+}
+
+static enum exit_code settings_failed(struct cli *c)
+{
+    size_t i;
+    json_t *p;
+    size_t n = json_array_size(c->settings.problems);
+    fprintf(stderr, "poa-deploy: error: %zu setting%s cannot be used:\n", n, n == 1 ? "" : "s");
+    json_array_foreach(c->settings.problems, i, p) fprintf(stderr, "  %s\n", json_string_value(p));
+    if (c->json) {
+        json_t *doc = json_pack("{s:{s:s, s:s, s:O}}", "error", "code", "E_INVALID", "message", "settings cannot be used", "problems", c->settings.problems);
+        report_json(doc);
+        json_decref(doc);
+    }
+    return EXIT_USAGE;
+}
+
+/* flags > the file of -f > what an earlier, unfinished run resolved > defaults */
+static enum status gather_settings(struct cli *c, bool resume, const char *dir, struct err *err)
+{
+    const char *file = cli_flag(c, "-f");
+    if (file != NULL) return read_settings_file(&c->settings, file, err);
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/consortium.yaml", dir);
+    if (resume && file_exists(path)) return read_settings_file(&c->settings, path, err);
+    return OK;
+}
+
+static size_t validator_count(const struct settings *s)
+{
+    return (size_t)(SETTING_INT_OF(s, nodes) * SETTING_INT_OF(s, regions));
+}
+
+/* ------------------------------------------------------------------ plan */
+
+static json_t *make_plan(const struct deployment *d)
+{
+    const struct settings *s = &d->cli->settings;
+    json_t *regions = json_array(), *warnings = json_array();
+    for (unsigned r = 1; r <= SETTING_INT_OF(s, regions); r++) {
+        char location[64], lb[16];
+        local_lb_address(lb, &d->local, r);
+        json_array_append_new(regions, json_pack("{s:i, s:s, s:I, s:s}", "region", (int)r, "location", settings_location(s, r, location), "validators",
+                                                 (json_int_t)SETTING_INT_OF(s, nodes), "loadBalancer", lb));
+    }
+    size_t n = validator_count(s);
+    if (!d->is_join && n < 3)
+        json_array_append_new(warnings, json_string("fewer than 3 validators: while one is down, no block becomes final and no change of validators takes effect"));
+    if (!d->is_join && n % 2 == 0)
+        json_array_append_new(warnings, json_string("an even number of validators tolerates no more failures than one less would"));
+    if (!d->is_join && n == 1) json_array_append_new(warnings, json_string("one validator is no consortium"));
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
+                     SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
+                     (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
+                     d->local.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
+}
+
+static void print_plan(const struct deployment *d, const json_t *plan)
+{
+    const struct settings *s = &d->cli->settings;
+    size_t i;
+    json_t *w;
+    printf("%s in %s, target %s, member %llu, network id %llu\n", d->is_join ? "Join a network" : "A new network", d->cli->dir, SETTING(s, target),
+           (unsigned long long)SETTING_INT_OF(s, member_id), (unsigned long long)json_integer_value(json_object_get(plan, "networkId")));
+    json_array_foreach(json_object_get(plan, "regions"), i, w)
+        printf("  region %zu (%s): %llu validators behind %s:8545\n", i + 1, json_string_value(json_object_get(w, "location")),
+               (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")));
+    printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->local.store_url, validator_count(s),
+           json_string_value(json_object_get(plan, "admin")));
+    if (!d->is_join) printf("  EVM %s, %s s a step, %s gas a block\n", SETTING(s, evm), SETTING(s, step), SETTING(s, gas_limit));
+    json_array_foreach(json_object_get(plan, "warnings"), i, w) printf("  warning: %s\n", json_string_value(w));
+}
+
+/* ----------------------------------------------------------------- steps */
+
+/* an administrator's account if none was named: keystore in admin/, its password beside it when none was given */
+static enum status make_admin(struct deployment *d, struct err *err)
+{
+    struct cli *c = d->cli;
+    const char *given = SETTING(&c->settings, admin);
+    if (*given != '\0') return address_get(&d->admin, bytes_str(given));
+    char dir[4096], password_path[4200];
+    workspace_path(dir, &d->ws, "admin");
+    (void)snprintf(d->admin_keystore, sizeof d->admin_keystore, "%s/keystore.json", dir);
+    (void)snprintf(password_path, sizeof password_path, "%s/password", dir);
+    d->made_admin = true;
+    struct buf password, json;
+    buf_init(&password, 4096);
+    buf_init(&json, 1 << 16);
+    secret32 key = {{0}};
+    uint8_t pub[64];
+    enum status s = file_mkdirs(dir, 0700, err);
+    const char *kept = workspace_fact(&d->ws, "adminAddress");
+    if (s == OK && kept != NULL && file_exists(d->admin_keystore)) {
+        s = address_get(&d->admin, bytes_str(kept));
+        goto out;
+    }
+    if (s == OK && (cli_flag(c, "--password-file") != NULL || getenv("POA_PASSWORD") != NULL)) {
+        s = cli_password(&password, c, false, "the administrator's account", err);
+    } else if (s == OK) {
+        uint8_t raw[16];
+        rng_fill(raw, sizeof raw);
+        uint8_t *p = buf_reserve(&password, 32);
+        if (p == NULL) BUG("a small buffer");
+        hex_put((char *)p, raw, sizeof raw);
+        password.len = 32;
+        secret_wipe(raw, sizeof raw);
+        s = file_write_atomic(password_path, buf_view(&password), 0600, err);
+    }
+    ec_secret_generate(&key);
+    /* the light cost: this account is made for a network on this machine; `account new` makes a strong one */
+    if (s == OK) s = keystore_put(&json, &key, buf_view(&password), KEYSTORE_COST_LIGHT);
+    if (s == OK) s = file_write_atomic(d->admin_keystore, buf_view(&json), 0600, err);
+    if (s == OK) s = ec_public(pub, &key);
+    if (s == OK) ec_address(d->admin.b, pub);
+out:
+    if (password.ptr != NULL) secret_wipe(password.ptr, password.cap);
+    buf_fini(&password);
+    buf_fini(&json);
+    secret_fini(&key);
+    char text[43];
+    address_put_checksum(text, &d->admin);
+    if (s == OK) s = workspace_set_fact(&d->ws, "adminAddress", text, err);
+    return s;
+}
+
+/* hash of the specification in d->spec, by the code that the node checks it with */
+static enum status compute_genesis(struct deployment *d, const char *what, struct err *err)
+{
+    struct chain_spec spec;
+    struct genesis g;
+    enum status s = chain_spec_parse(&spec, buf_view(&d->spec), err);
+    if (s != OK) return err_prefix(err, "%s", what);
+    for (size_t i = 0; d->is_join && i < spec.n_warnings; i++)
+        report_warn(&d->cli->report, "%s: %s", what, spec.warnings[i]);
+    d->network_id = spec.network_id;
+    s = genesis_compute(&g, &spec, err);
+    if (s == OK) hash_put(d->genesis_hash, &g.hash);
+    else s = err_prefix(err, "%s", what);
+    chain_spec_fini(&spec);
+    return s;
+}
+
+static enum status make_genesis(struct deployment *d, struct err *err)
+{
+    struct spec_plan p = {.settings = &d->cli->settings,
+                          .artifact = &d->artifact,
+                          .admin = d->admin,
+                          .validators = d->ids.addresses,
+                          .n_validators = d->ids.n,
+                          .capacity = d->ids.n};
+    buf_clear(&d->spec);
+    enum status s = spec_json_make(&d->spec, &p, err);
+    if (s == OK) s = compute_genesis(d, "the new chain specification", err);
+    return s;
+}
+
+/* join: everything about the network is looked at before anything is created */
+static enum status study_network(struct deployment *d, struct err *err)
+{
+    struct cli *c = d->cli;
+    char rpc[512];
+    const char *url = SETTING(&c->settings, data_url), *rpc_flag = cli_flag(c, "--rpc");
+    enum status s = network_info_get(&d->info, url, err);
+    if (s != OK) return s;
+    if (d->info.n_bootnodes == 0)
+        return err_set(err, E_NOT_FOUND, "the network at %s names no bootnodes: none of that member's nodes runs just now; try again later or use another member's data URL", url);
+    buf_put_str(&d->spec, d->info.spec_text);
+    s = compute_genesis(d, "the chain specification from the data URL", err);
+    if (s != OK) return s;
+    if (rpc_flag != NULL) (void)snprintf(rpc, sizeof rpc, "%s", rpc_flag);
+    else if (!network_rpc_of_data_url(rpc, url)) return err_set(err, E_INVALID, "--data-url: '%s' has no host", url);
+    s = network_check_genesis(rpc, d->genesis_hash, err);
+    if (s == E_NET || s == E_TIMEOUT)
+        return err_prefix(err, "the genesis could not be compared with a live node (give its RPC address with --rpc URL)");
+    return s;
+}
+
+/* a member id that a node of the network already uses would collide in addresses */
+static enum status check_member_id(const struct deployment *d, struct err *err)
+{
+    char mine[32];
+    size_t i;
+    json_t *v;
+    (void)snprintf(mine, sizeof mine, "@127.%u.", d->local.member & 255);
+    json_array_foreach(json_object_get(d->info.doc, "bootnodes"), i, v)
+    {
+        if (json_is_string(v) && strstr(json_string_value(v), mine) != NULL)
+            return err_set(err, E_INVALID, "--member-id (ethereum.memberId): %u is taken by the member whose data URL this is; each member of a network needs its own", d->local.member);
+    }
+    return OK;
+}
+
+static enum status resolve_template(struct deployment *d, struct err *err)
+{
+    struct template_input in = {.settings = &d->cli->settings,
+                                .share_dir = d->cli->share_dir,
+                                .local = &d->local,
+                                .is_join = d->is_join,
+                                .admin = d->admin,
+                                .network_id = d->network_id,
+                                .genesis_hash = d->genesis_hash,
+                                .validators = d->ids.addresses,
+                                .n_validators = d->ids.n};
+    enum status s = template_resolve(&d->resources, &d->outputs, &in, err);
+    if (s == OK) s = local_add_resources(&d->local, d->resources, err);
+    if (s == OK && d->local.n_instances != d->ids.n)
+        s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu validators were planned", d->local.n_instances, d->ids.n);
+    return s;
+}
+
+static enum status contracts_text(char **out, struct deployment *d, struct err *err)
+{
+    json_t *doc;
+    if (!d->is_join) {
+        doc = artifact_contracts_json(&d->artifact, NULL, 0);
+    } else {
+        /* SPEC(original-product.md A3): a member hosts the leader's contracts again, and the list of its own validators */
+        static const char *const keys[] = {"valSetContract", "adminContract", "adminContractABI"};
+        doc = artifact_contracts_json(&d->artifact, d->ids.addresses, d->ids.n);
+        for (size_t i = 0; i < COUNT_OF(keys); i++) {
+            json_t *v = json_object_get(d->info.doc, keys[i]);
+            if (json_is_string(v)) json_object_set(doc, keys[i], v);
+        }
+    }
+    *out = json_dumps(doc, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    json_decref(doc);
+    return *out == NULL ? err_set(err, E_NOMEM, "no memory") : OK;
+}
+
+static enum status write_documents(struct deployment *d, const char *contracts, struct err *err)
+{
+    struct buf yaml;
+    buf_init(&yaml, SETTINGS_FILE_MAX);
+    settings_put_yaml(&d->cli->settings, &yaml);
+    enum status s = workspace_write(&d->ws, "consortium.yaml", buf_view(&yaml), 0644, err);
+    buf_fini(&yaml);
+    if (s == OK) s = workspace_write(&d->ws, "spec.json", buf_view(&d->spec), 0644, err);
+    if (s == OK) s = workspace_write(&d->ws, "contracts.json", bytes_str(contracts), 0644, err);
+    if (s == OK) s = workspace_write_json(&d->ws, "deployment.json", d->resources, err);
+    if (s == OK) s = workspace_set_fact(&d->ws, "kind", d->is_join ? "join" : "new", err);
+    if (s == OK) s = workspace_set_fact(&d->ws, "genesisHash", d->genesis_hash, err);
+    char lb[16], url[64];
+    local_lb_address(lb, &d->local, 1);
+    (void)snprintf(url, sizeof url, "http://%s:8545", lb);
+    if (s == OK) s = workspace_set_fact(&d->ws, "rpc", url, err);
+    if (s == OK) s = workspace_mark(&d->ws, "genesis", err);
+    return s;
+}
+
+static enum status push_identities(struct deployment *d, const char *contracts, struct err *err)
+{
+    char token_uri[160], secret[4096], ca[4096];
+    (void)snprintf(token_uri, sizeof token_uri, "%s/poa/oauth2/v2.0/token", d->local.store_url);
+    local_path(secret, &d->local, LOCAL_ORCHESTRATOR_SECRET);
+    local_path(ca, &d->local, LOCAL_CA);
+    struct vault_access access = {.url = d->local.store_url,
+                                  .token_uri = token_uri,
+                                  .client_id = LOCAL_ORCHESTRATOR_CLIENT,
+                                  .client_secret_file = secret,
+                                  .ca_file = ca};
+    return identities_push(&d->ids, &access, buf_view(&d->spec), bytes_str(contracts), VAULT_WAIT_MS, err);
+}
+
+/* what a half-made run left on this machine is cleared away: its keys were never in use */
+static enum status clear_attempt(struct deployment *d, struct err *err)
+{
+    char path[4096];
+    bool was_running;
+    workspace_path(path, &d->ws, "local");
+    enum status s = keeper_stop(d->ws.dir, &was_running, err);
+    if (s == OK) s = file_remove_tree(path, err);
+    return s;
+}
+
+static enum status wait_and_finish(struct deployment *d, unsigned timeout_s, struct err *err)
+{
+    uint64_t number = 0;
+    report_step(&d->cli->report, d->is_join ? "wait for the nodes to follow the network" : "wait for the first block");
+    enum status s = network_wait_block(&number, workspace_fact(&d->ws, "rpc"), 0, timeout_s, &d->cli->report, err);
+    if (s == OK) s = workspace_finish(&d->ws, err);
+    return s;
+}
+
+static enum status build(struct deployment *d, unsigned timeout_s, struct err *err)
+{
+    struct cli *c = d->cli;
+    char *contracts = NULL;
+    enum status s = clear_attempt(d, err);
+    if (s == OK) s = local_check_ports(&d->local, (unsigned)SETTING_INT_OF(&c->settings, regions), (unsigned)SETTING_INT_OF(&c->settings, nodes), err);
+    if (s != OK) return s;
+    report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
+    identities_generate(&d->ids, validator_count(&c->settings));
+    s = make_admin(d, err);
+    if (s == OK && !d->is_join) {
+        report_step(&c->report, "build the genesis block with the governance contract");
+        s = make_genesis(d, err);
+    }
+    if (s == OK) {
+        report_step(&c->report, "resolve the template");
+        s = resolve_template(d, err);
+    }
+    if (s == OK) s = contracts_text(&contracts, d, err);
+    if (s == OK) s = write_documents(d, contracts, err);
+    if (s == OK) {
+        report_step(&c->report, "start the identity store, the load balancer and %zu nodes", d->local.n_instances);
+        s = local_write_store(&d->local, err);
+    }
+    if (s == OK) s = local_write_launch(&d->local, d->resources, err);
+    if (s == OK) s = keeper_start(c->exe, d->ws.dir, err);
+    if (s == OK) {
+        report_step(&c->report, "put the identities into the vault");
+        s = push_identities(d, contracts, err);
+    }
+    if (s == OK) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
+    if (s == OK) s = workspace_mark(&d->ws, "identities", err);
+    if (s == OK) s = wait_and_finish(d, timeout_s, err);
+    free(contracts);
+    return s;
+}
+
+/* identities are in the vault already: start what does not run, and wait */
+static enum status resume(struct deployment *d, unsigned timeout_s, struct err *err)
+{
+    report_step(&d->cli->report, "go on where the last run stopped");
+    enum status s = keeper_start(d->cli->exe, d->ws.dir, err);
+    if (s == E_EXISTS) s = OK;
+    if (s == OK) s = wait_and_finish(d, timeout_s, err);
+    return s;
+}
+
+/* ------------------------------------------------------------- the commands */
+
+static void print_outputs(const struct deployment *d, json_t *outputs)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(outputs, key, v)
+    {
+        char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        printf("%-30s %s\n", key, text == NULL ? json_string_value(v) : text);
+        free(text);
+    }
+    if (d->made_admin) printf("%-30s %s (password in admin/password, unless you gave one)\n", "ADMIN_KEYSTORE", d->admin_keystore);
+}
+
+static unsigned timeout_of(struct cli *c)
+{
+    const char *t = cli_flag(c, "--timeout");
+    unsigned long v = t == NULL ? FIRST_BLOCK_S : strtoul(t, NULL, 10);
+    return v == 0 || v > 86400 ? FIRST_BLOCK_S : (unsigned)v;
+}
+
+static enum exit_code finish_output(struct deployment *d)
+{
+    json_t *outputs = NULL;
+    struct err err = {0};
+    enum status s = workspace_read_json(&outputs, &d->ws, "outputs.json", &err);
+    if (s != OK) return cli_fail(d->cli, &err);
+    report_done(&d->cli->report);
+    if (d->cli->json) {
+        if (d->made_admin) json_object_set_new(outputs, "ADMIN_KEYSTORE", json_string(d->admin_keystore));
+        report_json(outputs);
+    } else {
+        print_outputs(d, outputs);
+    }
+    json_decref(outputs);
+    return EXIT_DONE;
+}
+
+static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
+{
+    struct err err = {0};
+    static struct deployment d; /* large */
+    d = (struct deployment){.cli = c, .is_join = is_join, .ws = {.lock_fd = -1}};
+    buf_init(&d.spec, SPEC_MAX);
+    enum exit_code code = EXIT_DONE;
+
+    enum status s = gather_settings(c, !plan_only, c->dir, &err);
+    if (s == OK && settings_check(&c->settings, is_join) != OK) {
+        deployment_fini(&d);
+        return settings_failed(c);
+    }
+    if (s == OK && strcmp(SETTING(&c->settings, target), "local") != 0)
+        s = err_set(&err, E_UNSUPPORTED, "--target %s: this version runs networks on the local target only", SETTING(&c->settings, target));
+    if (s == OK && c->share_dir[0] == '\0')
+        s = err_set(&err, E_NOT_FOUND, "templates/mainTemplate.json was found neither beside the program nor in /usr/share/poa-deploy: set POA_SHARE to the folder that holds templates/");
+    if (s == OK) s = artifact_load(&d.artifact, c->share_dir, &err);
+    if (s == OK) s = local_init(&d.local, "", c->bin_dir, (unsigned)SETTING_INT_OF(&c->settings, member_id), &err);
+    if (s == OK && !plan_only) {
+        s = workspace_open(&d.ws, c->dir, true, &err);
+        d.has_ws = s == OK;
+    }
+    if (s == OK && d.has_ws && workspace_is_finished(&d.ws)) {
+        if (c->json) {
+            json_t *outputs = NULL;
+            if (workspace_read_json(&outputs, &d.ws, "outputs.json", NULL) == OK) report_json(outputs);
+            json_decref(outputs);
+        }
+        fprintf(stderr, "poa-deploy: %s holds a finished deployment: nothing to do (`poa-deploy status %s`, `poa-deploy up %s`)\n", d.ws.dir, c->dir, c->dir);
+        deployment_fini(&d);
+        return EXIT_ALREADY;
+    }
+    if (s == OK && d.has_ws) (void)snprintf(d.local.dir, sizeof d.local.dir, "%s", d.ws.dir);
+    if (s == OK && is_join) {
+        report_step(&c->report, "study the network at %.100s", SETTING(&c->settings, data_url));
+        s = study_network(&d, &err);
+        if (s == OK) s = check_member_id(&d, &err);
+    }
+    if (s == OK && plan_only) {
+        json_t *plan = make_plan(&d);
+        report_done(&c->report);
+        if (c->json) report_json(plan);
+        else print_plan(&d, plan);
+        json_decref(plan);
+        deployment_fini(&d);
+        return EXIT_DONE;
+    }
+    if (s == OK) {
+        json_t *plan = make_plan(&d);
+        size_t i;
+        json_t *w;
+        json_array_foreach(json_object_get(plan, "warnings"), i, w) report_warn(&c->report, "%s", json_string_value(w));
+        json_decref(plan);
+        s = workspace_is_done(&d.ws, "identities") ? resume(&d, timeout_of(c), &err) : build(&d, timeout_of(c), &err);
+    }
+    if (s != OK) {
+        err.status = s;
+        if (err.text[0] == '\0') IGNORE(err_set(&err, s, "%s", status_text(s)), "only text");
+        code = cli_fail(c, &err);
+    } else {
+        code = finish_output(&d);
+    }
+    deployment_fini(&d);
+    return code;
+}
+
+enum exit_code cmd_new(struct cli *c)
+{
+    return deploy(c, false, cli_flag(c, "--dry-run") != NULL);
+}
+
+enum exit_code cmd_join(struct cli *c)
+{
+    return deploy(c, true, cli_flag(c, "--dry-run") != NULL);
+}
+
+enum exit_code cmd_plan(struct cli *c)
+{
+    return deploy(c, *SETTING(&c->settings, data_url) != '\0', true);
+}

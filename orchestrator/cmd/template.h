@@ -1,0 +1,23 @@
+/* template.h: settings and network -> parameters of templates/mainTemplate.json -> resolved resources and outputs for the local target. */
+#ifndef ORCHESTRATOR_CMD_TEMPLATE_H
+#define ORCHESTRATOR_CMD_TEMPLATE_H
+
+#include "orchestrator/cmd/cmd.h"
+#include "orchestrator/target/local.h"
+
+struct template_input {
+    const struct settings *settings;
+    const char *share_dir;
+    const struct local_target *local;
+    bool is_join;
+    address admin;
+    uint64_t network_id;
+    const char *genesis_hash; /* "0x..." */
+    const address *validators;
+    size_t n_validators;
+};
+
+/** template_resolve: resources: array of plain resources; outputs: {"NAME": value}. New references. */
+MUST_CHECK enum status template_resolve(json_t **resources, json_t **outputs, const struct template_input *in, struct err *err);
+
+#endif

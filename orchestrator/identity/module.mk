@@ -1,0 +1,3 @@
+SRCS := identities.c
+USES := lib/base lib/codec lib/crypto lib/eth lib/azure orchestrator/identity
+PKGS := jansson

@@ -1,0 +1,393 @@
+#include "orchestrator/target/local.h"
+
+#include "lib/base/file.h"
+#include "lib/base/rng.h"
+#include "lib/base/secret.h"
+#include "lib/codec/hex.h"
+#include "lib/crypto/aead.h"
+#include "lib/crypto/tls.h"
+#include "orchestrator/target/cloud_init.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CERT_DAYS = 3650, TEXT_MAX = 4 << 20, P2P_PORT = 30300 };
+
+void local_path(char dst[static 4096], const struct local_target *t, const char *name)
+{
+    (void)snprintf(dst, 4096, "%s/local/%s", t->dir, name);
+}
+
+void local_lb_address(char dst[static 16], const struct local_target *t, unsigned region)
+{
+    (void)snprintf(dst, 16, "127.%u.%u.1", t->member & 255, region & 255);
+}
+
+enum status local_init(struct local_target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err)
+{
+    *t = (struct local_target){.member = member, .page_port = 80, .low_ports = true};
+    (void)snprintf(t->dir, sizeof t->dir, "%s", workspace_dir);
+    (void)snprintf(t->bin_dir, sizeof t->bin_dir, "%s", bin_dir);
+    (void)snprintf(t->store_address, sizeof t->store_address, "127.%u.0.2", member & 255);
+    (void)snprintf(t->store_url, sizeof t->store_url, "https://%s:%d", t->store_address, LOCAL_STORE_PORT);
+    static const char *const places[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/bin/haproxy"};
+    for (size_t i = 0; i < COUNT_OF(places) && t->haproxy[0] == '\0'; i++)
+        if (access(places[i], X_OK) == 0) (void)snprintf(t->haproxy, sizeof t->haproxy, "%s", places[i]);
+    if (t->haproxy[0] == '\0')
+        return err_set(err, E_NOT_FOUND, "HAProxy is not installed, and the local target balances its load with it: apt-get install haproxy (scripts/bootstrap does)");
+    static const char *const sisters[] = {"poa-node", "poa-identity-store"};
+    for (size_t i = 0; i < COUNT_OF(sisters); i++) {
+        char path[5000];
+        (void)snprintf(path, sizeof path, "%s/%s", bin_dir, sisters[i]);
+        if (access(path, X_OK) != 0) return err_set(err, E_NOT_FOUND, "%s is missing: it belongs beside poa-deploy; build all programs with `make`", path);
+    }
+    return OK;
+}
+
+/* ----------------------------------------------------------------- ports */
+
+/* 0: free; else errno of the bind */
+static int probe(const char *address, uint16_t port, int type)
+{
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    if (fd < 0) return errno;
+    int one = 1, e = 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (inet_pton(AF_INET, address, &sa.sin_addr) != 1) e = EINVAL;
+    /* with SO_REUSEADDR a bind beside a listener succeeds until listen: so listen too */
+    if (e == 0 && (bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || (type == SOCK_STREAM && listen(fd, 1) != 0))) e = errno;
+    close(fd);
+    return e;
+}
+
+static enum status need_port(const char *address, uint16_t port, int type, const char *what, struct err *err)
+{
+    int e = probe(address, port, type);
+    if (e == 0) return OK;
+    return err_set(err, status_from_errno(e),
+                   "%s cannot listen on %s:%u: %s. Another network with the same member id may be running here (`poa-deploy down` it, or choose another --member-id)",
+                   what, address, port, strerror(e));
+}
+
+enum status local_check_ports(struct local_target *t, unsigned regions, unsigned nodes, struct err *err)
+{
+    enum status s = need_port(t->store_address, LOCAL_STORE_PORT, SOCK_STREAM, "the identity store", err);
+    for (unsigned r = 1; s == OK && r <= regions; r++) {
+        char lb[16];
+        local_lb_address(lb, t, r);
+        if (probe(lb, 80, SOCK_STREAM) == EACCES) {
+            t->page_port = 8080;
+            t->low_ports = false;
+        }
+        s = need_port(lb, 8545, SOCK_STREAM, "the load balancer (RPC)", err);
+        if (s == OK) s = need_port(lb, 8546, SOCK_STREAM, "the load balancer (WebSocket)", err);
+        if (s == OK) s = need_port(lb, t->page_port, SOCK_STREAM, "the load balancer (member pages)", err);
+        for (unsigned i = 0; s == OK && i < nodes; i++) {
+            char a[16];
+            static const uint16_t ports[] = {8545, 8546, 3000, 9545, P2P_PORT};
+            (void)snprintf(a, sizeof a, "127.%u.%u.%u", t->member & 255, r & 255, (10 + i) & 255);
+            for (size_t k = 0; s == OK && k < COUNT_OF(ports); k++)
+                s = need_port(a, ports[k], SOCK_STREAM, "a validator node", err);
+            if (s == OK) s = need_port(a, P2P_PORT, SOCK_DGRAM, "a validator node (discovery)", err);
+        }
+    }
+    return s;
+}
+
+/* ------------------------------------------------------------- resources */
+
+static bool is_type(const json_t *resource, const char *type)
+{
+    const char *t = json_string_value(json_object_get(resource, "type"));
+    return t != NULL && strcasecmp(t, type) == 0;
+}
+
+/* "...-reg2" -> 2 */
+static unsigned region_of(const json_t *resource)
+{
+    const char *name = json_string_value(json_object_get(resource, "name")), *at = NULL;
+    for (const char *p = name; p != NULL && (p = strstr(p, "reg")) != NULL; p += 3)
+        at = p;
+    unsigned r = at == NULL ? 0 : (unsigned)strtoul(at + 3, NULL, 10);
+    return r >= 1 && r <= 5 ? r : 0;
+}
+
+static const json_t *dig(const json_t *o, const char *const *path, size_t n)
+{
+    for (size_t i = 0; i < n && o != NULL; i++)
+        o = json_object_get(o, path[i]);
+    return o;
+}
+
+enum status local_add_resources(struct local_target *t, const json_t *resources, struct err *err)
+{
+    size_t i;
+    const json_t *res;
+    t->n_instances = 0;
+    json_array_foreach(resources, i, res)
+    {
+        if (!is_type(res, "Microsoft.Compute/virtualMachineScaleSets")) continue;
+        static const char *const capacity_path[] = {"sku", "capacity"};
+        json_int_t capacity = json_integer_value(dig(res, capacity_path, 2));
+        const char *name = json_string_value(json_object_get(res, "name")), *location = json_string_value(json_object_get(res, "location"));
+        unsigned r = region_of(res);
+        if (name == NULL || r == 0 || capacity < 1 || capacity > 15)
+            return err_set(err, E_INVALID, "the template's scale set '%s' has no region (its name must end in reg1 to reg5) or a capacity outside 1 to 15", name == NULL ? "" : name);
+        for (unsigned k = 0; k < (unsigned)capacity; k++) {
+            if (t->n_instances == LOCAL_INSTANCES_MAX) return err_set(err, E_LIMIT, "more than %d instances", LOCAL_INSTANCES_MAX);
+            struct local_instance *in = &t->instances[t->n_instances++];
+            *in = (struct local_instance){.region = r, .index = k};
+            (void)snprintf(in->name, sizeof in->name, "%.70s%06u", name, k);
+            (void)snprintf(in->address, sizeof in->address, "127.%u.%u.%u", t->member & 255, r & 255, (10 + k) & 255);
+            (void)snprintf(in->location, sizeof in->location, "%.60s", location == NULL ? "" : location);
+        }
+    }
+    if (t->n_instances == 0) return err_set(err, E_INVALID, "the template resolves to no scale set: nothing would run");
+    return OK;
+}
+
+/* ----------------------------------------------------------------- store */
+
+static enum status write_local(const struct local_target *t, const char *name, bytes data, unsigned mode, struct err *err)
+{
+    char path[4096];
+    local_path(path, t, name);
+    return file_write_atomic(path, data, mode, err);
+}
+
+static bool have(const struct local_target *t, const char *name)
+{
+    char path[4096];
+    local_path(path, t, name);
+    return file_exists(path);
+}
+
+static enum status write_certificates(const struct local_target *t, struct err *err)
+{
+    if (have(t, "store/server.key") && have(t, LOCAL_CA)) return OK;
+    struct buf ca_key, ca_cert, key, cert;
+    buf_init(&ca_key, 1 << 16);
+    buf_init(&ca_cert, 1 << 16);
+    buf_init(&key, 1 << 16);
+    buf_init(&cert, 1 << 16);
+    char name[64], hosts[64];
+    (void)snprintf(name, sizeof name, "poa-deploy member %u", t->member);
+    (void)snprintf(hosts, sizeof hosts, "%s,localhost", t->store_address);
+    enum status s = tls_make_ca(&ca_key, &ca_cert, name, CERT_DAYS, err);
+    if (s == OK) s = tls_make_server(&key, &cert, buf_view(&ca_key), buf_view(&ca_cert), hosts, CERT_DAYS, err);
+    if (s == OK) s = write_local(t, "store/ca.key", buf_view(&ca_key), 0600, err);
+    if (s == OK) s = write_local(t, "store/server.pem", buf_view(&cert), 0644, err);
+    if (s == OK) s = write_local(t, LOCAL_CA, buf_view(&ca_cert), 0644, err);
+    if (s == OK) s = write_local(t, "store/server.key", buf_view(&key), 0600, err);
+    if (ca_key.ptr != NULL) secret_wipe(ca_key.ptr, ca_key.cap);
+    if (key.ptr != NULL) secret_wipe(key.ptr, key.cap);
+    buf_fini(&ca_key);
+    buf_fini(&ca_cert);
+    buf_fini(&key);
+    buf_fini(&cert);
+    return s;
+}
+
+/* a client of the store: its secret in a file of its own, the secret's hash in the list. An existing secret stays. */
+static enum status add_client(struct buf *yaml, const struct local_target *t, const char *id, const char *role, const char *file, const char *address,
+                              struct err *err)
+{
+    char secret[65] = "", hash[65] = "", path[4096];
+    struct buf text;
+    buf_init(&text, 128);
+    local_path(path, t, file);
+    enum status s = OK;
+    if (file_exists(path)) {
+        s = file_read(&text, path, err);
+        if (s == OK && text.len >= 64) memcpy(secret, text.ptr, 64);
+    }
+    if (s == OK && secret[0] == '\0') {
+        uint8_t raw[32];
+        rng_fill(raw, sizeof raw);
+        hex_put(secret, raw, sizeof raw);
+        secret_wipe(raw, sizeof raw);
+        char dir[4096];
+        (void)snprintf(dir, sizeof dir, "%s", path);
+        *strrchr(dir, '/') = '\0';
+        s = file_mkdirs(dir, 0700, err);
+        if (s == OK) s = file_write_atomic(path, bytes_make(secret, 64), 0600, err);
+    }
+    uint8_t digest[32];
+    sha256(digest, secret, 64);
+    hex_put(hash, digest, 32);
+    hash[64] = '\0';
+    buf_printf(yaml, "  - id: %s\n    secret_sha256: %s\n    role: %s\n", id, hash, role);
+    if (address != NULL) buf_printf(yaml, "    container: poa-config\n    addresses: [127.%u.0.0/16]\n", t->member & 255);
+    secret_wipe(secret, sizeof secret);
+    if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
+    buf_fini(&text);
+    return s == OK ? buf_status(yaml) : s;
+}
+
+static void instance_file(char dst[static 256], const struct local_instance *in, const char *name)
+{
+    (void)snprintf(dst, 256, "instances/%s/%s", in->name, name);
+}
+
+enum status local_write_store(struct local_target *t, struct err *err)
+{
+    char path[4096];
+    local_path(path, t, "store");
+    enum status s = file_mkdirs(path, 0700, err);
+    local_path(path, t, "log");
+    if (s == OK) s = file_mkdirs(path, 0700, err);
+    if (s == OK) s = write_certificates(t, err);
+    struct buf clients, config;
+    buf_init(&clients, TEXT_MAX);
+    buf_init(&config, TEXT_MAX);
+    buf_put_str(&clients, "clients:\n");
+    if (s == OK) s = add_client(&clients, t, LOCAL_ORCHESTRATOR_CLIENT, "orchestrator", LOCAL_ORCHESTRATOR_SECRET, NULL, err);
+    for (size_t i = 0; s == OK && i < t->n_instances; i++) {
+        char file[256];
+        instance_file(file, &t->instances[i], "run/identity-secret");
+        s = add_client(&clients, t, t->instances[i].name, "node", file, t->instances[i].address, err);
+    }
+    if (s == OK) s = write_local(t, "store/clients.yaml", buf_view(&clients), 0600, err);
+    buf_printf(&config,
+               "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\n",
+               t->store_address, LOCAL_STORE_PORT);
+    if (s == OK) s = write_local(t, "store/store.yaml", buf_view(&config), 0600, err);
+    buf_fini(&clients);
+    buf_fini(&config);
+    return s;
+}
+
+/* --------------------------------------------------------------- balancer */
+
+/* one rule of one region's balancer */
+static void put_rule(struct buf *b, const struct local_target *t, unsigned region, unsigned front, unsigned back)
+{
+    char lb[16];
+    local_lb_address(lb, t, region);
+    buf_printf(b, "\nlisten reg%u-%u\n  bind %s:%u\n", region, front, lb, front);
+    for (size_t i = 0; i < t->n_instances; i++) {
+        const struct local_instance *in = &t->instances[i];
+        if (in->region == region) buf_printf(b, "  server %s %s:%u check\n", in->name, in->address, back);
+    }
+}
+
+static enum status write_balancer(const struct local_target *t, const json_t *resources, struct err *err)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    buf_put_str(&b, "# Written by poa-deploy from the resolved template. balance source: like Azure's SourceIPProtocol, so that a client sees one node.\n"
+                    "global\n  maxconn 8192\n  nbthread 1\n\ndefaults\n  mode tcp\n  balance source\n  hash-type consistent\n  option redispatch\n  retries 3\n"
+                    "  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n  timeout tunnel 24h\n"
+                    "  default-server inter 1s fastinter 250ms downinter 500ms fall 1 rise 1 on-marked-down shutdown-sessions\n");
+    size_t i, k, rules = 0;
+    const json_t *res, *rule;
+    json_array_foreach(resources, i, res)
+    {
+        if (!is_type(res, "Microsoft.Network/loadBalancers")) continue;
+        unsigned region = region_of(res);
+        json_t *list = json_object_get(json_object_get(res, "properties"), "loadBalancingRules");
+        json_array_foreach(list, k, rule)
+        {
+            const json_t *p = json_object_get(rule, "properties");
+            unsigned front = (unsigned)json_integer_value(json_object_get(p, "frontendPort")), back = (unsigned)json_integer_value(json_object_get(p, "backendPort"));
+            if (region == 0 || front == 0 || front > 65535 || back == 0 || back > 65535) {
+                buf_fini(&b);
+                return err_set(err, E_INVALID, "the template has a load balancer rule without region or ports");
+            }
+            if (front == 80) front = t->page_port;
+            put_rule(&b, t, region, front, back);
+            rules++;
+        }
+    }
+    enum status s = buf_status(&b);
+    if (s == OK && rules == 0) s = err_set(err, E_INVALID, "the template resolves to no load balancer rule");
+    if (s == OK) s = write_local(t, "haproxy.cfg", buf_view(&b), 0644, err);
+    buf_fini(&b);
+    return s;
+}
+
+/* --------------------------------------------------------------- instances */
+
+static const json_t *scale_set_of(const json_t *resources, const struct local_instance *in)
+{
+    size_t i;
+    const json_t *res;
+    json_array_foreach(resources, i, res)
+    {
+        const char *name = json_string_value(json_object_get(res, "name"));
+        if (is_type(res, "Microsoft.Compute/virtualMachineScaleSets") && name != NULL && strncmp(in->name, name, strlen(name)) == 0 &&
+            strlen(in->name) == strlen(name) + 6)
+            return res;
+    }
+    return NULL;
+}
+
+/* the node's program: found beside ours whatever folder the document names */
+static void use_own_program(json_t *argv, const struct local_target *t)
+{
+    const char *word = json_string_value(json_array_get(argv, 0)), *slash = word == NULL ? NULL : strrchr(word, '/');
+    const char *base = slash == NULL ? word : slash + 1;
+    char path[5000];
+    if (base == NULL || strcmp(base, "poa-node") != 0) return;
+    (void)snprintf(path, sizeof path, "%s/poa-node", t->bin_dir);
+    json_array_set_new(argv, 0, json_string(path));
+}
+
+static enum status write_instance(json_t *programs, const struct local_target *t, const json_t *resources, const struct local_instance *in,
+                                  struct err *err)
+{
+    static const char *const data_path[] = {"properties", "virtualMachineProfile", "osProfile", "customData"};
+    const char *data = json_string_value(dig(scale_set_of(resources, in), data_path, 4));
+    if (data == NULL) return err_set(err, E_INVALID, "the scale set of %s has no customData", in->name);
+    struct buf doc, expanded;
+    buf_init(&doc, TEXT_MAX);
+    buf_init(&expanded, TEXT_MAX);
+    char root[4096], index[16], file[256];
+    instance_file(file, in, "");
+    file[strlen(file) - 1] = '\0';
+    local_path(root, t, file);
+    (void)snprintf(index, sizeof index, "%u", in->index);
+    const struct instance_token tokens[] = {{"instance.index", index},
+                                            {"instance.address", in->address},
+                                            {"instance.public_address", in->address},
+                                            {"instance.name", in->name}};
+    json_t *argv = NULL;
+    enum status s = base64_get(&doc, bytes_str(data), false);
+    if (s != OK) s = err_set(err, s, "customData of %s is no base64", in->name);
+    if (s == OK) s = cloud_init_expand(&expanded, buf_view(&doc), root, tokens, COUNT_OF(tokens), err);
+    if (s == OK) s = file_mkdirs(root, 0700, err);
+    if (s == OK) s = cloud_init_apply(&argv, buf_view(&expanded), root, err);
+    if (s == OK) {
+        use_own_program(argv, t);
+        json_array_append_new(programs, json_pack("{s:s, s:O, s:s, s:i}", "name", in->name, "argv", argv, "cwd", root, "stopOrder", 0));
+    }
+    json_decref(argv);
+    buf_fini(&doc);
+    buf_fini(&expanded);
+    return s;
+}
+
+enum status local_write_launch(struct local_target *t, const json_t *resources, struct err *err)
+{
+    char path[4096], store[5000];
+    json_t *programs = json_array();
+    (void)snprintf(store, sizeof store, "%s/poa-identity-store", t->bin_dir);
+    local_path(path, t, "store/store.yaml");
+    json_array_append_new(programs, json_pack("{s:s, s:[s, s, s], s:i}", "name", "identity-store", "argv", store, "--config", path, "stopOrder", 2));
+    enum status s = write_balancer(t, resources, err);
+    local_path(path, t, "haproxy.cfg");
+    json_array_append_new(programs, json_pack("{s:s, s:[s, s, s, s], s:i}", "name", "haproxy", "argv", t->haproxy, "-db", "-f", path, "stopOrder", 1));
+    for (size_t i = 0; s == OK && i < t->n_instances; i++)
+        s = write_instance(programs, t, resources, &t->instances[i], err);
+    json_t *doc = json_pack("{s:o}", "programs", programs);
+    char *text = json_dumps(doc, JSON_INDENT(1));
+    if (s == OK && text == NULL) s = E_NOMEM;
+    if (s == OK) s = write_local(t, "launch.json", bytes_str(text), 0600, err);
+    free(text);
+    json_decref(doc);
+    return s;
+}

@@ -1,0 +1,53 @@
+/* local.h: the local target: resolved resources -> processes on this machine.
+ *
+ *     scale set   -> instances: cloud-init document applied below local/instances/<name>/, started by the keeper
+ *     load balancer -> HAProxy on 127.<m>.<r>.1, one instance for the member, configured from the resolved rules
+ *     vault and storage account -> poa-identity-store on 127.<m>.0.2:8443, with a CA, certificates and a client for each instance
+ *
+ * Addresses by DESIGN.md section 5: region r of member m lives in 127.m.r.0/24. */
+#ifndef ORCHESTRATOR_TARGET_LOCAL_H
+#define ORCHESTRATOR_TARGET_LOCAL_H
+
+#include <jansson.h>
+
+#include "lib/base/err.h"
+
+enum { LOCAL_STORE_PORT = 8443, LOCAL_INSTANCES_MAX = 75 };
+
+struct local_instance {
+    char name[80]; /* "vl-abc123-reg1000000" */
+    char address[16];
+    char location[64];
+    unsigned region, index;
+};
+
+struct local_target {
+    char dir[3500];     /* the workspace */
+    char bin_dir[4096]; /* poa-node, poa-identity-store */
+    char haproxy[256];
+    unsigned member;
+    char store_address[16], store_url[64];
+    uint16_t page_port; /* 80, or 8080 where low ports are forbidden */
+    bool low_ports;
+    struct local_instance instances[LOCAL_INSTANCES_MAX];
+    size_t n_instances;
+};
+
+/** local_init: find programs, name addresses.  ret OK | E_NOT_FOUND: a program is missing (err names the package) */
+MUST_CHECK enum status local_init(struct local_target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err);
+void local_lb_address(char dst[static 16], const struct local_target *t, unsigned region);
+/** local_check_ports: everything that will be listened on is free.  ret OK | E_BUSY: err names address, port and what it is for */
+MUST_CHECK enum status local_check_ports(struct local_target *t, unsigned regions, unsigned nodes, struct err *err);
+/** local_add_resources: read scale sets from the resolved resources into instances. */
+MUST_CHECK enum status local_add_resources(struct local_target *t, const json_t *resources, struct err *err);
+/** local_write_store: CA, certificate, clients and configuration of the identity store; keeps what stands. */
+MUST_CHECK enum status local_write_store(struct local_target *t, struct err *err);
+/** local_write_launch: instances' files, haproxy.cfg and launch.json for the keeper. web_dir: the governance page, may be NULL */
+MUST_CHECK enum status local_write_launch(struct local_target *t, const json_t *resources, struct err *err);
+/** local_ca_file, local_orchestrator_secret_file: paths for our own clients of the store */
+void local_path(char dst[static 4096], const struct local_target *t, const char *name);
+#define LOCAL_CA "store/ca.pem"
+#define LOCAL_ORCHESTRATOR_SECRET "store/orchestrator-secret"
+#define LOCAL_ORCHESTRATOR_CLIENT "orchestrator"
+
+#endif
