@@ -99,17 +99,10 @@ static inline uint64_t add_limbs(uint64_t *u, const uint64_t *v, unsigned n)
     return carry;
 }
 
-/* div_norm: u[0..m+n) by v[0..n), v normalised, u[m+n-1] < 2^63 or the top n limbs below v. The quotient goes to q[0..m), the
+/* div_norm: u[0..m+n) by v[0..n), n >= 2, v normalised, u[m+n-1] < 2^63 or the top n limbs below v. The quotient goes to q[0..m), the
  * remainder stays in u[0..n). */
 static void div_norm(uint64_t *q, uint64_t *u, unsigned m, const uint64_t *v, unsigned n)
 {
-    if (n == 1) {
-        const uint64_t d = v[0], recip = reciprocal_2by1(d);
-        uint64_t rem = u[m];
-        for (unsigned j = m; j-- > 0;) q[j] = div_2by1(&rem, rem, u[j], d, recip);
-        u[0] = rem;
-        return;
-    }
     const uint64_t d1 = v[n - 1], d0 = v[n - 2], recip = reciprocal_3by2(d1, d0);
     for (unsigned j = m; j-- > 0;) {
         const uint64_t u2 = u[j + n], u1 = u[j + n - 1], u0 = u[j + n - 2];
@@ -153,42 +146,105 @@ static inline void shift_limbs(uint64_t *dst, const uint64_t *src, unsigned n, u
     dst[n] = carry;
 }
 
-/* div_limbs: a[0..na) by b (not zero); q gets na limbs (or NULL). */
-static void div_limbs(uint64_t *q, u256 *r, const uint64_t *a, unsigned na, const u256 *b)
+/* div_limbs: a[0..na) by b of n >= 2 limbs, na >= n; q gets na + 1 - n limbs. */
+static inline void div_limbs(uint64_t *q, u256 *r, const uint64_t *a, unsigned na, const u256 *b, unsigned n)
 {
-    const unsigned n = count_limbs(b->w, 4);
-    const unsigned nu = count_limbs(a, na);
-    uint64_t quot[9] = {0}, u[10], v[5];
-    if (nu < n) {
-        *r = U256_ZERO;
-        for (unsigned i = 0; i < nu; i++) r->w[i] = a[i];
-    } else {
-        const unsigned s = (unsigned)__builtin_clzll(b->w[n - 1]);
-        shift_limbs(v, b->w, n, s);
-        shift_limbs(u, a, nu, s); /* nu + 1 limbs, the top one below v's */
-        div_norm(quot, u, nu + 1 - n, v, n);
-        *r = U256_ZERO;
-        for (unsigned i = 0; i < n; i++) {
-            r->w[i] = u[i] >> s;
-            if (s != 0 && i + 1 < n) r->w[i] |= u[i + 1] << (64 - s);
-        }
+    uint64_t u[10], v[5];
+    const unsigned s = (unsigned)__builtin_clzll(b->w[n - 1]);
+    shift_limbs(v, b->w, n, s);
+    shift_limbs(u, a, na, s); /* na + 1 limbs, the top one below v's */
+    div_norm(q, u, na + 1 - n, v, n);
+    *r = U256_ZERO;
+    for (unsigned i = 0; i < n; i++) {
+        r->w[i] = u[i] >> s;
+        if (s != 0 && i + 1 < n) r->w[i] |= u[i + 1] << (64 - s);
     }
-    if (q != NULL) memcpy(q, quot, na * sizeof *q);
+}
+
+/* div_word: a[0..n) by one limb d; q gets n limbs. ret the remainder */
+static inline uint64_t div_word(uint64_t *q, const uint64_t *a, unsigned n, uint64_t d)
+{
+    const unsigned s = (unsigned)__builtin_clzll(d);
+    const uint64_t norm = d << s, recip = reciprocal_2by1(norm);
+    uint64_t rem = s == 0 ? 0 : a[n - 1] >> (64 - s);
+    for (unsigned i = n; i-- > 0;) {
+        uint64_t w = a[i] << s;
+        if (s != 0 && i > 0) w |= a[i - 1] >> (64 - s);
+        q[i] = div_2by1(&rem, rem, w, norm, recip);
+    }
+    return rem >> s;
+}
+
+/* mod_limbs: the remainder of up to 8 limbs by b (not zero) */
+static void mod_limbs(u256 *r, const uint64_t *a, unsigned na, const u256 *b)
+{
+    uint64_t quot[9];
+    const unsigned n = count_limbs(b->w, 4);
+    na = count_limbs(a, na);
+    *r = U256_ZERO;
+    if (na < n) {
+        memcpy(r->w, a, na * sizeof *a);
+    } else if (n == 1) {
+        r->w[0] = na == 0 ? 0 : div_word(quot, a, na, b->w[0]);
+    } else {
+        div_limbs(quot, r, a, na, b, n);
+    }
+}
+
+/* power_of_two: the exponent if b is one, else -1; b has n limbs. Compilers write shifts as divisions. */
+static inline int power_of_two(const u256 *b, unsigned n)
+{
+    const uint64_t top = b->w[n - 1];
+    if ((top & (top - 1)) != 0) return -1;
+    uint64_t low = 0;
+    for (unsigned i = 0; i + 1 < n; i++) low |= b->w[i];
+    return low != 0 ? -1 : (int)(64 * (n - 1)) + __builtin_ctzll(top);
+}
+
+static inline void divmod(u256 *q, u256 *r, const u256 *a, const u256 *b)
+{
+    *q = *r = U256_ZERO;
+    const unsigned n = count_limbs(b->w, 4), na = count_limbs(a->w, 4);
+    if (n == 0) return;
+    if (na < n) {
+        *r = *a;
+        return;
+    }
+    const int shift = power_of_two(b, n);
+    if (shift >= 0) {
+        *q = u256_shr(*a, (uint64_t)shift);
+        const u256 mask = u256_sub(*b, U256_ONE);
+        for (unsigned i = 0; i < 4; i++) r->w[i] = a->w[i] & mask.w[i];
+    } else if (n == 1 && na == 1) {
+        q->w[0] = a->w[0] / b->w[0];
+        r->w[0] = a->w[0] % b->w[0];
+    } else if (n == 1) {
+        r->w[0] = div_word(q->w, a->w, na, b->w[0]);
+    } else {
+        div_limbs(q->w, r, a->w, na, b, n);
+    }
 }
 
 void u256_divmod(u256 *q, u256 *r, u256 a, u256 b)
 {
-    u256 quot = U256_ZERO, rem = U256_ZERO;
-    if (u256_is_u64(&b) && u256_is_u64(&a)) {
-        if (b.w[0] != 0) {
-            quot.w[0] = a.w[0] / b.w[0];
-            rem.w[0] = a.w[0] % b.w[0];
-        }
-    } else if (!u256_is_zero(&b)) {
-        div_limbs(quot.w, &rem, a.w, 4, &b);
-    }
+    u256 quot, rem;
+    divmod(&quot, &rem, &a, &b);
     if (q != NULL) *q = quot;
     if (r != NULL) *r = rem;
+}
+
+void u256_div_to(u256 *dst, const u256 *a, const u256 *b)
+{
+    u256 q, r;
+    divmod(&q, &r, a, b);
+    *dst = q;
+}
+
+void u256_mod_to(u256 *dst, const u256 *a, const u256 *b)
+{
+    u256 q, r;
+    divmod(&q, &r, a, b);
+    *dst = r;
 }
 
 static inline bool is_negative(const u256 *a)
@@ -201,38 +257,44 @@ static inline u256 negate(u256 a)
     return u256_sub(U256_ZERO, a);
 }
 
-u256 u256_sdiv(u256 a, u256 b)
+void u256_sdiv_to(u256 *dst, const u256 *a, const u256 *b)
 {
-    const bool neg = is_negative(&a) != is_negative(&b);
-    u256 q;
-    u256_divmod(&q, NULL, is_negative(&a) ? negate(a) : a, is_negative(&b) ? negate(b) : b);
-    return neg ? negate(q) : q;
+    const bool neg_a = is_negative(a), neg_b = is_negative(b);
+    const u256 x = neg_a ? negate(*a) : *a, y = neg_b ? negate(*b) : *b;
+    u256 q, r;
+    divmod(&q, &r, &x, &y);
+    *dst = neg_a != neg_b ? negate(q) : q;
 }
 
-u256 u256_smod(u256 a, u256 b)
+void u256_smod_to(u256 *dst, const u256 *a, const u256 *b)
 {
-    u256 r;
-    u256_divmod(NULL, &r, is_negative(&a) ? negate(a) : a, is_negative(&b) ? negate(b) : b);
-    return is_negative(&a) ? negate(r) : r;
+    const bool neg_a = is_negative(a);
+    const u256 x = neg_a ? negate(*a) : *a, y = is_negative(b) ? negate(*b) : *b;
+    u256 q, r;
+    divmod(&q, &r, &x, &y);
+    *dst = neg_a ? negate(r) : r;
 }
 
-u256 u256_addmod(u256 a, u256 b, u256 m)
+void u256_addmod_to(u256 *dst, const u256 *pa, const u256 *pb, const u256 *m)
 {
-    if (u256_is_zero(&m)) return U256_ZERO;
-    u256 s, d;
-    if (m.w[3] != 0 && a.w[3] <= m.w[3] && b.w[3] <= m.w[3]) { /* both below 2m: no division */
-        if (!u256_sub_borrow(&d, &a, &m)) a = d;
-        if (!u256_sub_borrow(&d, &b, &m)) b = d;
+    if (u256_is_zero(m)) {
+        *dst = U256_ZERO;
+        return;
+    }
+    u256 s, d, a = *pa, b = *pb;
+    if (m->w[3] != 0 && a.w[3] <= m->w[3] && b.w[3] <= m->w[3]) { /* both below 2m: no division */
+        if (!u256_sub_borrow(&d, &a, m)) a = d;
+        if (!u256_sub_borrow(&d, &b, m)) b = d;
         const bool carry = u256_add_carry(&s, &a, &b);
-        const bool below = u256_sub_borrow(&d, &s, &m);
-        return carry || !below ? d : s;
+        const bool below = u256_sub_borrow(&d, &s, m);
+        *dst = carry || !below ? d : s;
+        return;
     }
     uint64_t sum[5];
     sum[4] = u256_add_carry(&s, &a, &b);
     memcpy(sum, s.w, sizeof s.w);
-    u256 r;
-    div_limbs(NULL, &r, sum, 5, &m);
-    return r;
+    mod_limbs(&d, sum, 5, m);
+    *dst = d;
 }
 
 /* mul_full: the whole product */
@@ -258,14 +320,15 @@ bool u256_mul_overflow(u256 *dst, u256 a, u256 b)
     return (p[4] | p[5] | p[6] | p[7]) != 0;
 }
 
-u256 u256_mulmod(u256 a, u256 b, u256 m)
+void u256_mulmod_to(u256 *dst, const u256 *a, const u256 *b, const u256 *m)
 {
-    if (u256_is_zero(&m)) return U256_ZERO;
-    uint64_t p[8];
-    mul_full(p, &a, &b);
-    u256 r;
-    div_limbs(NULL, &r, p, 8, &m);
-    return r;
+    u256 r = U256_ZERO;
+    if (!u256_is_zero(m)) {
+        uint64_t p[8];
+        mul_full(p, a, b);
+        mod_limbs(&r, p, 8, m);
+    }
+    *dst = r;
 }
 
 u256 u256_exp(u256 base, u256 e)

@@ -49,6 +49,18 @@ static inline void u256_to_be(uint8_t be[static 32], const u256 *a)
     be64_put(be + 16, a->w[1]);
     be64_put(be + 24, a->w[0]);
 }
+/* Carries through four limbs: compilers make poor code of the portable form. */
+#if defined(__x86_64__)
+static inline bool u256_lt(const u256 *a, const u256 *b)
+{
+    uint64_t t0 = a->w[0], t1 = a->w[1], t2 = a->w[2], t3 = a->w[3];
+    bool below;
+    __asm__("cmpq %[b0], %[t0]\n\tsbbq %[b1], %[t1]\n\tsbbq %[b2], %[t2]\n\tsbbq %[b3], %[t3]"
+            : "=@ccc"(below), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3)
+            : [t0] "r"(t0), [b0] "rm"(b->w[0]), [b1] "rm"(b->w[1]), [b2] "rm"(b->w[2]), [b3] "rm"(b->w[3]));
+    return below;
+}
+#else
 static inline bool u256_lt(const u256 *a, const u256 *b)
 {
     u128 d = (u128)a->w[0] - b->w[0];
@@ -57,11 +69,31 @@ static inline bool u256_lt(const u256 *a, const u256 *b)
     d = (u128)a->w[3] - b->w[3] - (uint64_t)(d >> 127);
     return (uint64_t)(d >> 127) != 0;
 }
+#endif
 static inline int u256_cmp(const u256 *a, const u256 *b)
 {
     return u256_lt(a, b) ? -1 : u256_lt(b, a) ? 1 : 0;
 }
 /** u256_add_carry / u256_sub_borrow: dst may be a or b; ret true when it left 256 bits. */
+#if defined(__x86_64__)
+#define U256_CHAIN(first, rest)                                                                    \
+    uint64_t t0 = a->w[0], t1 = a->w[1], t2 = a->w[2], t3 = a->w[3];                               \
+    bool out;                                                                                      \
+    __asm__(first " %[b0], %[t0]\n\t" rest " %[b1], %[t1]\n\t" rest " %[b2], %[t2]\n\t" rest " %[b3], %[t3]"     \
+            : "=@ccc"(out), [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3)         \
+            : [b0] "rm"(b->w[0]), [b1] "rm"(b->w[1]), [b2] "rm"(b->w[2]), [b3] "rm"(b->w[3]));     \
+    *dst = (u256){{t0, t1, t2, t3}};                                                               \
+    return out
+static inline bool u256_add_carry(u256 *dst, const u256 *a, const u256 *b)
+{
+    U256_CHAIN("addq", "adcq");
+}
+static inline bool u256_sub_borrow(u256 *dst, const u256 *a, const u256 *b)
+{
+    U256_CHAIN("subq", "sbbq");
+}
+#undef U256_CHAIN
+#else
 static inline bool u256_add_carry(u256 *dst, const u256 *a, const u256 *b)
 {
     u128 t = (u128)a->w[0] + b->w[0];
@@ -86,6 +118,7 @@ static inline bool u256_sub_borrow(u256 *dst, const u256 *a, const u256 *b)
     *dst = (u256){{w0, w1, w2, (uint64_t)t}};
     return (uint64_t)(t >> 127) != 0;
 }
+#endif
 static inline u256 u256_add(u256 a, u256 b)
 {
     u256 r;
@@ -121,10 +154,38 @@ static inline u256 u256_mul(u256 a, u256 b)
 bool u256_mul_overflow(u256 *dst, u256 a, u256 b);
 /** u256_divmod: quotient and remainder, either may be NULL; division by zero gives 0 and 0, as the EVM has it. */
 void u256_divmod(u256 *q, u256 *r, u256 a, u256 b);
-u256 u256_sdiv(u256 a, u256 b);
-u256 u256_smod(u256 a, u256 b);
-u256 u256_addmod(u256 a, u256 b, u256 m);
-u256 u256_mulmod(u256 a, u256 b, u256 m);
+/** u256_*_to: the same operations on words in place: dst may be any operand. For loops that keep words in memory. */
+void u256_div_to(u256 *dst, const u256 *a, const u256 *b);
+void u256_mod_to(u256 *dst, const u256 *a, const u256 *b);
+void u256_sdiv_to(u256 *dst, const u256 *a, const u256 *b);
+void u256_smod_to(u256 *dst, const u256 *a, const u256 *b);
+void u256_addmod_to(u256 *dst, const u256 *a, const u256 *b, const u256 *m);
+void u256_mulmod_to(u256 *dst, const u256 *a, const u256 *b, const u256 *m);
+static inline u256 u256_div(u256 a, u256 b)
+{
+    u256_div_to(&a, &a, &b);
+    return a;
+}
+static inline u256 u256_sdiv(u256 a, u256 b)
+{
+    u256_sdiv_to(&a, &a, &b);
+    return a;
+}
+static inline u256 u256_smod(u256 a, u256 b)
+{
+    u256_smod_to(&a, &a, &b);
+    return a;
+}
+static inline u256 u256_addmod(u256 a, u256 b, u256 m)
+{
+    u256_addmod_to(&a, &a, &b, &m);
+    return a;
+}
+static inline u256 u256_mulmod(u256 a, u256 b, u256 m)
+{
+    u256_mulmod_to(&a, &a, &b, &m);
+    return a;
+}
 u256 u256_exp(u256 base, u256 e);
 /** u256_shl, _shr, _sar: n >= 256 gives 0 (or all sign bits). */
 static inline u256 u256_shl(u256 a, uint64_t n)

@@ -21,6 +21,7 @@ struct translator {
     uint32_t block; /* index of the open block's BLOCK */
     uint32_t gas;
     int64_t height, need, grow; /* words, relative to the height at the block's begin */
+    unsigned last;              /* handler of the block's last instruction, at n_insns - 1; 0: none that may be joined */
 };
 
 static struct insn *emit(struct translator *t, unsigned handler)
@@ -37,6 +38,7 @@ static void open_block(struct translator *t)
     emit(t, H_BLOCK);
     t->gas = 0;
     t->height = t->need = t->grow = 0;
+    t->last = 0;
 }
 
 /* limits are kept in bytes of stack, which fit 16 bits once cut to just over what a stack holds */
@@ -88,45 +90,225 @@ static u256 push_value(bytes text, uint64_t pc)
     return u256_from_be(be);
 }
 
-static void emit_word(struct translator *t, const u256 *v)
+/* --- joining of neighbours: fewer, larger steps. Gas and stack have been counted for each opcode by itself. */
+
+static struct insn *last_insn(struct translator *t)
 {
-    if (u256_is_u64(v)) {
-        emit(t, H_PUSH_WORD)->u = v->w[0];
-        return;
-    }
-    emit(t, H_PUSH_WIDE);
-    struct insn *data = &t->c->insns[t->c->n_insns];
-    memcpy(data, v, sizeof *v);
-    t->c->n_insns += (uint32_t)(sizeof *v / sizeof *data);
+    return &t->c->insns[t->c->n_insns - 1];
 }
 
-/* emit_push: the PUSH at pc, together with the jump that follows it if there is one. ret the opcode that ended it */
+static void set_last(struct translator *t, unsigned handler)
+{
+    last_insn(t)->handler = t->e->labels[handler];
+    t->last = handler;
+}
+
+static void append(struct translator *t, unsigned handler, uint64_t u)
+{
+    emit(t, handler)->u = u;
+    t->last = t->c->is_exact ? 0 : handler;
+}
+
+static bool is_dup(unsigned handler)
+{
+    return handler >= OP_DUP1 && handler <= OP_DUP16;
+}
+
+static unsigned negated(unsigned handler)
+{
+    switch (handler) {
+    case OP_LT: return H_NOT_LT;
+    case OP_GT: return H_NOT_GT;
+    case OP_SLT: return H_NOT_SLT;
+    case OP_SGT: return H_NOT_SGT;
+    case OP_EQ: return H_NOT_EQ;
+    case OP_ISZERO: return H_NOT_ISZERO;
+    case H_NOT_ISZERO: return OP_ISZERO;
+    default: return 0;
+    }
+}
+
+/* with_jumpi: JUMPI right behind a comparison */
+static unsigned with_jumpi(unsigned handler)
+{
+    switch (handler) {
+#define X(name)                                                                                    \
+    case OP_##name: return H_JUMPI_##name;                                                         \
+    case H_NOT_##name: return H_JUMPI_NOT_##name;
+        X(LT)
+        X(GT)
+        X(SLT)
+        X(SGT)
+        X(EQ)
+        X(ISZERO)
+#undef X
+    default: return H_JUMPI_TO;
+    }
+}
+
+/* push_with, dup_with: PUSH or DUP and the operation behind it */
+static unsigned push_with(uint8_t op, uint64_t value)
+{
+    switch (op) {
+    case OP_ADD: return H_PUSH_ADD;
+    case OP_AND: return H_PUSH_AND;
+    case OP_EQ: return H_PUSH_EQ;
+    case OP_SHL: return H_PUSH_SHL;
+    case OP_SHR: return H_PUSH_SHR;
+    case OP_MLOAD: return value >> 31 == 0 ? H_PUSH_MLOAD : 0;
+    case OP_MSTORE: return value >> 31 == 0 ? H_PUSH_MSTORE : 0;
+    default: return 0;
+    }
+}
+
+static unsigned dup_with(uint8_t op)
+{
+    switch (op) {
+    case OP_ADD: return H_DUP_ADD;
+    case OP_SUB: return H_DUP_SUB;
+    case OP_MUL: return H_DUP_MUL;
+    case OP_DIV: return H_DUP_DIV;
+    case OP_AND: return H_DUP_AND;
+    case OP_MLOAD: return H_DUP_MLOAD;
+    case OP_MSTORE: return H_DUP_MSTORE;
+    default: return 0;
+    }
+}
+
+/* split: take the second half off the last pair, since it goes better with op; it becomes the last instruction. */
+static void split(struct translator *t, uint8_t op)
+{
+    const struct insn pair = *last_insn(t);
+    switch (t->last) {
+    case H_DUP_PUSH:
+        if (push_with(op, pair.pair.b) == 0) return;
+        set_last(t, OP_DUP1 + pair.pair.a - 1);
+        append(t, H_PUSH, pair.pair.b);
+        break;
+    case H_PUSH_PUSH:
+        if (push_with(op, pair.pair.b) == 0) return;
+        last_insn(t)->u = pair.pair.a;
+        set_last(t, H_PUSH);
+        append(t, H_PUSH, pair.pair.b);
+        break;
+    case H_POP_PUSH:
+        if (push_with(op, pair.u) == 0) return;
+        set_last(t, OP_POP);
+        append(t, H_PUSH, pair.u);
+        break;
+    case H_PUSH_DUP:
+        if (dup_with(op) == 0) return;
+        last_insn(t)->u = pair.pair.b;
+        set_last(t, H_PUSH);
+        append(t, OP_DUP1 + pair.pair.a - 1, 0);
+        break;
+    default: break;
+    }
+}
+
+static bool join(struct translator *t, uint8_t op)
+{
+    struct insn *i = last_insn(t);
+    unsigned joined = 0;
+    if (op == OP_ISZERO) {
+        joined = negated(t->last);
+    } else if (op == OP_POP && t->last == OP_POP) {
+        joined = H_POPS;
+        i->u = 2;
+    } else if (op == OP_POP && t->last == H_POPS) {
+        joined = H_POPS;
+        i->u++;
+    } else if (op == OP_POP && t->last >= OP_SWAP1 && t->last <= OP_SWAP16) {
+        joined = H_POP_UNDER;
+        i->u = t->last - OP_SWAP1 + 1;
+    } else if (t->last == H_PUSH && is_dup(op) && i->u >> 32 == 0) {
+        joined = H_PUSH_DUP;
+        i->pair.b = (uint32_t)i->u;
+        i->pair.a = op - (uint32_t)OP_DUP1 + 1;
+    } else if (t->last == H_PUSH) {
+        joined = push_with(op, i->u);
+    } else if (is_dup(t->last)) {
+        joined = dup_with(op);
+        if (joined != 0) i->u = t->last - OP_DUP1 + 1;
+    }
+    if (joined == 0) return false;
+    set_last(t, joined);
+    return true;
+}
+
+static void append_or_join(struct translator *t, uint8_t op)
+{
+    split(t, op);
+    if (t->last == 0 || !join(t, op)) append(t, op, 0);
+}
+
+static void append_push(struct translator *t, uint64_t v)
+{
+    struct insn *i = last_insn(t);
+    if (t->last == H_PUSH && (i->u | v) >> 32 == 0) {
+        i->pair.a = (uint32_t)i->u;
+        i->pair.b = (uint32_t)v;
+        set_last(t, H_PUSH_PUSH);
+    } else if (is_dup(t->last) && v >> 32 == 0) {
+        i->pair.a = t->last - OP_DUP1 + 1;
+        i->pair.b = (uint32_t)v;
+        set_last(t, H_DUP_PUSH);
+    } else if (t->last == OP_POP) {
+        i->u = v;
+        set_last(t, H_POP_PUSH);
+    } else {
+        append(t, H_PUSH, v);
+    }
+}
+
+/* emit_push: the PUSH at pc, together with what follows it where that is known to pay. ret the opcode that ended it */
 static uint8_t emit_push(struct translator *t)
 {
-    const bytes text = t->c->text;
+    struct evm_code *c = t->c;
+    const bytes text = c->text;
     const uint8_t op = text.ptr[t->pc];
     const u256 v = push_value(text, t->pc);
     t->pc += (uint64_t)(op - OP_PUSH1) + 2;
-    if (!t->c->is_exact && t->pc < text.len && (text.ptr[t->pc] == OP_JUMP || text.ptr[t->pc] == OP_JUMPI)) {
-        const uint8_t jump = text.ptr[t->pc];
-        count_op(t, &t->e->sched->op[jump]);
-        emit(t, jump == OP_JUMP ? H_JUMP_LINK : H_JUMPI_LINK)->u = u256_to_u64_sat(&v);
+    const uint8_t next = t->pc < text.len && !c->is_exact ? text.ptr[t->pc] : (uint8_t)OP_INVALID;
+    if (next == OP_JUMP || next == OP_JUMPI) {
+        count_op(t, &t->e->sched->op[next]);
+        unsigned jump = H_JUMP_TO;
+        if (next == OP_JUMPI) {
+            jump = with_jumpi(t->last);
+            if (jump != H_JUMPI_TO) c->n_insns--; /* the comparison goes into the jump */
+        }
+        struct insn *i = emit(t, H_LINK);
+        i->pair.a = jump;
+        i->pair.b = (uint32_t)(u256_is_u64(&v) && v.w[0] < UINT32_MAX ? v.w[0] : UINT32_MAX);
         t->pc++;
-        return jump;
+        return next;
     }
-    emit_word(t, &v);
-    return op;
+    if (u256_is_u64(&v)) {
+        append_push(t, v.w[0]);
+        return op;
+    }
+    const bool is_mask = next == OP_AND;
+    emit(t, is_mask ? H_AND_WIDE : H_PUSH_WIDE);
+    memcpy(&c->insns[c->n_insns], &v, sizeof v);
+    c->n_insns += (uint32_t)(sizeof v / sizeof(struct insn));
+    t->last = 0;
+    if (!is_mask) return op;
+    count_op(t, &t->e->sched->op[OP_AND]);
+    t->pc++;
+    return OP_AND;
 }
 
 static uint8_t emit_op(struct translator *t, uint8_t op)
 {
     if (is_push(op)) return emit_push(t);
     if (op == OP_PC)
-        emit(t, H_PUSH_WORD)->u = t->pc;
+        append_push(t, t->pc);
     else if (op == OP_PUSH0)
-        emit(t, H_PUSH_WORD)->u = 0;
+        append_push(t, 0);
+    else if (t->c->is_exact && (op == OP_JUMP || op == OP_JUMPI))
+        emit(t, op == OP_JUMP ? H_JUMP_EXACT : H_JUMPI_EXACT);
     else if (op != OP_JUMPDEST)
-        emit(t, op);
+        append_or_join(t, op);
     t->pc++;
     return op;
 }

@@ -4,9 +4,15 @@
 
 #pragma GCC diagnostic ignored "-Wpedantic" /* labels as values */
 
-static ALWAYS_INLINE void store_be(uint8_t *dst, const u256 *v)
+/* copy_word: limb by limb. What is copied was mostly just written limb by limb, and wider loads would have to wait until those
+ * stores have left the store buffer. */
+static ALWAYS_INLINE void copy_word(u256 *dst, const u256 *src)
 {
-    u256_to_be(dst, v);
+    const uint64_t w0 = src->w[0], w1 = src->w[1], w2 = src->w[2], w3 = src->w[3];
+    dst->w[0] = w0;
+    dst->w[1] = w1;
+    dst->w[2] = w2;
+    dst->w[3] = w3;
 }
 
 static ALWAYS_INLINE void sign_extend(u256 *x, const u256 *k)
@@ -17,6 +23,14 @@ static ALWAYS_INLINE void sign_extend(u256 *x, const u256 *k)
     const uint64_t fill = (uint64_t)(v >> 63);
     x->w[limb] = (uint64_t)v;
     for (unsigned i = limb + 1; i < 4; i++) x->w[i] = fill;
+}
+
+static ALWAYS_INLINE void divide(u256 *dst, const u256 *a, const u256 *b)
+{
+    if (u256_is_u64(a) && u256_is_u64(b))
+        *dst = u256_from_u64(b->w[0] == 0 ? 0 : a->w[0] / b->w[0]);
+    else
+        u256_div_to(dst, a, b);
 }
 
 static ALWAYS_INLINE bool signed_lt(u256 a, u256 b)
@@ -59,6 +73,16 @@ static enum evm_outcome check_step(struct evm *e, struct frame *f, uint64_t pc, 
     return f->gas < 0 ? EVM_OUT_OF_GAS : EVM_SUCCESS;
 }
 
+/* link_jump: a static jump is resolved when it is first reached, and rewritten. */
+static void link_jump(struct evm *e, struct evm_code *tr, const struct insn *ip, const void *const *labels, const struct insn *bad)
+{
+    const uint32_t jump = ip->pair.a, pc = ip->pair.b;
+    const struct insn *to = code_entry(e, tr, pc);
+    struct insn *at = &tr->insns[ip - tr->insns];
+    at->handler = labels[jump];
+    at->ptr = to != NULL ? to : bad;
+}
+
 /* A range of 32 bytes (or n) at a word's offset lies in memory already. */
 #define IN_MEMORY(off, n)                                                                          \
     likely((((off)->w[1] | (off)->w[2] | (off)->w[3] | (off)->w[0] >> 42) == 0) &&                 \
@@ -69,6 +93,21 @@ static enum evm_outcome check_step(struct evm *e, struct frame *f, uint64_t pc, 
     do {                                                                                           \
         ip++;                                                                                      \
         DISPATCH();                                                                                \
+    } while (0)
+/* CHECK_BLOCK: ip is at a block's head */
+#define CHECK_BLOCK()                                                                              \
+    do {                                                                                           \
+        gas -= ip->block.gas;                                                                      \
+        const int64_t height_ = (const char *)sp - (const char *)f->bottom;                        \
+        const int64_t below_ = height_ - ip->block.need;                                           \
+        const int64_t above_ = (int64_t)(EVM_STACK_MAX * sizeof *sp) - height_ - ip->block.grow;   \
+        if (unlikely((gas | below_ | above_) < 0)) goto block_failed;                              \
+    } while (0)
+/* ENTER_BLOCK: go on behind the head of the block at ip */
+#define ENTER_BLOCK()                                                                              \
+    do {                                                                                           \
+        CHECK_BLOCK();                                                                             \
+        NEXT();                                                                                    \
     } while (0)
 #define FAIL(o)                                                                                    \
     do {                                                                                           \
@@ -104,15 +143,18 @@ static enum evm_outcome check_step(struct evm *e, struct frame *f, uint64_t pc, 
     sp += (moves);                                                                                 \
     NEXT();
 #define DUP(n)                                                                                     \
-    op_DUP##n : sp[1] = sp[1 - (n)];                                                               \
+    op_DUP##n : copy_word(&sp[1], &sp[1 - (n)]);                                                   \
     sp++;                                                                                          \
     NEXT();
 #define SWAP(n)                                                                                    \
     op_SWAP##n:                                                                                    \
     {                                                                                              \
-        const u256 tmp = sp[0];                                                                    \
-        sp[0] = sp[-(n)];                                                                          \
-        sp[-(n)] = tmp;                                                                            \
+        const uint64_t w0 = sp->w[0], w1 = sp->w[1], w2 = sp->w[2], w3 = sp->w[3];                 \
+        copy_word(sp, &sp[-(n)]);                                                                  \
+        sp[-(n)].w[0] = w0;                                                                        \
+        sp[-(n)].w[1] = w1;                                                                        \
+        sp[-(n)].w[2] = w2;                                                                        \
+        sp[-(n)].w[3] = w3;                                                                        \
         NEXT();                                                                                    \
     }
 /* FRAME: opcodes that may enter another frame */
@@ -144,6 +186,8 @@ static HOT const void *const *run(struct evm *e)
         EVM_HANDLERS(X)
     };
 #undef X
+    static const struct insn bad_jump = {.handler = &&h_BAD_JUMP};
+    static const u256 word_len = {{32}};
     if (e == NULL) return labels;
 
     enum evm_outcome outcome;
@@ -159,14 +203,9 @@ enter:
     gas = f->gas;
     DISPATCH();
 
-h_BLOCK: {
-    gas -= ip->block.gas;
-    const int64_t height = (const char *)sp - (const char *)f->bottom;
-    const int64_t below = height - ip->block.need, above = (int64_t)(EVM_STACK_MAX * sizeof *sp) - height - ip->block.grow;
-    if (unlikely((gas | below | above) < 0))
-        FAIL(gas < 0 ? EVM_OUT_OF_GAS : below < 0 ? EVM_STACK_UNDERFLOW : EVM_STACK_OVERFLOW);
+h_BLOCK:
+    CHECK_BLOCK();
     NEXT();
-}
 h_STEP:
     OUT(check_step(e, f, ip->u, sp));
     NEXT();
@@ -174,8 +213,6 @@ h_STEP:
     BINARY(ADD, u256_add(*a, *b))
     BINARY(MUL, u256_mul(*a, *b))
     BINARY(SUB, u256_sub(*a, *b))
-    BINARY(SDIV, u256_sdiv(*a, *b))
-    BINARY(SMOD, u256_smod(*a, *b))
     BINARY(LT, word_from_bool(u256_lt(a, b)))
     BINARY(GT, word_from_bool(u256_lt(b, a)))
     BINARY(SLT, word_from_bool(signed_lt(*a, *b)))
@@ -188,19 +225,27 @@ h_STEP:
     BINARY(SHR, u256_shr(*b, u256_to_u64_sat(a)))
     BINARY(SAR, u256_sar(*b, u256_to_u64_sat(a)))
 op_DIV:
-    u256_divmod(&sp[-1], NULL, sp[0], sp[-1]);
+    divide(&sp[-1], &sp[0], &sp[-1]);
     sp--;
     NEXT();
 op_MOD:
-    u256_divmod(NULL, &sp[-1], sp[0], sp[-1]);
+    u256_mod_to(&sp[-1], &sp[0], &sp[-1]);
+    sp--;
+    NEXT();
+op_SDIV:
+    u256_sdiv_to(&sp[-1], &sp[0], &sp[-1]);
+    sp--;
+    NEXT();
+op_SMOD:
+    u256_smod_to(&sp[-1], &sp[0], &sp[-1]);
     sp--;
     NEXT();
 op_ADDMOD:
-    sp[-2] = u256_addmod(sp[0], sp[-1], sp[-2]);
+    u256_addmod_to(&sp[-2], &sp[0], &sp[-1], &sp[-2]);
     sp -= 2;
     NEXT();
 op_MULMOD:
-    sp[-2] = u256_mulmod(sp[0], sp[-1], sp[-2]);
+    u256_mulmod_to(&sp[-2], &sp[0], &sp[-1], &sp[-2]);
     sp -= 2;
     NEXT();
 op_SIGNEXTEND:
@@ -273,12 +318,12 @@ op_POP:
     sp--;
     NEXT();
 op_MLOAD:
-    if (!IN_MEMORY(sp, 32)) OUT(memory_need(e, f, sp, &(u256){{32}}));
+    if (!IN_MEMORY(sp, 32)) OUT(memory_need(e, f, sp, &word_len));
     sp[0] = u256_from_be(f->mem + sp->w[0]);
     NEXT();
 op_MSTORE:
-    if (!IN_MEMORY(sp, 32)) OUT(memory_need(e, f, sp, &(u256){{32}}));
-    store_be(f->mem + sp->w[0], &sp[-1]);
+    if (!IN_MEMORY(sp, 32)) OUT(memory_need(e, f, sp, &word_len));
+    u256_to_be(f->mem + sp->w[0], &sp[-1]);
     sp -= 2;
     NEXT();
 op_MSTORE8:
@@ -287,7 +332,7 @@ op_MSTORE8:
     sp -= 2;
     NEXT();
 
-h_PUSH_WORD:
+h_PUSH:
     sp[1] = u256_from_u64(ip->u);
     sp++;
     NEXT();
@@ -299,12 +344,132 @@ h_PUSH_WIDE:
     TIMES_16(DUP)
     TIMES_16(SWAP)
 
-op_JUMPI:
+    /* --- joined opcodes */
+#define X(name, expr)                                                                              \
+    h_##name:                                                                                      \
+    {                                                                                              \
+        const u256 *a = sp, *b = sp - 1;                                                           \
+        sp[-1] = word_from_bool(expr);                                                             \
+        sp--;                                                                                      \
+        NEXT();                                                                                    \
+    }
+    X(NOT_LT, !u256_lt(a, b))
+    X(NOT_GT, !u256_lt(b, a))
+    X(NOT_SLT, !signed_lt(*a, *b))
+    X(NOT_SGT, !signed_lt(*b, *a))
+    X(NOT_EQ, !u256_eq(a, b))
+#undef X
+h_NOT_ISZERO:
+    sp[0] = word_from_bool(!u256_is_zero(sp));
+    NEXT();
+h_PUSH_ADD:
+    sp[0] = u256_add(sp[0], u256_from_u64(ip->u));
+    NEXT();
+h_PUSH_AND:
+    sp[0] = u256_from_u64(sp->w[0] & ip->u);
+    NEXT();
+h_PUSH_EQ:
+    sp[0] = word_from_bool(((sp->w[0] ^ ip->u) | sp->w[1] | sp->w[2] | sp->w[3]) == 0);
+    NEXT();
+h_PUSH_SHL:
+    sp[0] = u256_shl(sp[0], ip->u);
+    NEXT();
+h_PUSH_SHR:
+    sp[0] = u256_shr(sp[0], ip->u);
+    NEXT();
+h_PUSH_MLOAD:
+    if (unlikely(ip->u + 32 > f->mem_len)) OUT(memory_grow(e, f, ip->u + 32));
+    sp[1] = u256_from_be(f->mem + ip->u);
+    sp++;
+    NEXT();
+h_PUSH_MSTORE:
+    if (unlikely(ip->u + 32 > f->mem_len)) OUT(memory_grow(e, f, ip->u + 32));
+    u256_to_be(f->mem + ip->u, sp);
+    sp--;
+    NEXT();
+h_AND_WIDE: {
+    u256 mask;
+    memcpy(&mask, ip + 1, sizeof mask);
+    for (unsigned i = 0; i < 4; i++) sp->w[i] &= mask.w[i];
+    ip += 3;
+    DISPATCH();
+}
+h_POPS:
+    sp -= ip->u;
+    NEXT();
+h_POP_UNDER:
+    copy_word(sp - ip->u, sp);
+    sp--;
+    NEXT();
+h_PUSH_DUP:
+    sp[1] = u256_from_u64(ip->pair.b);
+    copy_word(&sp[2], sp + 2 - ip->pair.a);
+    sp += 2;
+    NEXT();
+h_DUP_PUSH:
+    copy_word(&sp[1], sp + 1 - ip->pair.a);
+    sp[2] = u256_from_u64(ip->pair.b);
+    sp += 2;
+    NEXT();
+h_PUSH_PUSH:
+    sp[1] = u256_from_u64(ip->pair.a);
+    sp[2] = u256_from_u64(ip->pair.b);
+    sp += 2;
+    NEXT();
+h_POP_PUSH:
+    sp[0] = u256_from_u64(ip->u);
+    NEXT();
+#define X(name, expr)                                                                              \
+    h_##name:                                                                                      \
+    {                                                                                              \
+        const u256 *a = sp + 1 - ip->u, *b = sp;                                                   \
+        *sp = (expr);                                                                              \
+        NEXT();                                                                                    \
+    }
+    X(DUP_ADD, u256_add(*a, *b))
+    X(DUP_SUB, u256_sub(*a, *b))
+    X(DUP_MUL, u256_mul(*a, *b))
+    X(DUP_AND, ((u256){{a->w[0] & b->w[0], a->w[1] & b->w[1], a->w[2] & b->w[2], a->w[3] & b->w[3]}}))
+#undef X
+h_DUP_DIV:
+    divide(sp, sp + 1 - ip->u, sp);
+    NEXT();
+h_DUP_MLOAD: {
+    const u256 *off = sp + 1 - ip->u;
+    if (!IN_MEMORY(off, 32)) OUT(memory_need(e, f, off, &word_len));
+    sp[1] = u256_from_be(f->mem + off->w[0]);
+    sp++;
+    NEXT();
+}
+h_DUP_MSTORE: {
+    const u256 *off = sp + 1 - ip->u;
+    if (!IN_MEMORY(off, 32)) OUT(memory_need(e, f, off, &word_len));
+    u256_to_be(f->mem + off->w[0], sp);
+    sp--;
+    NEXT();
+}
+
+    /* --- jumps */
+h_JUMPI_EXACT:
     if (u256_is_zero(&sp[-1])) {
         sp -= 2;
         NEXT();
     }
     sp[-1] = sp[0];
+    sp--;
+h_JUMP_EXACT:
+    ip = u256_is_u64(sp) ? code_entry(e, f->tr, sp->w[0]) : NULL;
+    sp--;
+    if (ip == NULL) FAIL(EVM_BAD_JUMP);
+    if (unlikely(*e->cancel)) goto cancelled;
+    DISPATCH();
+op_JUMPI:
+    if (u256_is_zero(&sp[-1])) {
+        sp -= 2;
+        ip++;
+        ENTER_BLOCK();
+    }
+    copy_word(&sp[-1], sp);
     sp--;
 op_JUMP: {
     const uint64_t pc = u256_to_u64_sat(sp--);
@@ -318,34 +483,47 @@ op_JUMP: {
         if (ip == NULL) FAIL(EVM_BAD_JUMP);
     }
     if (unlikely(*e->cancel)) goto cancelled;
-    DISPATCH();
+    ENTER_BLOCK();
 }
-    /* A static jump is resolved when it is first taken, and rewritten. */
-h_JUMPI_LINK:
-    if (u256_is_zero(sp)) {
-        sp--;
-        NEXT();
+h_LINK:
+    link_jump(e, f->tr, ip, labels, &bad_jump);
+    DISPATCH();
+h_BAD_JUMP:
+    FAIL(EVM_BAD_JUMP);
+/* TAKE: jump to where the instruction points; a loop must go back somewhere */
+#define TAKE()                                                                                     \
+    do {                                                                                           \
+        const struct insn *to_ = ip->ptr;                                                          \
+        if (to_ <= ip && unlikely(*e->cancel)) goto cancelled;                                     \
+        ip = to_;                                                                                  \
+        if (unlikely(ip == &bad_jump)) DISPATCH();                                                 \
+        ENTER_BLOCK();                                                                             \
+    } while (0)
+#define JUMPI(name, pops, condition)                                                               \
+    h_JUMPI_##name:                                                                                \
+    {                                                                                              \
+        const u256 *a UNUSED = sp, *b UNUSED = sp - 1;                                             \
+        const bool yes = (condition);                                                              \
+        sp -= (pops);                                                                              \
+        if (yes) TAKE();                                                                           \
+        ip++;                                                                                      \
+        ENTER_BLOCK();                                                                             \
     }
-h_JUMP_LINK: {
-    const struct insn *to = code_entry(e, f->tr, ip->u);
-    if (to == NULL) FAIL(EVM_BAD_JUMP);
-    struct insn *at = &f->tr->insns[ip - f->tr->insns];
-    at->handler = labels[ip->handler == &&h_JUMP_LINK ? H_JUMP_TO : H_JUMPI_TO];
-    at->ptr = to;
-    DISPATCH();
-}
-h_JUMPI_TO:
-    if (u256_is_zero(sp)) {
-        sp--;
-        NEXT();
-    }
-    sp--;
-h_JUMP_TO: {
-    const struct insn *to = ip->ptr;
-    if (to <= ip && unlikely(*e->cancel)) goto cancelled;
-    ip = to;
-    DISPATCH();
-}
+    JUMPI(TO, 1, !u256_is_zero(a))
+    JUMPI(ISZERO, 1, u256_is_zero(a))
+    JUMPI(NOT_ISZERO, 1, !u256_is_zero(a))
+    JUMPI(LT, 2, u256_lt(a, b))
+    JUMPI(GT, 2, u256_lt(b, a))
+    JUMPI(SLT, 2, signed_lt(*a, *b))
+    JUMPI(SGT, 2, signed_lt(*b, *a))
+    JUMPI(EQ, 2, u256_eq(a, b))
+    JUMPI(NOT_LT, 2, !u256_lt(a, b))
+    JUMPI(NOT_GT, 2, !u256_lt(b, a))
+    JUMPI(NOT_SLT, 2, !signed_lt(*a, *b))
+    JUMPI(NOT_SGT, 2, !signed_lt(*b, *a))
+    JUMPI(NOT_EQ, 2, !u256_eq(a, b))
+h_JUMP_TO:
+    TAKE();
 h_GOTO:
     ip = ip->ptr;
     DISPATCH();
@@ -372,6 +550,10 @@ op_SELFDESTRUCT:
 op_INVALID:
     FAIL(EVM_INVALID_OPCODE);
 
+block_failed: { /* of gas and stack, what is short; too little gas is told first */
+    const int64_t height = (const char *)sp - (const char *)f->bottom;
+    FAIL(gas < 0 ? EVM_OUT_OF_GAS : height < ip->block.need ? EVM_STACK_UNDERFLOW : EVM_STACK_OVERFLOW);
+}
 cancelled:
     outcome = evm_host_failed(e, E_CANCELLED);
 ended:

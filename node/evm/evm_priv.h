@@ -21,17 +21,39 @@ enum opcode {
 #undef X
 };
 
-/* X(name): handlers that are no single opcode; numbered from 256 */
+/* X(name): handlers that are no single opcode; numbered from 256. Operands: u (a number), ptr, block, pair (two small numbers), or a
+ * whole word in the two insns that follow ("wide"). */
 #define EVM_HANDLERS(X)                                                                            \
-    X(BLOCK)     /* check gas and stack of the block; operand: block */                            \
-    X(STEP)      /* exact mode: check, trace one opcode; operand: pc */                            \
-    X(GOTO)      /* go on elsewhere; operand: ptr */                                               \
-    X(PUSH_WORD) /* operand: the value, one limb */                                                \
-    X(PUSH_WIDE) /* the value follows in two insns */                                              \
-    X(JUMP_LINK) /* static jumps, not yet resolved; operand: pc */                                 \
-    X(JUMP_TO)                                                                                     \
-    X(JUMPI_LINK)                                                                                  \
-    X(JUMPI_TO)
+    X(BLOCK)       /* block: check gas and stack of the block */                                   \
+    X(STEP)        /* u = pc; exact mode: check, trace one opcode */                               \
+    X(GOTO)        /* ptr: go on elsewhere */                                                      \
+    X(BAD_JUMP)    /* what a static jump to no JUMPDEST leads to */                                \
+    X(LINK)        /* pair = handler, pc: a static jump before its first use */                    \
+    X(JUMP_EXACT)  /* jumps of exact mode, whose blocks have no check at their head */             \
+    X(JUMPI_EXACT)                                                                                 \
+    X(PUSH)        /* u = the value, one limb */                                                   \
+    X(PUSH_WIDE)   /* wide */                                                                      \
+    EVM_FUSED(X)                                                                                   \
+    X(JUMP_TO)     /* ptr: static jumps, alone and with what decides them */                       \
+    X(JUMPI_TO)                                                                                    \
+    EVM_COMPARES(X, JUMPI_)
+
+/* X(prefix##name): conditions: of the opcodes, and negated by an ISZERO behind them */
+#define EVM_COMPARES(X, prefix)                                                                    \
+    X(prefix##LT) X(prefix##GT) X(prefix##SLT) X(prefix##SGT) X(prefix##EQ) X(prefix##ISZERO)      \
+    X(prefix##NOT_LT) X(prefix##NOT_GT) X(prefix##NOT_SLT) X(prefix##NOT_SGT) X(prefix##NOT_EQ) X(prefix##NOT_ISZERO)
+
+/* X(name): two or three opcodes in one */
+#define EVM_FUSED(X)                                                                               \
+    X(NOT_LT) X(NOT_GT) X(NOT_SLT) X(NOT_SGT) X(NOT_EQ) X(NOT_ISZERO)                              \
+    X(PUSH_ADD) X(PUSH_AND) X(PUSH_EQ) X(PUSH_SHL) X(PUSH_SHR) X(PUSH_MLOAD) X(PUSH_MSTORE) /* u */ \
+    X(AND_WIDE)                                                                                    \
+    X(POPS)       /* u = how many */                                                               \
+    X(POP_UNDER)  /* u = n: SWAPn POP */                                                           \
+    X(PUSH_DUP) X(DUP_PUSH)         /* pair = n of DUPn, value */                                  \
+    X(PUSH_PUSH)                    /* pair = two values */                                        \
+    X(POP_PUSH)                     /* u */                                                        \
+    X(DUP_ADD) X(DUP_SUB) X(DUP_MUL) X(DUP_DIV) X(DUP_AND) X(DUP_MLOAD) X(DUP_MSTORE) /* u = n of DUPn */
 
 enum handler {
     H_FIRST = 255,
@@ -47,8 +69,11 @@ struct insn {
         uint64_t u;
         const struct insn *ptr;
         struct {
+            uint32_t a, b;
+        } pair;
+        struct {
             uint32_t gas;
-            uint16_t need, grow; /* words that must be there, and words that it rises by at most */
+            uint16_t need, grow; /* bytes of stack that must be there, and by which it rises at most */
         } block;
     };
 };
