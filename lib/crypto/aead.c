@@ -30,7 +30,8 @@ void hmac_sha256(uint8_t dst[static 32], bytes key, bytes data)
     if (key.len > INT_MAX) BUG("hmac_sha256: key over 2 GiB");
     const void *k = key.len != 0 ? key.ptr : none;
     const uint8_t *d = data.len != 0 ? data.ptr : none;
-    if (HMAC(EVP_sha256(), k, (int)key.len, d, data.len, mac, &len) == NULL || len != 32) BUG("OpenSSL has no HMAC-SHA256");
+    if (HMAC(EVP_sha256(), k, (int)key.len, d, data.len, mac, &len) == NULL || len != 32)
+        BUG("OpenSSL has no HMAC-SHA256");
     memcpy(dst, mac, 32);
 }
 
@@ -59,7 +60,9 @@ enum status aes_ctr_xor(uint8_t *dst, bytes data, bytes key, const uint8_t iv[st
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     if (c == NULL) return E_NOMEM;
     enum status s = E_CRYPTO;
-    if (EVP_EncryptInit_ex(c, cipher, NULL, key.ptr, iv) == 1 && cipher_run(c, dst, data.ptr, data.len)) s = OK;
+    if (EVP_EncryptInit_ex(c, cipher, NULL, key.ptr, iv) == 1 &&
+        cipher_run(c, dst, data.ptr, data.len))
+        s = OK;
     EVP_CIPHER_CTX_free(c);
     return s;
 }
@@ -80,7 +83,9 @@ enum status aead_seal(struct buf *out, const secret32 *key, bytes plain, bytes a
     if (!cipher_run(c, NULL, aad.ptr, aad.len)) goto out;
     if (!cipher_run(c, p + GCM_NONCE_LEN, plain.ptr, plain.len)) goto out;
     if (EVP_EncryptFinal_ex(c, none, &n) != 1) goto out;
-    if (EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_LEN, p + GCM_NONCE_LEN + plain.len) != 1) goto out;
+    if (EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_LEN, p + GCM_NONCE_LEN + plain.len) !=
+        1)
+        goto out;
     out->len += total;
     s = OK;
 out:
@@ -117,7 +122,8 @@ struct stream_cipher {
     EVP_CIPHER_CTX *c;
 };
 
-enum status stream_cipher_new(struct stream_cipher **out, const uint8_t key[static 32], const uint8_t iv[static 16])
+enum status stream_cipher_new(struct stream_cipher **out, const uint8_t key[static 32],
+                              const uint8_t iv[static 16])
 {
     struct stream_cipher *s = malloc(sizeof(*s));
     if (s == NULL) return E_NOMEM;
@@ -142,13 +148,15 @@ void stream_cipher_xor(struct stream_cipher *s, uint8_t *dst, const uint8_t *src
     if (!cipher_run(s->c, dst, src, len)) BUG("AES-256-CTR refuses input");
 }
 
-void aes256_ecb_block(uint8_t dst[static 16], const uint8_t src[static 16], const uint8_t key[static 32])
+void aes256_ecb_block(uint8_t dst[static 16], const uint8_t src[static 16],
+                      const uint8_t key[static 32])
 {
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     uint8_t block[32];
     int n = 0;
     if (c == NULL || EVP_EncryptInit_ex(c, EVP_aes_256_ecb(), NULL, key, NULL) != 1 ||
-        EVP_CIPHER_CTX_set_padding(c, 0) != 1 || EVP_EncryptUpdate(c, block, &n, src, 16) != 1 || n != 16) {
+        EVP_CIPHER_CTX_set_padding(c, 0) != 1 || EVP_EncryptUpdate(c, block, &n, src, 16) != 1 ||
+        n != 16) {
         BUG("OpenSSL has no AES-256-ECB");
     }
     EVP_CIPHER_CTX_free(c);
@@ -158,8 +166,10 @@ void aes256_ecb_block(uint8_t dst[static 16], const uint8_t src[static 16], cons
 
 void base64_append(struct buf *out, bytes b, bool url)
 {
-    static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char for_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char standard[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char for_url[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const char *digits = url ? for_url : standard;
     const size_t room = b.len < SIZE_MAX / 2 ? (b.len + 2) / 3 * 4 : SIZE_MAX;
     uint8_t *p = buf_reserve(out, room);
@@ -168,7 +178,8 @@ void base64_append(struct buf *out, bytes b, bool url)
     size_t i = 0;
     for (; i + 3 <= b.len; i += 3) {
         uint32_t v = (uint32_t)b.ptr[i] << 16 | (uint32_t)b.ptr[i + 1] << 8 | b.ptr[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6) *p++ = (uint8_t)digits[v >> shift & 63];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            *p++ = (uint8_t)digits[v >> shift & 63];
     }
     if (b.len - i == 1) {
         *p++ = (uint8_t)digits[b.ptr[i] >> 2];
@@ -178,7 +189,8 @@ void base64_append(struct buf *out, bytes b, bool url)
         *p++ = (uint8_t)digits[(b.ptr[i] & 3) << 4 | b.ptr[i + 1] >> 4];
         *p++ = (uint8_t)digits[(b.ptr[i + 1] & 15) << 2];
     }
-    while (!url && (p - start) % 4 != 0) *p++ = '=';
+    while (!url && (p - start) % 4 != 0)
+        *p++ = '=';
     out->len += (size_t)(p - start);
 }
 
@@ -216,7 +228,8 @@ enum status base64_get(struct buf *out, bytes text, bool url)
             p[len++] = (uint8_t)(v >> n_bits);
         }
     }
-    if ((v & ((1u << n_bits) - 1)) != 0) return E_DECODE; /* bits past the last byte: not the one canonical form */
+    if ((v & ((1u << n_bits) - 1)) != 0)
+        return E_DECODE; /* bits past the last byte: not the one canonical form */
     out->len += len;
     return OK;
 }

@@ -23,7 +23,7 @@ struct salsa_block {
 
 static const uint8_t diagonal_of[16] = {0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11};
 
-#define QUAD_ROL(v, n) (((v) << (n)) | ((v) >> (32 - (n))))
+#define QUAD_ROL(v, n)  (((v) << (n)) | ((v) >> (32 - (n))))
 #define LANES_LEFT_1(v) __builtin_shufflevector(v, v, 1, 2, 3, 0)
 #define LANES_LEFT_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
 #define LANES_LEFT_3(v) __builtin_shufflevector(v, v, 3, 0, 1, 2)
@@ -55,7 +55,8 @@ static inline void salsa_xor(struct salsa_block *x, const struct salsa_block *in
 }
 
 /* out = scryptBlockMix(in ^ with), of 2r blocks; with may be NULL; in is overwritten by in ^ with. */
-static void block_mix(struct salsa_block *out, struct salsa_block *in, const struct salsa_block *with, size_t r)
+static void block_mix(struct salsa_block *out, struct salsa_block *in,
+                      const struct salsa_block *with, size_t r)
 {
     if (with != NULL) {
         for (size_t i = 0; i < 2 * r; i++) {
@@ -91,7 +92,8 @@ static void block_store(uint8_t *dst, const struct salsa_block *src)
 }
 
 /* scryptROMix of RFC 7914 on one lane of 128*r bytes; table has n lanes, tmp two. */
-static void rom_mix(uint8_t *lane, uint64_t n, size_t r, struct salsa_block *table, struct salsa_block *tmp)
+static void rom_mix(uint8_t *lane, uint64_t n, size_t r, struct salsa_block *table,
+                    struct salsa_block *tmp)
 {
     struct salsa_block *x = tmp, *y = tmp + 2 * r;
     for (size_t i = 0; i < 2 * r; i++)
@@ -111,15 +113,18 @@ static void rom_mix(uint8_t *lane, uint64_t n, size_t r, struct salsa_block *tab
         block_store(lane + 64 * i, &x[i]);
 }
 
-enum status kdf_scrypt(uint8_t *dst, size_t len, bytes password, bytes salt, uint64_t n, uint32_t r, uint32_t p)
+enum status kdf_scrypt(uint8_t *dst, size_t len, bytes password, bytes salt, uint64_t n, uint32_t r,
+                       uint32_t p)
 {
     if (n < 2 || (n & (n - 1)) != 0 || r == 0 || p == 0 || len == 0) return E_INVALID;
-    if (n > SCRYPT_MEM_MAX / 128 || r > SCRYPT_MEM_MAX / 128 || n * r > SCRYPT_MEM_MAX / 128) return E_LIMIT;
+    if (n > SCRYPT_MEM_MAX / 128 || r > SCRYPT_MEM_MAX / 128 || n * r > SCRYPT_MEM_MAX / 128)
+        return E_LIMIT;
     if (p > SCRYPT_WORK_MAX || n * r * p > SCRYPT_WORK_MAX) return E_LIMIT;
     const size_t lane_len = 128 * (size_t)r, lanes_len = lane_len * p;
     enum status s = E_NOMEM;
     uint8_t *lanes = malloc(lanes_len);
-    struct salsa_block *table = aligned_alloc(64, lane_len * n), *tmp = aligned_alloc(64, 2 * lane_len);
+    struct salsa_block *table = aligned_alloc(64, lane_len * n),
+                       *tmp = aligned_alloc(64, 2 * lane_len);
     if (lanes == NULL || table == NULL || tmp == NULL) goto out;
     s = kdf_pbkdf2_sha256(lanes, lanes_len, password, salt, 1);
     if (s != OK) goto out;
@@ -139,10 +144,12 @@ out:
 enum status kdf_pbkdf2_sha256(uint8_t *dst, size_t len, bytes password, bytes salt, uint32_t rounds)
 {
     if (rounds == 0 || len == 0) return E_INVALID;
-    if (rounds > PBKDF2_ROUNDS_MAX || password.len > INT_MAX || salt.len > INT_MAX || len > INT_MAX) return E_LIMIT;
+    if (rounds > PBKDF2_ROUNDS_MAX || password.len > INT_MAX || salt.len > INT_MAX || len > INT_MAX)
+        return E_LIMIT;
     const char *pass = password.len != 0 ? (const char *)password.ptr : "";
     const uint8_t *s = salt.len != 0 ? salt.ptr : (const uint8_t *)"";
-    if (PKCS5_PBKDF2_HMAC(pass, (int)password.len, s, (int)salt.len, (int)rounds, EVP_sha256(), (int)len, dst) != 1)
+    if (PKCS5_PBKDF2_HMAC(pass, (int)password.len, s, (int)salt.len, (int)rounds, EVP_sha256(),
+                          (int)len, dst) != 1)
         return E_NOMEM;
     return OK;
 }

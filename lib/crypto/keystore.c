@@ -44,7 +44,8 @@ static void mac_make(uint8_t mac[static 32], const uint8_t derived[static 32], b
     keccak_final(&k, mac);
 }
 
-enum status keystore_put(struct buf *json, const secret32 *key, bytes password, enum keystore_cost cost)
+enum status keystore_put(struct buf *json, const secret32 *key, bytes password,
+                         enum keystore_cost cost)
 {
     const bool light = cost == KEYSTORE_COST_LIGHT;
     const uint64_t n = light ? 4096 : 262144;
@@ -67,8 +68,10 @@ enum status keystore_put(struct buf *json, const secret32 *key, bytes password, 
     put_digits(json, ciphertext, sizeof(ciphertext));
     buf_put_str(json, "\",\"cipherparams\":{\"iv\":\"");
     put_digits(json, iv, sizeof(iv));
-    buf_printf(json, "\"},\"kdf\":\"scrypt\",\"kdfparams\":{\"dklen\":32,\"n\":%u,\"p\":%u,\"r\":%u,\"salt\":\"",
-               (unsigned)n, p, r);
+    buf_printf(
+        json,
+        "\"},\"kdf\":\"scrypt\",\"kdfparams\":{\"dklen\":32,\"n\":%u,\"p\":%u,\"r\":%u,\"salt\":\"",
+        (unsigned)n, p, r);
     put_digits(json, salt, sizeof(salt));
     buf_put_str(json, "\"},\"mac\":\"");
     put_digits(json, mac, sizeof(mac));
@@ -89,26 +92,32 @@ static enum status bad(struct err *err, const char *field, const char *want)
 }
 
 /* A string of at most max bytes in hex, "0x" allowed; ret E_DECODE with err set. */
-static enum status get_hex(uint8_t *dst, size_t *len, size_t max, const json_t *in, const char *field, struct err *err)
+static enum status get_hex(uint8_t *dst, size_t *len, size_t max, const json_t *in,
+                           const char *field, struct err *err)
 {
     const json_t *v = json_object_get(in, field);
     if (!json_is_string(v)) return bad(err, field, "a string of hex digits");
     bytes text = bytes_make(json_string_value(v), json_string_length(v));
-    if (text.len >= 2 && text.ptr[0] == '0' && text.ptr[1] == 'x') text = bytes_make(text.ptr + 2, text.len - 2);
-    if (text.len % 2 != 0 || text.len / 2 > max) return bad(err, field, "hex digits, two a byte, of the length that v3 has");
+    if (text.len >= 2 && text.ptr[0] == '0' && text.ptr[1] == 'x')
+        text = bytes_make(text.ptr + 2, text.len - 2);
+    if (text.len % 2 != 0 || text.len / 2 > max)
+        return bad(err, field, "hex digits, two a byte, of the length that v3 has");
     if (hex_get_fixed(dst, text.len / 2, text) != OK) return bad(err, field, "hex digits");
     *len = text.len / 2;
     return OK;
 }
 
-static enum status get_fixed(uint8_t *dst, size_t len, const json_t *in, const char *field, struct err *err)
+static enum status get_fixed(uint8_t *dst, size_t len, const json_t *in, const char *field,
+                             struct err *err)
 {
     size_t got = 0;
     uint8_t tmp[32];
     if (len > sizeof(tmp)) BUG("keystore: field over 32 bytes");
     enum status s = get_hex(tmp, &got, len, in, field, err);
     if (s != OK) return s;
-    if (got != len) return err_set(err, E_DECODE, "keystore: field \"%s\" must have %zu bytes, has %zu", field, len, got);
+    if (got != len)
+        return err_set(err, E_DECODE, "keystore: field \"%s\" must have %zu bytes, has %zu", field,
+                       len, got);
     memcpy(dst, tmp, len);
     return OK;
 }
@@ -116,8 +125,10 @@ static enum status get_fixed(uint8_t *dst, size_t len, const json_t *in, const c
 static enum status get_count(uint32_t *out, const json_t *in, const char *field, struct err *err)
 {
     const json_t *v = json_object_get(in, field);
-    if (!json_is_integer(v) || json_integer_value(v) <= 0) return bad(err, field, "a positive integer");
-    if (json_integer_value(v) > UINT32_MAX) return err_set(err, E_LIMIT, "keystore: \"%s\" is out of bounds", field);
+    if (!json_is_integer(v) || json_integer_value(v) <= 0)
+        return bad(err, field, "a positive integer");
+    if (json_integer_value(v) > UINT32_MAX)
+        return err_set(err, E_LIMIT, "keystore: \"%s\" is out of bounds", field);
     *out = (uint32_t)json_integer_value(v);
     return OK;
 }
@@ -126,18 +137,26 @@ static enum status get_word(const json_t *in, const char *field, const char *wan
 {
     const char *v = json_string_value(json_object_get(in, field));
     if (v == NULL) return bad(err, field, "a string");
-    if (strcmp(v, want) != 0) return err_set(err, E_DECODE, "keystore: \"%s\" is \"%.40s\", only \"%s\" is known", field, v, want);
+    if (strcmp(v, want) != 0)
+        return err_set(err, E_DECODE, "keystore: \"%s\" is \"%.40s\", only \"%s\" is known", field,
+                       v, want);
     return OK;
 }
 
 static enum status kdf_failed(enum status s, struct err *err)
 {
-    if (s == E_INVALID) return err_set(err, E_DECODE, "keystore: field \"kdfparams\" holds values that the function does not allow");
-    if (s == E_LIMIT) return err_set(err, E_LIMIT, "keystore: \"kdfparams\" cost more memory or time than allowed");
+    if (s == E_INVALID)
+        return err_set(
+            err, E_DECODE,
+            "keystore: field \"kdfparams\" holds values that the function does not allow");
+    if (s == E_LIMIT)
+        return err_set(err, E_LIMIT,
+                       "keystore: \"kdfparams\" cost more memory or time than allowed");
     return err_set(err, s, "keystore: key derivation failed: %s", status_text(s));
 }
 
-static enum status derive(uint8_t derived[static DERIVED_MAX], const json_t *crypto, bytes password, struct err *err)
+static enum status derive(uint8_t derived[static DERIVED_MAX], const json_t *crypto, bytes password,
+                          struct err *err)
 {
     const char *kdf = json_string_value(json_object_get(crypto, "kdf"));
     const json_t *params = json_object_get(crypto, "kdfparams");
@@ -153,16 +172,21 @@ static enum status derive(uint8_t derived[static DERIVED_MAX], const json_t *cry
     if (len < 32 || len > DERIVED_MAX) return bad(err, "dklen", "from 32 to 64");
     if (strcmp(kdf, "scrypt") == 0) {
         uint32_t n = 0, r = 0, p = 0;
-        if ((s = get_count(&n, params, "n", err)) != OK || (s = get_count(&r, params, "r", err)) != OK ||
+        if ((s = get_count(&n, params, "n", err)) != OK ||
+            (s = get_count(&r, params, "r", err)) != OK ||
             (s = get_count(&p, params, "p", err)) != OK)
             return s;
         s = kdf_scrypt(derived, len, password, bytes_make(salt, salt_len), n, r, p);
     } else if (strcmp(kdf, "pbkdf2") == 0) {
         uint32_t rounds = 0;
-        if ((s = get_count(&rounds, params, "c", err)) != OK || (s = get_word(params, "prf", "hmac-sha256", err)) != OK) return s;
+        if ((s = get_count(&rounds, params, "c", err)) != OK ||
+            (s = get_word(params, "prf", "hmac-sha256", err)) != OK)
+            return s;
         s = kdf_pbkdf2_sha256(derived, len, password, bytes_make(salt, salt_len), rounds);
     } else {
-        return err_set(err, E_DECODE, "keystore: \"kdf\" is \"%.40s\", only \"scrypt\" and \"pbkdf2\" are known", kdf);
+        return err_set(err, E_DECODE,
+                       "keystore: \"kdf\" is \"%.40s\", only \"scrypt\" and \"pbkdf2\" are known",
+                       kdf);
     }
     return s == OK ? OK : kdf_failed(s, err);
 }
@@ -170,14 +194,17 @@ static enum status derive(uint8_t derived[static DERIVED_MAX], const json_t *cry
 static enum status address_matches(const json_t *root, const secret32 *key, struct err *err)
 {
     uint8_t pub[64], addr[20], want[20];
-    if (ec_public(pub, key) != OK) return err_set(err, E_DECODE, "keystore: holds no valid private key");
+    if (ec_public(pub, key) != OK)
+        return err_set(err, E_DECODE, "keystore: holds no valid private key");
     const json_t *v = json_object_get(root, "address");
-    if (v == NULL || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0)) return OK; /* optional in v3 */
+    if (v == NULL || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0))
+        return OK; /* optional in v3 */
     enum status s = get_fixed(want, sizeof(want), root, "address", err);
     if (s != OK) return s;
     ec_address(addr, pub);
     if (memcmp(addr, want, sizeof(addr)) != 0)
-        return err_set(err, E_DECODE, "keystore: field \"address\" is not the address of the key inside");
+        return err_set(err, E_DECODE,
+                       "keystore: field \"address\" is not the address of the key inside");
     return OK;
 }
 
@@ -185,7 +212,8 @@ static enum status open_root(secret32 *key, const json_t *root, bytes password, 
 {
     if (!json_is_object(root)) return err_set(err, E_DECODE, "keystore: not a JSON object");
     const json_t *version = json_object_get(root, "version");
-    if (!json_is_integer(version) || json_integer_value(version) != 3) return bad(err, "version", "3");
+    if (!json_is_integer(version) || json_integer_value(version) != 3)
+        return bad(err, "version", "3");
     const json_t *crypto = json_object_get(root, "crypto");
     if (crypto == NULL) crypto = json_object_get(root, "Crypto"); /* old geth wrote it so */
     if (!json_is_object(crypto)) return bad(err, "crypto", "an object");
@@ -225,8 +253,11 @@ enum status keystore_get(secret32 *key, bytes json, bytes password, struct err *
 {
     if (json.len > KEYSTORE_JSON_MAX) return err_set(err, E_DECODE, "keystore: file too long");
     json_error_t at;
-    json_t *root = json_loadb(json.len != 0 ? (const char *)json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &at);
-    if (root == NULL) return err_set(err, E_DECODE, "keystore: line %d, column %d: %s", at.line, at.column, at.text);
+    json_t *root = json_loadb(json.len != 0 ? (const char *)json.ptr : "", json.len,
+                              JSON_REJECT_DUPLICATES, &at);
+    if (root == NULL)
+        return err_set(err, E_DECODE, "keystore: line %d, column %d: %s", at.line, at.column,
+                       at.text);
     enum status s = open_root(key, root, password, err);
     json_decref(root);
     return s;

@@ -74,18 +74,21 @@ enum status ec_sign(uint8_t sig65[static 65], const uint8_t hash[static 32], con
     return OK;
 }
 
-enum status ec_recover(uint8_t pub[static 64], const uint8_t sig65[static 65], const uint8_t hash[static 32])
+enum status ec_recover(uint8_t pub[static 64], const uint8_t sig65[static 65],
+                       const uint8_t hash[static 32])
 {
     secp256k1_ecdsa_recoverable_signature sig;
     secp256k1_pubkey point;
     if (sig65[64] > 3) return E_CRYPTO;
-    if (!secp256k1_ecdsa_recoverable_signature_parse_compact(ctx(), &sig, sig65, sig65[64])) return E_CRYPTO;
+    if (!secp256k1_ecdsa_recoverable_signature_parse_compact(ctx(), &sig, sig65, sig65[64]))
+        return E_CRYPTO;
     if (!secp256k1_ecdsa_recover(ctx(), &point, &sig, hash)) return E_CRYPTO;
     pub_put(pub, &point);
     return OK;
 }
 
-enum status ec_recover_address(uint8_t addr[static 20], const uint8_t sig65[static 65], const uint8_t hash[static 32])
+enum status ec_recover_address(uint8_t addr[static 20], const uint8_t sig65[static 65],
+                               const uint8_t hash[static 32])
 {
     uint8_t pub[64];
     enum status s = ec_recover(pub, sig65, hash);
@@ -98,19 +101,23 @@ bool ec_sig_is_valid_low_s(const uint8_t sig65[static 65])
 {
     static const uint8_t zero[32];
     static const uint8_t n[32] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
-        0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48,
+        0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
     };
     static const uint8_t half_n[32] = {
-        0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+        0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4,
+        0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
     };
     const uint8_t *r = sig65, *s = sig65 + 32;
-    return memcmp(r, zero, 32) != 0 && memcmp(s, zero, 32) != 0 && memcmp(r, n, 32) < 0 && memcmp(s, half_n, 32) <= 0;
+    return memcmp(r, zero, 32) != 0 && memcmp(s, zero, 32) != 0 && memcmp(r, n, 32) < 0 &&
+           memcmp(s, half_n, 32) <= 0;
 }
 
 /* The hash step of libsecp256k1's ECDH, made to keep the bare x coordinate, which is what ECIES wants. */
-static int keep_x(unsigned char *output, const unsigned char *x32, const unsigned char *y32, void *data)
+static int keep_x(unsigned char *output, const unsigned char *x32, const unsigned char *y32,
+                  void *data)
 {
     (void)y32;
     (void)data;

@@ -135,20 +135,24 @@ static bool cert_fill(X509 *cert, EVP_PKEY *key, const char *common_name, unsign
     bool ok = n != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert)) != NULL;
     BN_free(n);
     X509_NAME *subject = X509_get_subject_name(cert);
-    return ok && X509_set_version(cert, X509_VERSION_3) == 1 && X509_gmtime_adj(X509_getm_notBefore(cert), -3600) != NULL &&
+    return ok && X509_set_version(cert, X509_VERSION_3) == 1 &&
+           X509_gmtime_adj(X509_getm_notBefore(cert), -3600) != NULL &&
            X509_time_adj_ex(X509_getm_notAfter(cert), (int)days, 0, NULL) != NULL &&
-           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1, -1, 0) == 1 &&
+           X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const uint8_t *)common_name,
+                                      -1, -1, 0) == 1 &&
            X509_set_pubkey(cert, key) == 1;
 }
 
 static enum status days_check(unsigned days, struct err *err)
 {
     if (days >= 1 && days <= DAYS_MAX) return OK;
-    return err_set(err, E_INVALID, "certificate: validity must be from 1 to %d days, not %u", DAYS_MAX, days);
+    return err_set(err, E_INVALID, "certificate: validity must be from 1 to %d days, not %u",
+                   DAYS_MAX, days);
 }
 
 /* Both or neither: on failure what was appended to the first buffer is taken away again. */
-static enum status key_and_cert_append(struct buf *key_pem, struct buf *cert_pem, EVP_PKEY *key, X509 *cert, struct err *err)
+static enum status key_and_cert_append(struct buf *key_pem, struct buf *cert_pem, EVP_PKEY *key,
+                                       X509 *cert, struct err *err)
 {
     const size_t key_len = key_pem->len, cert_len = cert_pem->len;
     enum status s = private_key_append(key_pem, key, err);
@@ -160,13 +164,15 @@ static enum status key_and_cert_append(struct buf *key_pem, struct buf *cert_pem
     return s;
 }
 
-enum status tls_make_ca(struct buf *key_pem, struct buf *cert_pem, const char *common_name, unsigned days, struct err *err)
+enum status tls_make_ca(struct buf *key_pem, struct buf *cert_pem, const char *common_name,
+                        unsigned days, struct err *err)
 {
     enum status s = days_check(days, err);
     if (s != OK) return s;
     const size_t len = strlen(common_name);
     if (len == 0 || len > COMMON_NAME_MAX)
-        return err_set(err, E_INVALID, "certificate: a common name has from 1 to %d bytes", COMMON_NAME_MAX);
+        return err_set(err, E_INVALID, "certificate: a common name has from 1 to %d bytes",
+                       COMMON_NAME_MAX);
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     if (key == NULL || cert == NULL || !cert_fill(cert, key, common_name, days) ||
@@ -174,7 +180,8 @@ enum status tls_make_ca(struct buf *key_pem, struct buf *cert_pem, const char *c
         !extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
         !extension_add(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") ||
         !extension_add(cert, cert, NID_subject_key_identifier, "hash") ||
-        !extension_add(cert, cert, NID_authority_key_identifier, "keyid:always") || X509_sign(cert, key, EVP_sha256()) == 0)
+        !extension_add(cert, cert, NID_authority_key_identifier, "keyid:always") ||
+        X509_sign(cert, key, EVP_sha256()) == 0)
         s = openssl_failed(err, "make authority certificate");
     else
         s = key_and_cert_append(key_pem, cert_pem, key, cert, err);
@@ -202,29 +209,35 @@ static bool host_is_address(const char *h)
 }
 
 /* "a.example,127.0.0.1" -> "DNS:a.example,IP:127.0.0.1"; first: the first of them. */
-static enum status san_make(struct buf *san, char first[static HOST_MAX + 1], const char *hosts, struct err *err)
+static enum status san_make(struct buf *san, char first[static HOST_MAX + 1], const char *hosts,
+                            struct err *err)
 {
     first[0] = 0;
     for (const char *p = hosts; *p != 0;) {
         const char *end = strchrnul(p, ',');
         bytes h = bytes_make(p, (size_t)(end - p));
-        while (h.len != 0 && h.ptr[0] == ' ') h = bytes_make(h.ptr + 1, h.len - 1);
-        while (h.len != 0 && h.ptr[h.len - 1] == ' ') h.len--;
+        while (h.len != 0 && h.ptr[0] == ' ')
+            h = bytes_make(h.ptr + 1, h.len - 1);
+        while (h.len != 0 && h.ptr[h.len - 1] == ' ')
+            h.len--;
         char text[HOST_MAX + 1] = {0};
         if (h.len != 0 && h.len <= HOST_MAX) memcpy(text, h.ptr, h.len);
         bool address = host_is_address(text);
         if (!address && !host_is_name(h))
-            return err_set(err, E_INVALID, "certificate: \"%.*s\" is neither a host name nor an IP address", (int)(h.len < 100 ? h.len : 100), (const char *)h.ptr);
+            return err_set(err, E_INVALID,
+                           "certificate: \"%.*s\" is neither a host name nor an IP address",
+                           (int)(h.len < 100 ? h.len : 100), (const char *)h.ptr);
         buf_printf(san, "%s%s:%s", san->len != 0 ? "," : "", address ? "IP" : "DNS", text);
         if (first[0] == 0) memcpy(first, text, sizeof(text));
         p = *end != 0 ? end + 1 : end;
     }
-    if (san->len == 0) return err_set(err, E_INVALID, "certificate: no host name and no address was given");
+    if (san->len == 0)
+        return err_set(err, E_INVALID, "certificate: no host name and no address was given");
     return buf_status(san) == OK ? OK : err_set(err, E_LIMIT, "certificate: too many host names");
 }
 
-enum status tls_make_server(struct buf *key_pem, struct buf *cert_pem, bytes ca_key_pem, bytes ca_cert_pem,
-                            const char *hosts, unsigned days, struct err *err)
+enum status tls_make_server(struct buf *key_pem, struct buf *cert_pem, bytes ca_key_pem,
+                            bytes ca_cert_pem, const char *hosts, unsigned days, struct err *err)
 {
     enum status s = days_check(days, err);
     if (s != OK) return s;
@@ -240,11 +253,14 @@ enum status tls_make_server(struct buf *key_pem, struct buf *cert_pem, bytes ca_
     ca_in = bio_of(ca_cert_pem);
     ca_cert = ca_in != NULL ? PEM_read_bio_X509(ca_in, NULL, no_pass_phrase, NULL) : NULL;
     if (ca_key == NULL || ca_cert == NULL) {
-        s = err_set(err, E_DECODE, "certificate authority: the %s is no PEM that can be read", ca_key == NULL ? "key" : "certificate");
+        s = err_set(err, E_DECODE, "certificate authority: the %s is no PEM that can be read",
+                    ca_key == NULL ? "key" : "certificate");
         goto out;
     }
     if (X509_check_private_key(ca_cert, ca_key) != 1 || X509_check_ca(ca_cert) != 1) {
-        s = err_set(err, E_INVALID, "certificate authority: key and certificate do not belong together, or it is no authority");
+        s = err_set(err, E_INVALID,
+                    "certificate authority: key and certificate do not belong together, or it is "
+                    "no authority");
         goto out;
     }
     /* A longer name than a common name holds still stands in the alternative names, where clients look. */
@@ -279,7 +295,8 @@ out:
 enum status tls_make_rsa(struct buf *key_pem, struct err *err)
 {
     EVP_PKEY *key = EVP_RSA_gen(RSA_BITS);
-    enum status s = key != NULL ? private_key_append(key_pem, key, err) : openssl_failed(err, "make RSA key");
+    enum status s =
+        key != NULL ? private_key_append(key_pem, key, err) : openssl_failed(err, "make RSA key");
     EVP_PKEY_free(key);
     return s;
 }
@@ -305,10 +322,12 @@ static EVP_PKEY *rsa_or_null(EVP_PKEY *key)
 static enum status no_rsa_key(struct err *err)
 {
     ERR_clear_error();
-    return err_set(err, E_DECODE, "jwt: the key is no RSA key of %d bits or more in PEM form", RSA_BITS);
+    return err_set(err, E_DECODE, "jwt: the key is no RSA key of %d bits or more in PEM form",
+                   RSA_BITS);
 }
 
-enum status jwt_sign_rs256(struct buf *jwt, bytes key_pem, const char *kid, bytes claims_json, struct err *err)
+enum status jwt_sign_rs256(struct buf *jwt, bytes key_pem, const char *kid, bytes claims_json,
+                           struct err *err)
 {
     EVP_PKEY *key = rsa_or_null(private_key_get(key_pem));
     if (key == NULL) return no_rsa_key(err);
@@ -367,7 +386,8 @@ static enum status header_check(bytes part, struct err *err)
     struct buf text;
     buf_init(&text, JWT_MAX);
     enum status s = base64_get(&text, part, true);
-    json_t *h = s == OK ? json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *h =
+        s == OK ? json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     buf_fini(&text);
     const char *alg = json_string_value(json_object_get(h, "alg"));
     if (alg == NULL)

@@ -27,8 +27,8 @@ static bool g1_get(struct g1_affine *p, const uint8_t src[static 128])
 
 static bool g2_get(struct g2_affine *p, const uint8_t src[static 256])
 {
-    if (!bls_fp_get(&p->x.a, src) || !bls_fp_get(&p->x.b, src + 64) || !bls_fp_get(&p->y.a, src + 128) ||
-        !bls_fp_get(&p->y.b, src + 192))
+    if (!bls_fp_get(&p->x.a, src) || !bls_fp_get(&p->x.b, src + 64) ||
+        !bls_fp_get(&p->y.a, src + 128) || !bls_fp_get(&p->y.b, src + 192))
         return false;
     p->infinite = fp2_is_zero(&p->x) && fp2_is_zero(&p->y);
     return g2_is_on_curve(p);
@@ -103,7 +103,8 @@ static void scalar_digits(uint64_t d[static 4], const struct scalar *k)
 }
 
 /* The endomorphism splits a factor in two halves of 128 bits: [k]P = [d0 + d1 |x|]P - [d2 + d3 |x|](beta x, y). */
-static void g1_tables(struct g1_jacobian t[2][WNAF_TABLE], int8_t digits[2][WNAF_LEN], const struct g1_affine *p, const struct scalar *k)
+static void g1_tables(struct g1_jacobian t[2][WNAF_TABLE], int8_t digits[2][WNAF_LEN],
+                      const struct g1_affine *p, const struct scalar *k)
 {
     uint64_t d[4];
     struct g1_jacobian q;
@@ -130,11 +131,13 @@ void bls_g1_mul(struct g1_jacobian *r, const struct g1_affine *p, const struct s
         return;
     }
     g1_tables(tables, digits, p, k);
-    g1_mul_interleaved(r, (const struct g1_jacobian(*)[WNAF_TABLE])tables, (const int8_t(*)[WNAF_LEN])digits, 2);
+    g1_mul_interleaved(r, (const struct g1_jacobian(*)[WNAF_TABLE])tables,
+                       (const int8_t(*)[WNAF_LEN])digits, 2);
 }
 
 /* psi splits a factor in four of 64 bits: [k]P = [d0]P - [d1]psi(P) + [d2]psi^2(P) - [d3]psi^3(P), as psi(P) = -[|x|]P. */
-static void g2_tables(struct g2_jacobian t[4][WNAF_TABLE], int8_t digits[4][WNAF_LEN], const struct g2_affine *p, const struct scalar *k)
+static void g2_tables(struct g2_jacobian t[4][WNAF_TABLE], int8_t digits[4][WNAF_LEN],
+                      const struct g2_affine *p, const struct scalar *k)
 {
     uint64_t d[4];
     struct g2_jacobian q;
@@ -177,7 +180,8 @@ enum status pc_bls_g1_msm(uint8_t out[static 128], bytes in)
             n++;
         }
         if (n == G1_BATCH || at + 160 == in.len) {
-            g1_mul_interleaved(&part, (const struct g1_jacobian(*)[WNAF_TABLE])tables, (const int8_t(*)[WNAF_LEN])digits, 2 * n);
+            g1_mul_interleaved(&part, (const struct g1_jacobian(*)[WNAF_TABLE])tables,
+                               (const int8_t(*)[WNAF_LEN])digits, 2 * n);
             g1_add(&sum, &sum, &part);
             n = 0;
         }
@@ -203,7 +207,8 @@ enum status pc_bls_g2_msm(uint8_t out[static 256], bytes in)
             n++;
         }
         if (n == G2_BATCH || at + 288 == in.len) {
-            g2_mul_interleaved(&part, (const struct g2_jacobian(*)[WNAF_TABLE])tables, (const int8_t(*)[WNAF_LEN])digits, 4 * n);
+            g2_mul_interleaved(&part, (const struct g2_jacobian(*)[WNAF_TABLE])tables,
+                               (const int8_t(*)[WNAF_LEN])digits, 4 * n);
             g2_add(&sum, &sum, &part);
             n = 0;
         }
@@ -239,7 +244,8 @@ enum status pc_bls_g2_add(uint8_t out[static 256], bytes in)
 /* ---- pairing ---- */
 
 /* f *= l0 + l1 xP v + l3 yP v w: the line of an M-type twist, up to a factor that the final exponentiation removes */
-static void line_multiply(struct fp12 *f, const struct fp2 *l0, struct fp2 *l1, struct fp2 *l3, const struct g1_affine *p)
+static void line_multiply(struct fp12 *f, const struct fp2 *l0, struct fp2 *l1, struct fp2 *l3,
+                          const struct g1_affine *p)
 {
     fp2_mul_fp(l1, l1, &p->x);
     fp2_mul_fp(l3, l3, &p->y);

@@ -1,7 +1,7 @@
 /* The maps of RFC 9380 from a field element to a point: simplified SWU (section 6.6.3) onto an isogenous curve, the isogeny, the
  * cofactor cleared (appendix G.3 for G2). */
-#include "node/evm/precompile/bls12_381_priv.h"
 #include "node/evm/precompile/bls12_381_isogeny_priv.h"
+#include "node/evm/precompile/bls12_381_priv.h"
 #include "node/evm/precompile/precompile.h"
 
 /* r = sqrt(a); ret false, r untouched, if a is no square. p = 3 mod 4. */
@@ -68,69 +68,69 @@ static inline void fp2_set_one(struct fp2 *r)
 }
 
 /* The same text for both fields: F is fp or fp2, N is 1 or 2 (the constants iso1_, iso2_). */
-#define DEFINE_MAP(F, N)                                                                                                       \
-    static void iso##N##_rhs(struct F *r, const struct F *x) /* x^3 + a x + b */                                               \
-    {                                                                                                                          \
-        struct F t;                                                                                                            \
-        F##_sqr(&t, x);                                                                                                        \
-        F##_add(&t, &t, &iso##N##_a);                                                                                          \
-        F##_mul(&t, &t, x);                                                                                                    \
-        F##_add(r, &t, &iso##N##_b);                                                                                           \
-    }                                                                                                                          \
-    static void iso##N##_sswu(struct F *x, struct F *y, const struct F *u)                                                     \
-    {                                                                                                                          \
-        struct F zuu, t, one, minus_b, g;                                                                                      \
-        F##_set_one(&one);                                                                                                     \
-        F##_sqr(&zuu, u);                                                                                                      \
-        F##_mul(&zuu, &zuu, &iso##N##_z);                                                                                      \
-        F##_sqr(&t, &zuu);                                                                                                     \
-        F##_add(&t, &t, &zuu);                                                                                                 \
-        F##_neg(&minus_b, &iso##N##_b);                                                                                        \
-        if (F##_is_zero(&t)) { /* x = b / (z a) */                                                                             \
-            F##_mul(&t, &iso##N##_z, &iso##N##_a);                                                                             \
-            F##_inv(&t, &t);                                                                                                   \
-            F##_mul(x, &iso##N##_b, &t);                                                                                       \
-        } else { /* x = -b/a (1 + 1/t) = -b (1 + t) / (a t) */                                                                 \
-            F##_mul(&g, &t, &iso##N##_a);                                                                                      \
-            F##_inv(&g, &g);                                                                                                   \
-            F##_add(&t, &t, &one);                                                                                             \
-            F##_mul(&t, &t, &minus_b);                                                                                         \
-            F##_mul(x, &t, &g);                                                                                                \
-        }                                                                                                                      \
-        iso##N##_rhs(&g, x);                                                                                                   \
-        if (!F##_sqrt(y, &g)) {                                                                                                \
-            F##_mul(x, x, &zuu);                                                                                               \
-            iso##N##_rhs(&g, x);                                                                                               \
-            if (!F##_sqrt(y, &g)) BUG("simplified SWU: neither value is a square");                                            \
-        }                                                                                                                      \
-        if (F##_sgn0(u) != F##_sgn0(y)) F##_neg(y, y);                                                                         \
-    }                                                                                                                          \
-    static void iso##N##_poly(struct F *r, const struct F *c, size_t n, const struct F *x)                                     \
-    {                                                                                                                          \
-        struct F acc = c[n - 1];                                                                                               \
-        for (size_t i = n - 1; i-- > 0;) {                                                                                     \
-            F##_mul(&acc, &acc, x);                                                                                            \
-            F##_add(&acc, &acc, &c[i]);                                                                                        \
-        }                                                                                                                      \
-        *r = acc;                                                                                                              \
-    }                                                                                                                          \
-    /* (xn/xd, y yn/yd) with z = xd yd; a denominator of 0 gives the point at infinity, as the RFC wants */                    \
-    static void iso##N##_apply(struct g##N##_jacobian *r, const struct F *x, const struct F *y)                                \
-    {                                                                                                                          \
-        struct F xn, xd, yn, yd, yd2, xd2;                                                                                     \
-        iso##N##_poly(&xn, iso##N##_x_num, COUNT_OF(iso##N##_x_num), x);                                                       \
-        iso##N##_poly(&xd, iso##N##_x_den, COUNT_OF(iso##N##_x_den), x);                                                       \
-        iso##N##_poly(&yn, iso##N##_y_num, COUNT_OF(iso##N##_y_num), x);                                                       \
-        iso##N##_poly(&yd, iso##N##_y_den, COUNT_OF(iso##N##_y_den), x);                                                       \
-        F##_mul(&r->z, &xd, &yd);                                                                                              \
-        F##_sqr(&yd2, &yd);                                                                                                    \
-        F##_sqr(&xd2, &xd);                                                                                                    \
-        F##_mul(&xn, &xn, &xd);                                                                                                \
-        F##_mul(&r->x, &xn, &yd2); /* xn xd yd^2 */                                                                            \
-        F##_mul(&yn, &yn, y);                                                                                                  \
-        F##_mul(&yn, &yn, &xd2);                                                                                               \
-        F##_mul(&yn, &yn, &xd);                                                                                                \
-        F##_mul(&r->y, &yn, &yd2); /* y yn xd^3 yd^2 */                                                                        \
+#define DEFINE_MAP(F, N)                                                                                    \
+    static void iso##N##_rhs(struct F *r, const struct F *x) /* x^3 + a x + b */                            \
+    {                                                                                                       \
+        struct F t;                                                                                         \
+        F##_sqr(&t, x);                                                                                     \
+        F##_add(&t, &t, &iso##N##_a);                                                                       \
+        F##_mul(&t, &t, x);                                                                                 \
+        F##_add(r, &t, &iso##N##_b);                                                                        \
+    }                                                                                                       \
+    static void iso##N##_sswu(struct F *x, struct F *y, const struct F *u)                                  \
+    {                                                                                                       \
+        struct F zuu, t, one, minus_b, g;                                                                   \
+        F##_set_one(&one);                                                                                  \
+        F##_sqr(&zuu, u);                                                                                   \
+        F##_mul(&zuu, &zuu, &iso##N##_z);                                                                   \
+        F##_sqr(&t, &zuu);                                                                                  \
+        F##_add(&t, &t, &zuu);                                                                              \
+        F##_neg(&minus_b, &iso##N##_b);                                                                     \
+        if (F##_is_zero(&t)) { /* x = b / (z a) */                                                          \
+            F##_mul(&t, &iso##N##_z, &iso##N##_a);                                                          \
+            F##_inv(&t, &t);                                                                                \
+            F##_mul(x, &iso##N##_b, &t);                                                                    \
+        } else { /* x = -b/a (1 + 1/t) = -b (1 + t) / (a t) */                                              \
+            F##_mul(&g, &t, &iso##N##_a);                                                                   \
+            F##_inv(&g, &g);                                                                                \
+            F##_add(&t, &t, &one);                                                                          \
+            F##_mul(&t, &t, &minus_b);                                                                      \
+            F##_mul(x, &t, &g);                                                                             \
+        }                                                                                                   \
+        iso##N##_rhs(&g, x);                                                                                \
+        if (!F##_sqrt(y, &g)) {                                                                             \
+            F##_mul(x, x, &zuu);                                                                            \
+            iso##N##_rhs(&g, x);                                                                            \
+            if (!F##_sqrt(y, &g)) BUG("simplified SWU: neither value is a square");                         \
+        }                                                                                                   \
+        if (F##_sgn0(u) != F##_sgn0(y)) F##_neg(y, y);                                                      \
+    }                                                                                                       \
+    static void iso##N##_poly(struct F *r, const struct F *c, size_t n, const struct F *x)                  \
+    {                                                                                                       \
+        struct F acc = c[n - 1];                                                                            \
+        for (size_t i = n - 1; i-- > 0;) {                                                                  \
+            F##_mul(&acc, &acc, x);                                                                         \
+            F##_add(&acc, &acc, &c[i]);                                                                     \
+        }                                                                                                   \
+        *r = acc;                                                                                           \
+    }                                                                                                       \
+    /* (xn/xd, y yn/yd) with z = xd yd; a denominator of 0 gives the point at infinity, as the RFC wants */ \
+    static void iso##N##_apply(struct g##N##_jacobian *r, const struct F *x, const struct F *y)             \
+    {                                                                                                       \
+        struct F xn, xd, yn, yd, yd2, xd2;                                                                  \
+        iso##N##_poly(&xn, iso##N##_x_num, COUNT_OF(iso##N##_x_num), x);                                    \
+        iso##N##_poly(&xd, iso##N##_x_den, COUNT_OF(iso##N##_x_den), x);                                    \
+        iso##N##_poly(&yn, iso##N##_y_num, COUNT_OF(iso##N##_y_num), x);                                    \
+        iso##N##_poly(&yd, iso##N##_y_den, COUNT_OF(iso##N##_y_den), x);                                    \
+        F##_mul(&r->z, &xd, &yd);                                                                           \
+        F##_sqr(&yd2, &yd);                                                                                 \
+        F##_sqr(&xd2, &xd);                                                                                 \
+        F##_mul(&xn, &xn, &xd);                                                                             \
+        F##_mul(&r->x, &xn, &yd2); /* xn xd yd^2 */                                                         \
+        F##_mul(&yn, &yn, y);                                                                               \
+        F##_mul(&yn, &yn, &xd2);                                                                            \
+        F##_mul(&yn, &yn, &xd);                                                                             \
+        F##_mul(&r->y, &yn, &yd2); /* y yn xd^3 yd^2 */                                                     \
     }
 
 DEFINE_MAP(fp, 1)
@@ -180,7 +180,8 @@ enum status pc_bls_map_fp2_to_g2(uint8_t out[static 256], bytes in)
 {
     struct fp2 u, x, y;
     struct g2_jacobian p;
-    if (in.len != 128 || !bls_fp_get(&u.a, in.ptr) || !bls_fp_get(&u.b, in.ptr + 64)) return E_INVALID;
+    if (in.len != 128 || !bls_fp_get(&u.a, in.ptr) || !bls_fp_get(&u.b, in.ptr + 64))
+        return E_INVALID;
     iso2_sswu(&x, &y, &u);
     iso2_apply(&p, &x, &y);
     g2_clear_cofactor(&p, &p);

@@ -77,8 +77,8 @@ static bool g2_is_in_subgroup(const struct g2_affine *q)
 /* SPEC(EIP-197): an element of Fp2 is encoded with its imaginary part first. */
 static bool g2_get(struct g2_affine *q, const uint8_t src[static 128])
 {
-    if (!fp_get_be(&q->x.b, src) || !fp_get_be(&q->x.a, src + 32) || !fp_get_be(&q->y.b, src + 64) ||
-        !fp_get_be(&q->y.a, src + 96))
+    if (!fp_get_be(&q->x.b, src) || !fp_get_be(&q->x.a, src + 32) ||
+        !fp_get_be(&q->y.b, src + 64) || !fp_get_be(&q->y.a, src + 96))
         return false;
     q->infinite = fp2_is_zero(&q->x) && fp2_is_zero(&q->y);
     return q->infinite || (g2_is_on_curve(q) && g2_is_in_subgroup(q));
@@ -108,7 +108,8 @@ enum status pc_bn254_add(uint8_t out[static 64], bytes in)
 }
 
 /* r += a * b, of four limbs, what goes over is dropped */
-static void limbs_mul_add(uint64_t r[static 4], const uint64_t *a, unsigned na, const uint64_t *b, unsigned nb)
+static void limbs_mul_add(uint64_t r[static 4], const uint64_t *a, unsigned na, const uint64_t *b,
+                          unsigned nb)
 {
     for (unsigned i = 0; i < na; i++) {
         uint64_t carry = 0;
@@ -121,7 +122,8 @@ static void limbs_mul_add(uint64_t r[static 4], const uint64_t *a, unsigned na, 
 }
 
 /* bits 256.. of a * b */
-static void limbs_mul_high(uint64_t r[static 4], const uint64_t a[static 4], const uint64_t *b, unsigned nb)
+static void limbs_mul_high(uint64_t r[static 4], const uint64_t a[static 4], const uint64_t *b,
+                           unsigned nb)
 {
     uint64_t t[8] = {0};
     for (unsigned i = 0; i < nb; i++) {
@@ -199,7 +201,8 @@ static void g1_mul(struct g1_jacobian *r, const struct g1_affine *p, const uint6
     }
     wnaf(digits[0], k1[0], k1[1]);
     wnaf(digits[1], k2[0], k2[1]);
-    g1_mul_interleaved(r, (const struct g1_jacobian(*)[WNAF_TABLE])tables, (const int8_t(*)[WNAF_LEN])digits, 2);
+    g1_mul_interleaved(r, (const struct g1_jacobian(*)[WNAF_TABLE])tables,
+                       (const int8_t(*)[WNAF_LEN])digits, 2);
 }
 
 enum status pc_bn254_mul(uint8_t out[static 64], bytes in)
@@ -228,7 +231,8 @@ struct miller {
 };
 
 /* f *= l0 yP + l1 xP w + l3 w^3 */
-static void line_multiply(struct fp12 *f, struct fp2 *l0, struct fp2 *l1, const struct fp2 *l3, const struct g1_affine *p)
+static void line_multiply(struct fp12 *f, struct fp2 *l0, struct fp2 *l1, const struct fp2 *l3,
+                          const struct g1_affine *p)
 {
     fp2_mul_fp(l0, l0, &p->y);
     fp2_mul_fp(l1, l1, &p->x);
@@ -312,9 +316,14 @@ static void miller_add(struct fp12 *f, struct miller *m, const struct g2_affine 
 }
 
 /* The digits of 6x + 2 in non-adjacent form, and those of x in windows of four bits, highest first. */
-static const int8_t loop_digits[] = {1, 0, -1, 0, 1, 0, 0, 0, -1, 0, -1, 0, 0, 0, -1, 0, 1, 0, -1, 0, 0, -1, 0, 0, 0, 0, 0,  1, 0, 0, -1, 0, 1,
-                                     0, 0, -1, 0, 0, 0, 0, -1, 0, 1, 0, 0, 0, -1, 0, -1, 0, 0, 1, 0, 0, 0, -1, 0, 0, -1, 0, 1, 0, 1, 0, 0, 0};
-static const int8_t x_digits[] = {1, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, -3, 0, 0, 0, 3, 0, 0, 0, 0, 5, 0, 0, 0, -5, 0, 0, 0, -3, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0, 7, 0, 0, 0, -7, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, -1, 0, 0, 0, 1};
+static const int8_t loop_digits[] = {1, 0,  -1, 0, 1,  0, 0,  0,  -1, 0, -1, 0, 0,  0,  -1, 0, 1,
+                                     0, -1, 0,  0, -1, 0, 0,  0,  0,  0, 1,  0, 0,  -1, 0,  1, 0,
+                                     0, -1, 0,  0, 0,  0, -1, 0,  1,  0, 0,  0, -1, 0,  -1, 0, 0,
+                                     1, 0,  0,  0, -1, 0, 0,  -1, 0,  1, 0,  1, 0,  0,  0};
+static const int8_t x_digits[] = {1, 0, 0, 0, 0, 0, 5, 0, 0,  0, 0,  -3, 0,  0, 0,  3,
+                                  0, 0, 0, 0, 5, 0, 0, 0, -5, 0, 0,  0,  -3, 0, 0,  0,
+                                  1, 0, 0, 0, 0, 5, 0, 0, 0,  0, 7,  0,  0,  0, -7, 0,
+                                  0, 0, 0, 0, 0, 5, 0, 0, 0,  0, -1, 0,  0,  0, 1};
 
 /* Pairs that are worked on at once; the squarings of f are shared among them. */
 enum { MILLER_BATCH = 16 };
@@ -356,7 +365,8 @@ static void miller_run(struct fp12 *f, struct miller *m, unsigned n)
         if (i != 1) fp12_sqr(&g, &g);
         for (unsigned k = 0; k < n; k++) {
             miller_double(&g, &m[k]);
-            if (loop_digits[i] != 0) miller_add(&g, &m[k], loop_digits[i] > 0 ? &m[k].q : &m[k].minus_q);
+            if (loop_digits[i] != 0)
+                miller_add(&g, &m[k], loop_digits[i] > 0 ? &m[k].q : &m[k].minus_q);
         }
     }
     for (unsigned k = 0; k < n; k++)

@@ -9,6 +9,7 @@ bool pc_cpu_has_adx;
 __attribute__((constructor)) static void detect(void)
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) pc_cpu_has_adx = (b >> 8 & 1) != 0 && (b >> 19 & 1) != 0; /* BMI2, ADX */
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        pc_cpu_has_adx = (b >> 8 & 1) != 0 && (b >> 19 & 1) != 0; /* BMI2, ADX */
 }
 #endif

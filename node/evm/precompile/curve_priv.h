@@ -2,12 +2,12 @@
  *     CURVE_F   the field: fp or fp2           CURVE_G   the group's prefix: g1 or g2
  * Points are affine (with a flag for the point at infinity) or Jacobian (x/z^2, y/z^3; z = 0 is infinity). */
 #define CURVE_CAT2(a, b) a##_##b
-#define CURVE_CAT(a, b) CURVE_CAT2(a, b)
-#define F struct CURVE_F
-#define f_(name) CURVE_CAT(CURVE_F, name)
-#define g_(name) CURVE_CAT(CURVE_G, name)
-#define AFFINE struct g_(affine)
-#define JACOBIAN struct g_(jacobian)
+#define CURVE_CAT(a, b)  CURVE_CAT2(a, b)
+#define F                struct CURVE_F
+#define f_(name)         CURVE_CAT(CURVE_F, name)
+#define g_(name)         CURVE_CAT(CURVE_G, name)
+#define AFFINE           struct g_(affine)
+#define JACOBIAN         struct g_(jacobian)
 
 AFFINE
 {
@@ -262,7 +262,8 @@ static UNUSED void g_(odd_multiples)(JACOBIAN t[static WNAF_TABLE], const JACOBI
 }
 
 /* Sum of n multiples, interleaved: digits[k] are the signed digits of the k-th factor, tables[k] the odd multiples of its point. */
-static UNUSED void g_(mul_interleaved)(JACOBIAN *r, const JACOBIAN (*tables)[WNAF_TABLE], const int8_t (*digits)[WNAF_LEN], unsigned n)
+static UNUSED void g_(mul_interleaved)(JACOBIAN *r, const JACOBIAN (*tables)[WNAF_TABLE],
+                                       const int8_t (*digits)[WNAF_LEN], unsigned n)
 {
     JACOBIAN acc, minus;
     g_(set_infinite)(&acc);

@@ -56,18 +56,23 @@ static inline bool fp_eq(const struct fp *a, const struct fp *b)
 }
 
 /* s = t if take, else s. By hand, since compilers make a branch of it, which is mispredicted every other time. */
-static ALWAYS_INLINE void fp_select(uint64_t s[static FP_N], const uint64_t t[static FP_N], unsigned char take)
+static ALWAYS_INLINE void fp_select(uint64_t s[static FP_N], const uint64_t t[static FP_N],
+                                    unsigned char take)
 {
 #if defined(__x86_64__) && FP_N == 4
-    __asm__("testb %[take], %[take]\n\tcmovne %[t0], %[s0]\n\tcmovne %[t1], %[s1]\n\tcmovne %[t2], %[s2]\n\tcmovne %[t3], %[s3]"
+    __asm__("testb %[take], %[take]\n\tcmovne %[t0], %[s0]\n\tcmovne %[t1], %[s1]\n\tcmovne %[t2], "
+            "%[s2]\n\tcmovne %[t3], %[s3]"
             : [s0] "+&r"(s[0]), [s1] "+&r"(s[1]), [s2] "+&r"(s[2]), [s3] "+&r"(s[3])
             : [take] "q"(take), [t0] "rm"(t[0]), [t1] "rm"(t[1]), [t2] "rm"(t[2]), [t3] "rm"(t[3])
             : "cc");
 #elif defined(__x86_64__)
-    __asm__("testb %[take], %[take]\n\tcmovne %[t0], %[s0]\n\tcmovne %[t1], %[s1]\n\tcmovne %[t2], %[s2]\n\t"
+    __asm__("testb %[take], %[take]\n\tcmovne %[t0], %[s0]\n\tcmovne %[t1], %[s1]\n\tcmovne %[t2], "
+            "%[s2]\n\t"
             "cmovne %[t3], %[s3]\n\tcmovne %[t4], %[s4]\n\tcmovne %[t5], %[s5]"
-            : [s0] "+&r"(s[0]), [s1] "+&r"(s[1]), [s2] "+&r"(s[2]), [s3] "+&r"(s[3]), [s4] "+&r"(s[4]), [s5] "+&r"(s[5])
-            : [take] "q"(take), [t0] "rm"(t[0]), [t1] "rm"(t[1]), [t2] "rm"(t[2]), [t3] "rm"(t[3]), [t4] "rm"(t[4]), [t5] "rm"(t[5])
+            : [s0] "+&r"(s[0]), [s1] "+&r"(s[1]), [s2] "+&r"(s[2]), [s3] "+&r"(s[3]),
+              [s4] "+&r"(s[4]), [s5] "+&r"(s[5])
+            : [take] "q"(take), [t0] "rm"(t[0]), [t1] "rm"(t[1]), [t2] "rm"(t[2]), [t3] "rm"(t[3]),
+              [t4] "rm"(t[4]), [t5] "rm"(t[5])
             : "cc");
 #else
     const uint64_t mask = 0 - (uint64_t)take;
@@ -105,7 +110,8 @@ static ALWAYS_INLINE void fp_sub(struct fp *r, const struct fp *a, const struct 
     unsigned char borrow = 0, carry = 0;
     UNROLL for (unsigned i = 0; i < FP_N; i++) borrow = sub_borrow(borrow, a->l[i], b->l[i], &t[i]);
     const uint64_t mask = 0 - (uint64_t)borrow;
-    UNROLL for (unsigned i = 0; i < FP_N; i++) carry = add_carry(carry, t[i], fp_p.l[i] & mask, &r->l[i]);
+    UNROLL for (unsigned i = 0; i < FP_N; i++) carry =
+        add_carry(carry, t[i], fp_p.l[i] & mask, &r->l[i]);
 }
 
 static inline void fp_neg(struct fp *r, const struct fp *a)
@@ -120,7 +126,8 @@ static inline void fp_half(struct fp *r, const struct fp *a)
     const uint64_t mask = 0 - (a->l[0] & 1);
     uint64_t t[FP_N];
     unsigned char carry = 0;
-    UNROLL for (unsigned i = 0; i < FP_N; i++) carry = add_carry(carry, a->l[i], fp_p.l[i] & mask, &t[i]);
+    UNROLL for (unsigned i = 0; i < FP_N; i++) carry =
+        add_carry(carry, a->l[i], fp_p.l[i] & mask, &t[i]);
     UNROLL for (unsigned i = 0; i + 1 < FP_N; i++) r->l[i] = t[i] >> 1 | t[i + 1] << 63;
     r->l[FP_N - 1] = t[FP_N - 1] >> 1;
 }
@@ -146,37 +153,40 @@ static ALWAYS_INLINE void fp_mul_any(struct fp *r, const struct fp *a, const str
     fp_reduce_once(r, t);
 }
 
-#if defined(__x86_64__) && defined(__OPTIMIZE__) /* without optimisation the operands do not fit the registers */
+#if defined(__x86_64__) &&                                                                         \
+    defined(__OPTIMIZE__) /* without optimisation the operands do not fit the registers */
 #define FP_MUL_HAS_ADX 1
 /* t += v * k by MULX with the two carry chains of ADCX and ADOX. t has FP_N + 1 limbs and starts at limb i of a ring, so that
  * the division by 2^64 after a row is a change of names: after the second of a row's two calls t[i] is 0. */
 #define T_AT(i, n) t[((i) + (n)) % (FP_N + 1)]
 #if FP_N == 4
-#define ROW(i, v, k)                                                                                                           \
-    __asm__("xorl %k[lo], %k[lo]\n\t"                                                                                          \
-            "mulx %[v0], %[lo], %[hi]\n\tadcx %[lo], %[t0]\n\tadox %[hi], %[t1]\n\t"                                           \
-            "mulx %[v1], %[lo], %[hi]\n\tadcx %[lo], %[t1]\n\tadox %[hi], %[t2]\n\t"                                           \
-            "mulx %[v2], %[lo], %[hi]\n\tadcx %[lo], %[t2]\n\tadox %[hi], %[t3]\n\t"                                           \
-            "mulx %[v3], %[lo], %[hi]\n\tadcx %[lo], %[t3]\n\tadox %[hi], %[t4]\n\t"                                           \
-            "movl $0, %k[lo]\n\tadcx %[lo], %[t4]"                                                                             \
-            : [lo] "=&r"(lo), [hi] "=&r"(hi), [t0] "+&r"(T_AT(i, 0)), [t1] "+&r"(T_AT(i, 1)), [t2] "+&r"(T_AT(i, 2)),          \
-              [t3] "+&r"(T_AT(i, 3)), [t4] "+&r"(T_AT(i, 4))                                                                   \
-            : "d"(k), [v0] "m"((v)->l[0]), [v1] "m"((v)->l[1]), [v2] "m"((v)->l[2]), [v3] "m"((v)->l[3])                       \
+#define ROW(i, v, k)                                                                               \
+    __asm__("xorl %k[lo], %k[lo]\n\t"                                                              \
+            "mulx %[v0], %[lo], %[hi]\n\tadcx %[lo], %[t0]\n\tadox %[hi], %[t1]\n\t"               \
+            "mulx %[v1], %[lo], %[hi]\n\tadcx %[lo], %[t1]\n\tadox %[hi], %[t2]\n\t"               \
+            "mulx %[v2], %[lo], %[hi]\n\tadcx %[lo], %[t2]\n\tadox %[hi], %[t3]\n\t"               \
+            "mulx %[v3], %[lo], %[hi]\n\tadcx %[lo], %[t3]\n\tadox %[hi], %[t4]\n\t"               \
+            "movl $0, %k[lo]\n\tadcx %[lo], %[t4]"                                                 \
+            : [lo] "=&r"(lo), [hi] "=&r"(hi), [t0] "+&r"(T_AT(i, 0)), [t1] "+&r"(T_AT(i, 1)),      \
+              [t2] "+&r"(T_AT(i, 2)), [t3] "+&r"(T_AT(i, 3)), [t4] "+&r"(T_AT(i, 4))               \
+            : "d"(k), [v0] "m"((v)->l[0]), [v1] "m"((v)->l[1]), [v2] "m"((v)->l[2]),               \
+              [v3] "m"((v)->l[3])                                                                  \
             : "cc")
 #else
-#define ROW(i, v, k)                                                                                                           \
-    __asm__("xorl %k[lo], %k[lo]\n\t"                                                                                          \
-            "mulx %[v0], %[lo], %[hi]\n\tadcx %[lo], %[t0]\n\tadox %[hi], %[t1]\n\t"                                           \
-            "mulx %[v1], %[lo], %[hi]\n\tadcx %[lo], %[t1]\n\tadox %[hi], %[t2]\n\t"                                           \
-            "mulx %[v2], %[lo], %[hi]\n\tadcx %[lo], %[t2]\n\tadox %[hi], %[t3]\n\t"                                           \
-            "mulx %[v3], %[lo], %[hi]\n\tadcx %[lo], %[t3]\n\tadox %[hi], %[t4]\n\t"                                           \
-            "mulx %[v4], %[lo], %[hi]\n\tadcx %[lo], %[t4]\n\tadox %[hi], %[t5]\n\t"                                           \
-            "mulx %[v5], %[lo], %[hi]\n\tadcx %[lo], %[t5]\n\tadox %[hi], %[t6]\n\t"                                           \
-            "movl $0, %k[lo]\n\tadcx %[lo], %[t6]"                                                                             \
-            : [lo] "=&r"(lo), [hi] "=&r"(hi), [t0] "+&r"(T_AT(i, 0)), [t1] "+&r"(T_AT(i, 1)), [t2] "+&r"(T_AT(i, 2)),          \
-              [t3] "+&r"(T_AT(i, 3)), [t4] "+&r"(T_AT(i, 4)), [t5] "+&r"(T_AT(i, 5)), [t6] "+&r"(T_AT(i, 6))                   \
-            : "d"(k), [v0] "m"((v)->l[0]), [v1] "m"((v)->l[1]), [v2] "m"((v)->l[2]), [v3] "m"((v)->l[3]),                      \
-              [v4] "m"((v)->l[4]), [v5] "m"((v)->l[5])                                                                         \
+#define ROW(i, v, k)                                                                               \
+    __asm__("xorl %k[lo], %k[lo]\n\t"                                                              \
+            "mulx %[v0], %[lo], %[hi]\n\tadcx %[lo], %[t0]\n\tadox %[hi], %[t1]\n\t"               \
+            "mulx %[v1], %[lo], %[hi]\n\tadcx %[lo], %[t1]\n\tadox %[hi], %[t2]\n\t"               \
+            "mulx %[v2], %[lo], %[hi]\n\tadcx %[lo], %[t2]\n\tadox %[hi], %[t3]\n\t"               \
+            "mulx %[v3], %[lo], %[hi]\n\tadcx %[lo], %[t3]\n\tadox %[hi], %[t4]\n\t"               \
+            "mulx %[v4], %[lo], %[hi]\n\tadcx %[lo], %[t4]\n\tadox %[hi], %[t5]\n\t"               \
+            "mulx %[v5], %[lo], %[hi]\n\tadcx %[lo], %[t5]\n\tadox %[hi], %[t6]\n\t"               \
+            "movl $0, %k[lo]\n\tadcx %[lo], %[t6]"                                                 \
+            : [lo] "=&r"(lo), [hi] "=&r"(hi), [t0] "+&r"(T_AT(i, 0)), [t1] "+&r"(T_AT(i, 1)),      \
+              [t2] "+&r"(T_AT(i, 2)), [t3] "+&r"(T_AT(i, 3)), [t4] "+&r"(T_AT(i, 4)),              \
+              [t5] "+&r"(T_AT(i, 5)), [t6] "+&r"(T_AT(i, 6))                                       \
+            : "d"(k), [v0] "m"((v)->l[0]), [v1] "m"((v)->l[1]), [v2] "m"((v)->l[2]),               \
+              [v3] "m"((v)->l[3]), [v4] "m"((v)->l[4]), [v5] "m"((v)->l[5])                        \
             : "cc")
 #endif
 
@@ -316,7 +326,8 @@ static inline void fp_update_fg(struct fp_signed *f, struct fp_signed *g, const 
 }
 
 /* (d, e) = (u d + v e, q d + r e) / 2^62 mod p: a multiple of p makes the division exact. Both stay in (-2p, p). */
-static inline void fp_update_de(struct fp_signed *d, struct fp_signed *e, const struct fp_steps *t, const struct fp_signed *p)
+static inline void fp_update_de(struct fp_signed *d, struct fp_signed *e, const struct fp_steps *t,
+                                const struct fp_signed *p)
 {
     const int64_t sd = d->l[FP_N62 - 1] >> 63, se = e->l[FP_N62 - 1] >> 63;
     int64_t md = (t->u & sd) + (t->v & se), me = (t->q & sd) + (t->r & se);
@@ -342,7 +353,8 @@ static inline void fp_update_de(struct fp_signed *d, struct fp_signed *e, const 
 }
 
 /* a = (negate ? -a : a) + add p, carried into limbs of 62 bits again */
-static inline void fp_signed_fix(struct fp_signed *a, bool negate, bool add, const struct fp_signed *p)
+static inline void fp_signed_fix(struct fp_signed *a, bool negate, bool add,
+                                 const struct fp_signed *p)
 {
     int64_t carry = 0;
     for (unsigned i = 0; i < FP_N62; i++) {
@@ -370,7 +382,8 @@ static UNUSED void fp_inv(struct fp *r, const struct fp *a)
         for (unsigned i = 0; i < FP_N62; i++)
             any |= g.l[i];
         if (any == 0) break;
-        eta = fp_division_steps(&t, eta, (uint64_t)f.l[0] | (uint64_t)f.l[1] << 62, (uint64_t)g.l[0] | (uint64_t)g.l[1] << 62);
+        eta = fp_division_steps(&t, eta, (uint64_t)f.l[0] | (uint64_t)f.l[1] << 62,
+                                (uint64_t)g.l[0] | (uint64_t)g.l[1] << 62);
         fp_update_de(&d, &e, &t, &p);
         fp_update_fg(&f, &g, &t);
     }

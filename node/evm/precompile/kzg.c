@@ -3,10 +3,14 @@
 #include "node/evm/precompile/precompile.h"
 
 /* [tau]G2 of the trusted setup that the KZG ceremony of 2023 made (the second of its g2_monomial points), in Montgomery form. */
-static const struct fp2 tau_g2_x = {{{0x6120a2099b0379f9, 0xa2df815cb8210e4e, 0xcb57be5577bd3d4f, 0x62da0ea89a0c93f8, 0x02e0ee16968e150d, 0x171f09aea833acd5}},
-                                     {{0x11a3670749dfd455, 0x04991d7b3abffadc, 0x85446a8e14437f41, 0x27174e7b4e76e3f2, 0x7bfa6dd397f60a20, 0x02fcc329ac07080f}}};
-static const struct fp2 tau_g2_y = {{{0xaa130838793b2317, 0xe236dd220f891637, 0x6502782925760980, 0xd05c25f60557ec89, 0x6095767a44064474, 0x185693917080d405}},
-                                     {{0x549f9e175b03dc0a, 0x32c0c95a77106cfe, 0x64a74eae5705d080, 0x53deeaf56659ed9e, 0x09a1d368508afb93, 0x12cf3a4525b5e9bd}}};
+static const struct fp2 tau_g2_x = {{{0x6120a2099b0379f9, 0xa2df815cb8210e4e, 0xcb57be5577bd3d4f,
+                                      0x62da0ea89a0c93f8, 0x02e0ee16968e150d, 0x171f09aea833acd5}},
+                                    {{0x11a3670749dfd455, 0x04991d7b3abffadc, 0x85446a8e14437f41,
+                                      0x27174e7b4e76e3f2, 0x7bfa6dd397f60a20, 0x02fcc329ac07080f}}};
+static const struct fp2 tau_g2_y = {{{0xaa130838793b2317, 0xe236dd220f891637, 0x6502782925760980,
+                                      0xd05c25f60557ec89, 0x6095767a44064474, 0x185693917080d405}},
+                                    {{0x549f9e175b03dc0a, 0x32c0c95a77106cfe, 0x64a74eae5705d080,
+                                      0x53deeaf56659ed9e, 0x09a1d368508afb93, 0x12cf3a4525b5e9bd}}};
 
 static bool plain_is_over_half(const struct fp *a)
 {
@@ -52,10 +56,12 @@ static bool scalar_get_below_order(struct scalar *k, const uint8_t src[static 32
 
 /* The polynomial behind commitment C takes the value y at z if C - [y]G = [tau - z]W for the proof W, that is
  *     e(C - [y]G + [z]W, -G2) e(W, [tau]G2) = 1 */
-static bool proof_holds(const struct g1_affine *c, const struct scalar *z, const struct scalar *y, const struct g1_affine *w)
+static bool proof_holds(const struct g1_affine *c, const struct scalar *z, const struct scalar *y,
+                        const struct g1_affine *w)
 {
     struct g1_affine g = {g1_generator_x, g1_generator_y, false}, left;
-    struct g2_affine minus_g2 = {g2_generator_x, g2_generator_y, false}, tau_g2 = {tau_g2_x, tau_g2_y, false};
+    struct g2_affine minus_g2 = {g2_generator_x, g2_generator_y, false},
+                     tau_g2 = {tau_g2_x, tau_g2_y, false};
     struct g1_jacobian sum, t;
     struct bls_miller m;
     bls_g1_mul(&sum, &g, y);
@@ -81,8 +87,10 @@ enum status pc_kzg_point_evaluation(uint8_t out[static 64], bytes in)
     sha256(hash, in.ptr + 96, 48);
     hash[0] = 0x01;
     if (memcmp(hash, in.ptr, 32) != 0) return E_INVALID;
-    if (!scalar_get_below_order(&z, in.ptr + 32) || !scalar_get_below_order(&y, in.ptr + 64)) return E_INVALID;
-    if (!g1_get_compressed(&commitment, in.ptr + 96) || !g1_get_compressed(&proof, in.ptr + 144)) return E_INVALID;
+    if (!scalar_get_below_order(&z, in.ptr + 32) || !scalar_get_below_order(&y, in.ptr + 64))
+        return E_INVALID;
+    if (!g1_get_compressed(&commitment, in.ptr + 96) || !g1_get_compressed(&proof, in.ptr + 144))
+        return E_INVALID;
     if (!proof_holds(&commitment, &z, &y, &proof)) return E_INVALID;
     memset(out, 0, 32);
     be64_put(out + 24, 4096); /* FIELD_ELEMENTS_PER_BLOB */

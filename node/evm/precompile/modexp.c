@@ -18,13 +18,17 @@ static BIGNUM *number(bytes b)
 }
 
 /* r = base^exp mod 2^n_bits: square and multiply, cut to n_bits after each step. */
-static bool exp_mod_power_of_two(BIGNUM *r, const BIGNUM *base, const BIGNUM *exp, int n_bits, BN_CTX *ctx)
+static bool exp_mod_power_of_two(BIGNUM *r, const BIGNUM *base, const BIGNUM *exp, int n_bits,
+                                 BN_CTX *ctx)
 {
     BIGNUM *b = BN_dup(base);
-    bool ok = b != NULL && (BN_num_bits(b) <= n_bits || BN_mask_bits(b, n_bits) == 1) && BN_one(r) == 1;
+    bool ok =
+        b != NULL && (BN_num_bits(b) <= n_bits || BN_mask_bits(b, n_bits) == 1) && BN_one(r) == 1;
     for (int i = BN_num_bits(exp); ok && i-- > 0;) {
         ok = BN_sqr(r, r, ctx) == 1 && (BN_num_bits(r) <= n_bits || BN_mask_bits(r, n_bits) == 1);
-        if (ok && BN_is_bit_set(exp, i)) ok = BN_mul(r, r, b, ctx) == 1 && (BN_num_bits(r) <= n_bits || BN_mask_bits(r, n_bits) == 1);
+        if (ok && BN_is_bit_set(exp, i))
+            ok = BN_mul(r, r, b, ctx) == 1 &&
+                 (BN_num_bits(r) <= n_bits || BN_mask_bits(r, n_bits) == 1);
         if (ok && BN_is_zero(r)) break; /* an even base soon runs out of low bits */
     }
     BN_free(b);
@@ -33,21 +37,24 @@ static bool exp_mod_power_of_two(BIGNUM *r, const BIGNUM *base, const BIGNUM *ex
 
 /* An even modulus is odd * 2^k: one power modulo each part, joined by the Chinese remainder theorem, since Montgomery's product, which
  * OpenSSL is fast with, needs an odd modulus. */
-static bool exp_mod_even(BIGNUM *r, const BIGNUM *base, const BIGNUM *exp, const BIGNUM *mod, BN_CTX *ctx)
+static bool exp_mod_even(BIGNUM *r, const BIGNUM *base, const BIGNUM *exp, const BIGNUM *mod,
+                         BN_CTX *ctx)
 {
     int k = 0;
     while (!BN_is_bit_set(mod, k))
         k++;
     BIGNUM *odd = BN_new(), *power = BN_new(), *x = BN_new(), *y = BN_new(), *inverse = BN_new();
-    bool ok = odd != NULL && power != NULL && x != NULL && y != NULL && inverse != NULL && BN_rshift(odd, mod, k) == 1 &&
-              BN_set_bit(power, k) == 1 && exp_mod_power_of_two(y, base, exp, k, ctx);
+    bool ok = odd != NULL && power != NULL && x != NULL && y != NULL && inverse != NULL &&
+              BN_rshift(odd, mod, k) == 1 && BN_set_bit(power, k) == 1 &&
+              exp_mod_power_of_two(y, base, exp, k, ctx);
     if (ok && BN_is_one(odd)) {
         ok = BN_copy(r, y) != NULL;
     } else if (ok) {
         /* r = x + odd * ((y - x) / odd mod 2^k) */
-        ok = BN_mod_exp(x, base, exp, odd, ctx) == 1 && BN_mod_inverse(inverse, odd, power, ctx) != NULL &&
-             BN_mod_sub(y, y, x, power, ctx) == 1 && BN_mod_mul(y, y, inverse, power, ctx) == 1 && BN_mul(y, y, odd, ctx) == 1 &&
-             BN_add(r, x, y) == 1;
+        ok = BN_mod_exp(x, base, exp, odd, ctx) == 1 &&
+             BN_mod_inverse(inverse, odd, power, ctx) != NULL &&
+             BN_mod_sub(y, y, x, power, ctx) == 1 && BN_mod_mul(y, y, inverse, power, ctx) == 1 &&
+             BN_mul(y, y, odd, ctx) == 1 && BN_add(r, x, y) == 1;
     }
     BN_free(odd);
     BN_free(power);

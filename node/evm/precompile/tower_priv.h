@@ -155,7 +155,8 @@ static UNUSED HOT NOINLINE void fp6_mul(struct fp6 *r, const struct fp6 *x, cons
 }
 
 /* x * (a + b v) */
-static UNUSED HOT void fp6_mul_ab(struct fp6 *r, const struct fp6 *x, const struct fp2 *a, const struct fp2 *b)
+static UNUSED HOT void fp6_mul_ab(struct fp6 *r, const struct fp6 *x, const struct fp2 *a,
+                                  const struct fp2 *b)
 {
     struct fp2 aa, bb, s, t, u, rc;
     fp2_mul(&aa, &x->a, a);
@@ -276,7 +277,10 @@ static UNUSED void fp12_inv(struct fp12 *r, const struct fp12 *x)
 }
 
 /* The six coefficients of x over Fp2 in the order of powers of w. */
-#define FP12_COEFFICIENTS(x) {&(x)->a.a, &(x)->b.a, &(x)->a.b, &(x)->b.b, &(x)->a.c, &(x)->b.c}
+#define FP12_COEFFICIENTS(x)                                                                       \
+    {                                                                                              \
+        &(x)->a.a, &(x)->b.a, &(x)->a.b, &(x)->b.b, &(x)->a.c, &(x)->b.c                           \
+    }
 
 /* x^p, x^(p^2), x^(p^3) */
 static UNUSED void fp12_frobenius_1(struct fp12 *r, const struct fp12 *x)
@@ -306,7 +310,8 @@ static UNUSED void fp12_frobenius_3(struct fp12 *r, const struct fp12 *x)
 }
 
 /* ra + rb y = (xa + xb y)^2 with y^2 = xi */
-static inline void fp4_sqr(struct fp2 *ra, struct fp2 *rb, const struct fp2 *xa, const struct fp2 *xb)
+static inline void fp4_sqr(struct fp2 *ra, struct fp2 *rb, const struct fp2 *xa,
+                           const struct fp2 *xb)
 {
     struct fp2 aa, bb, s;
     fp2_sqr(&aa, xa);
@@ -352,7 +357,8 @@ static UNUSED HOT void fp12_cyclotomic_sqr(struct fp12 *r, const struct fp12 *x)
 }
 
 /* x^e in the cyclotomic subgroup; e in signed odd digits of |d| < 8 from the highest down, the first of them positive. */
-static UNUSED void fp12_cyclotomic_pow(struct fp12 *r, const struct fp12 *x, const int8_t *digits, unsigned n)
+static UNUSED void fp12_cyclotomic_pow(struct fp12 *r, const struct fp12 *x, const int8_t *digits,
+                                       unsigned n)
 {
     struct fp12 odd[4], acc, t;
     odd[0] = *x;

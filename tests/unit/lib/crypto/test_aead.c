@@ -105,11 +105,14 @@ static void aead_open_gives_back_what_was_sealed_and_nothing_else(void **state)
         assert_int_equal(aead_open(&opened, &key, buf_view(&sealed), BYTES_LIT("plac")), E_CRYPTO);
         for (size_t at = 0; at < sealed.len; at++) {
             sealed.ptr[at] ^= 1;
-            assert_int_equal(aead_open(&opened, &key, buf_view(&sealed), BYTES_LIT("place")), E_CRYPTO);
+            assert_int_equal(aead_open(&opened, &key, buf_view(&sealed), BYTES_LIT("place")),
+                             E_CRYPTO);
             sealed.ptr[at] ^= 1;
         }
         for (size_t cut = 0; cut < sealed.len; cut++)
-            assert_int_equal(aead_open(&opened, &key, bytes_make(sealed.ptr, cut), BYTES_LIT("place")), E_CRYPTO);
+            assert_int_equal(
+                aead_open(&opened, &key, bytes_make(sealed.ptr, cut), BYTES_LIT("place")),
+                E_CRYPTO);
         key.b[0] ^= 1;
         assert_int_equal(aead_open(&opened, &key, buf_view(&sealed), BYTES_LIT("place")), E_CRYPTO);
         assert_int_equal(opened.len, 0);
@@ -160,9 +163,11 @@ static void base64_gives_the_examples_of_rfc_4648(void **state)
 static void base64_get_rejects_every_other_form(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Z",    "Zg",    "Zg=",  "Zg===", "Zh==",  "Zm9=", "Z===", "====",
-                                      "=",    "Zm9v=", "Zm 9", "-_-_",  "Zm9\n", "Zg=g", "Zm9v\n"};
-    static const char *const bad_url[] = {"Z", "Zg==", "Zh", "Zm9", "+/+/", "Zm8=", "Zm 9", "Zm9vY"};
+    static const char *const bad[] = {
+        "Z", "Zg",    "Zg=",  "Zg===", "Zh==",  "Zm9=", "Z===",  "====",
+        "=", "Zm9v=", "Zm 9", "-_-_",  "Zm9\n", "Zg=g", "Zm9v\n"};
+    static const char *const bad_url[] = {"Z",    "Zg==", "Zh",   "Zm9",
+                                          "+/+/", "Zm8=", "Zm 9", "Zm9vY"};
     struct buf out;
     buf_init(&out, 100);
     for (size_t i = 0; i < COUNT_OF(bad); i++)

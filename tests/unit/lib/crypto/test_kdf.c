@@ -23,7 +23,8 @@ static void kdf_scrypt_gives_the_keys_of_rfc_7914(void **state)
           "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
           "fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906");
     assert_memory_equal(got, want, 64);
-    assert_int_equal(kdf_scrypt(got, 64, BYTES_LIT("password"), BYTES_LIT("NaCl"), 1024, 8, 16), OK);
+    assert_int_equal(kdf_scrypt(got, 64, BYTES_LIT("password"), BYTES_LIT("NaCl"), 1024, 8, 16),
+                     OK);
     unhex(want, 64,
           "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
           "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
@@ -40,13 +41,14 @@ static void kdf_scrypt_refuses_what_is_no_cost_or_too_much_of_it(void **state)
         uint32_t r, p;
         enum status want;
     } rows[] = {
-        {0, 8, 1, E_INVALID},       {1, 8, 1, E_INVALID},          {3, 8, 1, E_INVALID},
-        {1024, 0, 1, E_INVALID},    {1024, 8, 0, E_INVALID},       {(1 << 16) + 1, 1, 1, E_INVALID},
-        {1 << 22, 8, 1, E_LIMIT},   {1ull << 63, 8, 1, E_LIMIT},   {2, 1u << 31, 1, E_LIMIT},
+        {0, 8, 1, E_INVALID},        {1, 8, 1, E_INVALID},        {3, 8, 1, E_INVALID},
+        {1024, 0, 1, E_INVALID},     {1024, 8, 0, E_INVALID},     {(1 << 16) + 1, 1, 1, E_INVALID},
+        {1 << 22, 8, 1, E_LIMIT},    {1ull << 63, 8, 1, E_LIMIT}, {2, 1u << 31, 1, E_LIMIT},
         {1024, 8, 1 << 20, E_LIMIT}, {2, 8, UINT32_MAX, E_LIMIT},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        assert_int_equal(kdf_scrypt(got, 32, pass, salt, rows[i].n, rows[i].r, rows[i].p), rows[i].want);
+        assert_int_equal(kdf_scrypt(got, 32, pass, salt, rows[i].n, rows[i].r, rows[i].p),
+                         rows[i].want);
     assert_memory_equal(got, untouched, 32);
 }
 
@@ -60,13 +62,15 @@ static void kdf_pbkdf2_gives_known_keys(void **state)
           "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
           "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
     assert_memory_equal(got, want, 64);
-    assert_int_equal(kdf_pbkdf2_sha256(got, 64, BYTES_LIT("Password"), BYTES_LIT("NaCl"), 80000), OK);
+    assert_int_equal(kdf_pbkdf2_sha256(got, 64, BYTES_LIT("Password"), BYTES_LIT("NaCl"), 80000),
+                     OK);
     unhex(want, 64,
           "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
           "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d");
     assert_memory_equal(got, want, 64);
     assert_int_equal(kdf_pbkdf2_sha256(got, 64, BYTES_LIT("p"), BYTES_LIT("s"), 0), E_INVALID);
-    assert_int_equal(kdf_pbkdf2_sha256(got, 64, BYTES_LIT("p"), BYTES_LIT("s"), UINT32_MAX), E_LIMIT);
+    assert_int_equal(kdf_pbkdf2_sha256(got, 64, BYTES_LIT("p"), BYTES_LIT("s"), UINT32_MAX),
+                     E_LIMIT);
     assert_memory_equal(got, want, 64);
 }
 

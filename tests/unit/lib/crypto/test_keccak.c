@@ -82,15 +82,22 @@ static void keccak256_gives_the_published_digests(void **state)
     expect256("", "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     expect256("abc", "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");
     expect256("testing", "5f16f4c7f149ac4f9510d9cf8cf384038ad348b3bcdc01915f95de12df9d1b02");
-    expect256("transfer(address,uint256)", "a9059cbb2ab09eb219583f4a59a5d0623ade346d962bcd4e46b11da047c9049b");
+    expect256("transfer(address,uint256)",
+              "a9059cbb2ab09eb219583f4a59a5d0623ade346d962bcd4e46b11da047c9049b");
     uint8_t got[32], want[32], empty_list = 0xc0, empty_string = 0x80;
     keccak256(got, &empty_list, 1);
     assert_int_equal(
-        hex_get_fixed(want, 32, bytes_str("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")), OK);
+        hex_get_fixed(
+            want, 32,
+            bytes_str("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")),
+        OK);
     assert_memory_equal(got, want, 32);
     keccak256(got, &empty_string, 1);
     assert_int_equal(
-        hex_get_fixed(want, 32, bytes_str("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")), OK);
+        hex_get_fixed(
+            want, 32,
+            bytes_str("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")),
+        OK);
     assert_memory_equal(got, want, 32);
 }
 
@@ -99,10 +106,12 @@ static void keccak512_gives_the_published_digest_of_nothing(void **state)
     (void)state;
     uint8_t got[64], want[64];
     keccak512(got, NULL, 0);
-    assert_int_equal(hex_get_fixed(want, 64,
-                                   bytes_str("0eab42de4c3ceb9235fc91acffe746b29c29a8c366b7c60e4e67c466f36a4304"
-                                             "c00fa9caf9d87976ba469bcbe06713b435f091ef2769fb160cdab33d3670680e")),
-                     OK);
+    assert_int_equal(
+        hex_get_fixed(
+            want, 64,
+            bytes_str("0eab42de4c3ceb9235fc91acffe746b29c29a8c366b7c60e4e67c466f36a4304"
+                      "c00fa9caf9d87976ba469bcbe06713b435f091ef2769fb160cdab33d3670680e")),
+        OK);
     assert_memory_equal(got, want, 64);
 }
 

@@ -25,8 +25,10 @@ static void a_key_comes_back_under_its_password_only(void **state)
     struct buf json;
     buf_init(&json, 4096);
     ec_secret_generate(&key);
-    assert_int_equal(keystore_put(&json, &key, BYTES_LIT("correct horse"), KEYSTORE_COST_LIGHT), OK);
-    assert_int_equal(keystore_get(&got, buf_view(&json), BYTES_LIT("correct horsf"), &err), E_DENIED);
+    assert_int_equal(keystore_put(&json, &key, BYTES_LIT("correct horse"), KEYSTORE_COST_LIGHT),
+                     OK);
+    assert_int_equal(keystore_get(&got, buf_view(&json), BYTES_LIT("correct horsf"), &err),
+                     E_DENIED);
     assert_int_equal(got.b[0] | got.b[31], 0);
     assert_int_equal(keystore_get(&got, buf_view(&json), BYTES_LIT("correct horse"), &err), OK);
     assert_memory_equal(got.b, key.b, 32);
@@ -42,7 +44,9 @@ static void a_key_comes_back_under_its_password_only(void **state)
     const char *id = json_string_value(json_object_get(root, "id"));
     assert_int_equal(strlen(id), 36);
     assert_int_equal(id[14], '4');
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(json_object_get(root, "crypto"), "kdfparams"), "n")), 4096);
+    assert_int_equal(json_integer_value(json_object_get(
+                         json_object_get(json_object_get(root, "crypto"), "kdfparams"), "n")),
+                     4096);
     json_decref(root);
     buf_fini(&json);
 }
@@ -61,10 +65,12 @@ static void keystore_put_refuses_a_key_that_is_none(void **state)
 /* The document "python_generated_test_with_odd_iv" of the official tests, changed field by field below. */
 static json_t *good(void)
 {
-    return json_pack("{s:i, s:{s:s, s:{s:s}, s:s, s:s, s:{s:i, s:i, s:s, s:s}, s:s}}", "version", 3, "crypto", "cipher",
-                     "aes-128-ctr", "cipherparams", "iv", "514ccc8c4fb3e60e5538e0cf1e27c233", "ciphertext",
-                     "ee75456c006b1e468133c5d2a916bacd3cf515ced4d9b021b5c59978007d1e87", "kdf", "pbkdf2", "kdfparams", "dklen",
-                     32, "c", 262144, "prf", "hmac-sha256", "salt", "504490577620f64f43d73f29479c2cf0", "mac",
+    return json_pack("{s:i, s:{s:s, s:{s:s}, s:s, s:s, s:{s:i, s:i, s:s, s:s}, s:s}}", "version", 3,
+                     "crypto", "cipher", "aes-128-ctr", "cipherparams", "iv",
+                     "514ccc8c4fb3e60e5538e0cf1e27c233", "ciphertext",
+                     "ee75456c006b1e468133c5d2a916bacd3cf515ced4d9b021b5c59978007d1e87", "kdf",
+                     "pbkdf2", "kdfparams", "dklen", 32, "c", 262144, "prf", "hmac-sha256", "salt",
+                     "504490577620f64f43d73f29479c2cf0", "mac",
                      "196815708465de9af7504144a1360d08874fc3c30bb0e648ce88fbc36830d35d");
 }
 
@@ -95,9 +101,11 @@ static void keystore_get_names_the_field_that_is_wrong(void **state)
         {"crypto", "ciphertext", "\"\"", E_DECODE},
         {"crypto", "ciphertext", "\"zz\"", E_DECODE},
         {"crypto", "ciphertext", "\"abc\"", E_DECODE},
-        {"crypto", "ciphertext", "\"ee75456c006b1e468133c5d2a916bacd3cf515ced4d9b021b5c59978007d1e8700\"", E_DECODE},
+        {"crypto", "ciphertext",
+         "\"ee75456c006b1e468133c5d2a916bacd3cf515ced4d9b021b5c59978007d1e8700\"", E_DECODE},
         {"crypto", "mac", "\"1968\"", E_DECODE},
-        {"crypto", "mac", "\"196815708465de9af7504144a1360d08874fc3c30bb0e648ce88fbc36830d35e\"", E_DENIED},
+        {"crypto", "mac", "\"196815708465de9af7504144a1360d08874fc3c30bb0e648ce88fbc36830d35e\"",
+         E_DENIED},
         {"crypto", "kdf", "\"argon2\"", E_DECODE},
         {"crypto", "kdf", "7", E_DECODE},
         {"crypto", "kdf", "\"scrypt\"", E_DECODE},
@@ -117,15 +125,18 @@ static void keystore_get_names_the_field_that_is_wrong(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         json_t *doc = good(), *at = doc;
         if (*rows[i].where != 0) at = json_object_get(doc, "crypto");
-        if (*rows[i].where != 0 && strcmp(rows[i].where, "crypto") != 0) at = json_object_get(at, rows[i].where);
+        if (*rows[i].where != 0 && strcmp(rows[i].where, "crypto") != 0)
+            at = json_object_get(at, rows[i].where);
         if (rows[i].value == NULL)
             json_object_del(at, rows[i].field);
         else
-            json_object_set_new(at, rows[i].field, json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
+            json_object_set_new(at, rows[i].field,
+                                json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
         secret32 key = {{0xaa}}, untouched = key;
         struct err err = {0};
         assert_int_equal(open_json(&key, doc, &err), rows[i].want);
-        if (rows[i].want == E_DECODE && strcmp(rows[i].value != NULL ? rows[i].value : "", "\"scrypt\"") != 0)
+        if (rows[i].want == E_DECODE &&
+            strcmp(rows[i].value != NULL ? rows[i].value : "", "\"scrypt\"") != 0)
             assert_non_null(strstr(err.text, rows[i].field));
         assert_memory_equal(key.b, untouched.b, 32);
         json_decref(doc);
@@ -135,7 +146,8 @@ static void keystore_get_names_the_field_that_is_wrong(void **state)
 static void keystore_get_rejects_what_is_no_json_object(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{", "[]", "3", "null", "{} x", "{\"version\":3,\"version\":3}"};
+    static const char *const texts[] = {
+        "", "{", "[]", "3", "null", "{} x", "{\"version\":3,\"version\":3}"};
     secret32 key;
     struct err err;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -150,7 +162,8 @@ static void keystore_get_bounds_the_cost_of_scrypt(void **state)
     json_t *doc = good(), *crypto = json_object_get(doc, "crypto");
     json_object_set_new(crypto, "kdf", json_string("scrypt"));
     json_object_set_new(crypto, "kdfparams",
-                        json_pack("{s:i, s:I, s:i, s:i, s:s}", "dklen", 32, "n", (json_int_t)1 << 30, "r", 8, "p", 1, "salt", "00"));
+                        json_pack("{s:i, s:I, s:i, s:i, s:s}", "dklen", 32, "n",
+                                  (json_int_t)1 << 30, "r", 8, "p", 1, "salt", "00"));
     secret32 key;
     struct err err;
     assert_int_equal(open_json(&key, doc, &err), E_LIMIT);
@@ -164,7 +177,9 @@ static void the_official_documents_open(void **state)
     (void)state;
     const char *root = getenv("POA_VECTORS");
     char command[4096];
-    (void)snprintf(command, sizeof(command), "tar -xJOf '%s/ethereum-tests.tar.xz' --occurrence=1 ethereum-tests/KeyStoreTests/basic_tests.json 2>/dev/null",
+    (void)snprintf(command, sizeof(command),
+                   "tar -xJOf '%s/ethereum-tests.tar.xz' --occurrence=1 "
+                   "ethereum-tests/KeyStoreTests/basic_tests.json 2>/dev/null",
                    root != NULL ? root : "../shared/vectors");
     FILE *in = popen(command, "r");
     json_t *cases = in != NULL ? json_loadf(in, 0, NULL) : NULL;
@@ -173,12 +188,16 @@ static void the_official_documents_open(void **state)
     const char *name;
     json_t *one;
     size_t n = 0;
-    json_object_foreach (cases, name, one) {
+    json_object_foreach(cases, name, one)
+    {
         secret32 key, want;
         struct err err = {0};
         char *text = json_dumps(json_object_get(one, "json"), 0);
         unhex(want.b, 32, json_string_value(json_object_get(one, "priv")));
-        assert_int_equal(keystore_get(&key, bytes_str(text), bytes_str(json_string_value(json_object_get(one, "password"))), &err), OK);
+        assert_int_equal(
+            keystore_get(&key, bytes_str(text),
+                         bytes_str(json_string_value(json_object_get(one, "password"))), &err),
+            OK);
         assert_memory_equal(key.b, want.b, 32);
         free(text);
         n++;

@@ -64,8 +64,9 @@ static void a_server_certificate_verifies_against_its_authority_only(void **stat
     pair_init(&ca), pair_init(&other), pair_init(&server);
     assert_int_equal(tls_make_ca(&ca.key, &ca.cert, "Member 1", 30, &err), OK);
     assert_int_equal(tls_make_ca(&other.key, &other.cert, "Member 2", 30, &err), OK);
-    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key), buf_view(&ca.cert),
-                                     "store.local, 127.1.0.2,::1,*.example.org", 20, &err),
+    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key),
+                                     buf_view(&ca.cert), "store.local, 127.1.0.2,::1,*.example.org",
+                                     20, &err),
                      OK);
     assert_int_equal(verify(&ca.cert, &server.cert), 0);
     assert_int_not_equal(verify(&other.cert, &server.cert), 0);
@@ -97,7 +98,9 @@ static void openssl_serves_tls_with_what_was_made(void **state)
     struct err err;
     pair_init(&ca), pair_init(&server);
     assert_int_equal(tls_make_ca(&ca.key, &ca.cert, "Member", 30, &err), OK);
-    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key), buf_view(&ca.cert), "localhost", 20, &err), OK);
+    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key),
+                                     buf_view(&ca.cert), "localhost", 20, &err),
+                     OK);
     SSL_CTX *sc = SSL_CTX_new(TLS_server_method()), *cc = SSL_CTX_new(TLS_client_method());
     BIO *key_in = BIO_new_mem_buf(server.key.ptr, (int)server.key.len);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(key_in, NULL, NULL, NULL);
@@ -139,18 +142,31 @@ static void bad_settings_of_a_certificate_are_refused(void **state)
     assert_int_equal(ca.key.len + ca.cert.len, 0);
     assert_int_equal(tls_make_ca(&ca.key, &ca.cert, "x", 30, &err), OK);
     assert_int_equal(tls_make_ca(&other.key, &other.cert, "y", 30, &err), OK);
-    static const char *const hosts[] = {"", ",", "a,,b", "a b", "a\nb", "DNS:x", "a;b", "a*b", "ho/st", "\xc3\xa9"};
+    static const char *const hosts[] = {"",      ",",   "a,,b", "a b",   "a\nb",
+                                        "DNS:x", "a;b", "a*b",  "ho/st", "\xc3\xa9"};
     for (size_t i = 0; i < COUNT_OF(hosts); i++)
-        assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key), buf_view(&ca.cert), hosts[i], 3, &err), E_INVALID);
-    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&other.key), buf_view(&ca.cert), "a", 3, &err), E_INVALID);
-    assert_int_equal(tls_make_server(&server.key, &server.cert, BYTES_LIT("junk"), buf_view(&ca.cert), "a", 3, &err), E_DECODE);
-    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key), BYTES_EMPTY, "a", 3, &err), E_DECODE);
+        assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key),
+                                         buf_view(&ca.cert), hosts[i], 3, &err),
+                         E_INVALID);
+    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&other.key),
+                                     buf_view(&ca.cert), "a", 3, &err),
+                     E_INVALID);
+    assert_int_equal(tls_make_server(&server.key, &server.cert, BYTES_LIT("junk"),
+                                     buf_view(&ca.cert), "a", 3, &err),
+                     E_DECODE);
+    assert_int_equal(
+        tls_make_server(&server.key, &server.cert, buf_view(&ca.key), BYTES_EMPTY, "a", 3, &err),
+        E_DECODE);
     assert_int_equal(server.key.len + server.cert.len, 0);
     /* a server certificate is no authority */
-    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key), buf_view(&ca.cert), "a", 3, &err), OK);
+    assert_int_equal(tls_make_server(&server.key, &server.cert, buf_view(&ca.key),
+                                     buf_view(&ca.cert), "a", 3, &err),
+                     OK);
     struct pair third;
     pair_init(&third);
-    assert_int_equal(tls_make_server(&third.key, &third.cert, buf_view(&server.key), buf_view(&server.cert), "b", 3, &err), E_INVALID);
+    assert_int_equal(tls_make_server(&third.key, &third.cert, buf_view(&server.key),
+                                     buf_view(&server.cert), "b", 3, &err),
+                     E_INVALID);
     pair_fini(&third);
     pair_fini(&ca), pair_fini(&other), pair_fini(&server);
 }
@@ -173,7 +189,8 @@ static void a_token_verifies_by_its_key_and_not_after_a_change(void **state)
     (void)state;
     struct buf key, other, pub, jwt, claims;
     struct err err;
-    buf_init(&key, 8192), buf_init(&other, 8192), buf_init(&pub, 8192), buf_init(&jwt, 8192), buf_init(&claims, 8192);
+    buf_init(&key, 8192), buf_init(&other, 8192), buf_init(&pub, 8192), buf_init(&jwt, 8192),
+        buf_init(&claims, 8192);
     const bytes text = BYTES_LIT("{\"aud\":\"https://vault\",\"exp\":1}");
     assert_int_equal(tls_make_rsa(&key, &err), OK);
     assert_int_equal(tls_make_rsa(&other, &err), OK);
@@ -192,7 +209,8 @@ static void a_token_verifies_by_its_key_and_not_after_a_change(void **state)
         assert_int_not_equal(jwt_verify_rs256(&claims, buf_view(&pub), buf_view(&jwt), &err), OK);
         jwt.ptr[at] = was;
     }
-    assert_int_not_equal(jwt_verify_rs256(&claims, buf_view(&pub), bytes_make(jwt.ptr, jwt.len - 4), &err), OK);
+    assert_int_not_equal(
+        jwt_verify_rs256(&claims, buf_view(&pub), bytes_make(jwt.ptr, jwt.len - 4), &err), OK);
     assert_int_equal(claims.len, 0);
     buf_fini(&key), buf_fini(&other), buf_fini(&pub), buf_fini(&jwt), buf_fini(&claims);
 }
@@ -208,22 +226,30 @@ static void tokens_of_other_kinds_are_refused(void **state)
         const char *header;
         enum status want;
     } rows[] = {
-        {"{\"alg\":\"none\"}", E_CRYPTO},     {"{\"alg\":\"HS256\"}", E_CRYPTO}, {"{\"alg\":\"RS256\",\"crit\":[\"x\"]}", E_CRYPTO},
-        {"{\"alg\":\"rs256\"}", E_CRYPTO},    {"{}", E_DECODE},                  {"[]", E_DECODE},
-        {"{\"alg\":\"RS256\",\"alg\":\"none\"}", E_DECODE}, {"", E_DECODE},
+        {"{\"alg\":\"none\"}", E_CRYPTO},
+        {"{\"alg\":\"HS256\"}", E_CRYPTO},
+        {"{\"alg\":\"RS256\",\"crit\":[\"x\"]}", E_CRYPTO},
+        {"{\"alg\":\"rs256\"}", E_CRYPTO},
+        {"{}", E_DECODE},
+        {"[]", E_DECODE},
+        {"{\"alg\":\"RS256\",\"alg\":\"none\"}", E_DECODE},
+        {"", E_DECODE},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct buf jwt;
         buf_init(&jwt, 8192);
         base64_append(&jwt, bytes_str(rows[i].header), true);
         buf_put_str(&jwt, ".e30.AAAA");
-        assert_int_equal(jwt_verify_rs256(&claims, buf_view(&key), buf_view(&jwt), &err), rows[i].want);
+        assert_int_equal(jwt_verify_rs256(&claims, buf_view(&key), buf_view(&jwt), &err),
+                         rows[i].want);
         buf_fini(&jwt);
     }
     static const char *const forms[] = {"", ".", "a", "a.b", "a.b.c.d", "..", "e30=.e30.e30"};
     for (size_t i = 0; i < COUNT_OF(forms); i++)
-        assert_int_equal(jwt_verify_rs256(&claims, buf_view(&key), bytes_str(forms[i]), &err), E_DECODE);
-    assert_int_equal(jwt_sign_rs256(&claims, BYTES_LIT("junk"), "k", BYTES_LIT("{}"), &err), E_DECODE);
+        assert_int_equal(jwt_verify_rs256(&claims, buf_view(&key), bytes_str(forms[i]), &err),
+                         E_DECODE);
+    assert_int_equal(jwt_sign_rs256(&claims, BYTES_LIT("junk"), "k", BYTES_LIT("{}"), &err),
+                     E_DECODE);
     assert_int_equal(claims.len, 0);
     buf_fini(&key), buf_fini(&claims);
 }

@@ -123,11 +123,13 @@ static void g2_mul_dec(struct g2_jacobian *r, const struct g2_jacobian *p, const
     BN_free(e);
 }
 
-static const char g2_generator_hex[] = "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
-                                       "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
-                                       "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
-                                       "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa";
-static const char order_dec[] = "21888242871839275222246405745257275088548364400416034343698204186575808495617";
+static const char g2_generator_hex[] =
+    "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
+    "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
+    "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
+    "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa";
+static const char order_dec[] =
+    "21888242871839275222246405745257275088548364400416034343698204186575808495617";
 
 static void g2_generator(struct g2_affine *q)
 {
@@ -383,7 +385,8 @@ static void the_subgroup_test_refuses_every_part_of_the_cofactor(void **state)
         {"10069", "5864401", "197620364512881247228717050342013327560683201906968909"},
         {"10069", "5864401", "1875725156269"},
     };
-    static const char *const primes[4] = {"10069", "5864401", "1875725156269", "197620364512881247228717050342013327560683201906968909"};
+    static const char *const primes[4] = {"10069", "5864401", "1875725156269",
+                                          "197620364512881247228717050342013327560683201906968909"};
     struct g2_affine q, g;
     struct g2_jacobian t, u;
     g2_generator(&g);
@@ -407,7 +410,8 @@ static void the_subgroup_test_refuses_every_part_of_the_cofactor(void **state)
         random_twist_point(&q);
         assert_false(g2_is_in_subgroup(&q));
         uint8_t in[192] = {0}, out[32];
-        fp_put_be(in + 64, &q.x.b), fp_put_be(in + 96, &q.x.a), fp_put_be(in + 128, &q.y.b), fp_put_be(in + 160, &q.y.a);
+        fp_put_be(in + 64, &q.x.b), fp_put_be(in + 96, &q.x.a), fp_put_be(in + 128, &q.y.b),
+            fp_put_be(in + 160, &q.y.a);
         assert_int_equal(pc_bn254_pairing(out, bytes_make(in, 192)), E_INVALID);
     }
     g2_from_affine(&t, &g);
@@ -423,7 +427,8 @@ static void put_pair(uint8_t *dst, const struct g1_jacobian *p, const struct g2_
     g1_put(dst, p);
     struct g2_affine a;
     g2_to_affine(&a, q);
-    fp_put_be(dst + 64, &a.x.b), fp_put_be(dst + 96, &a.x.a), fp_put_be(dst + 128, &a.y.b), fp_put_be(dst + 160, &a.y.a);
+    fp_put_be(dst + 64, &a.x.b), fp_put_be(dst + 96, &a.x.a), fp_put_be(dst + 128, &a.y.b),
+        fp_put_be(dst + 160, &a.y.a);
 }
 
 static int check(const uint8_t *in, size_t n_pairs)

@@ -20,13 +20,19 @@ static void unhex(uint8_t *dst, size_t len, const char *hex)
 
 /* One polynomial at two places, proved under the setup of the ceremony. */
 #define HASH "01e798154708fe7789429634053cbf9f99b619f9f084048927333fce637f549b"
-#define COMMITMENT "8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7"
-static const char good_hex[] = HASH "564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306"
-                                    "24d25032e67a7e6a4910df5834b8fe70e6bcfeeac0352434196bdf4b2485d5a1" COMMITMENT
-                                    "873033e038326e87ed3e1276fd140253fa08e9fc25fb2d9a98527fc22a2c9612fbeafdad446cbc7bcdbdcd780af2c16a";
-static const char good_too_hex[] = HASH "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000"
-                                        "1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9" COMMITMENT
-                                        "a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c";
+#define COMMITMENT                                                                                 \
+    "8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a9" \
+    "52b7"
+static const char good_hex[] =
+    HASH "564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306"
+         "24d25032e67a7e6a4910df5834b8fe70e6bcfeeac0352434196bdf4b2485d5a1" COMMITMENT
+         "873033e038326e87ed3e1276fd140253fa08e9fc25fb2d9a98527fc22a2c9612fbeafdad446cbc7bcdbdcd780"
+         "af2c16a";
+static const char good_too_hex[] =
+    HASH "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000"
+         "1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9" COMMITMENT
+         "a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a"
+         "15b1a8c";
 
 static void two_published_proofs_hold(void **state)
 {
@@ -83,7 +89,9 @@ static void a_constant_polynomial_has_the_proof_at_infinity(void **state)
     assert_int_equal(pc_kzg_point_evaluation(out, BYTES_OF(in)), OK);
     in[95] = 1; /* y = 1 with commitment 0 */
     assert_int_equal(pc_kzg_point_evaluation(out, BYTES_OF(in)), E_INVALID);
-    unhex(in + 96, 48, "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb");
+    unhex(in + 96, 48,
+          "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00a"
+          "db22c6bb");
     rehash(in); /* y = 1 with commitment G */
     assert_int_equal(pc_kzg_point_evaluation(out, BYTES_OF(in)), OK);
     in[96] |= 0x20; /* -G */
@@ -96,12 +104,18 @@ static void malformed_points_and_scalars_are_refused(void **state)
     (void)state;
     static const char *const bad_points[] = {
         /* not compressed; infinity with sign; infinity with an x; x = p; no point has the x; outside the subgroup */
-        "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
-        "e00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
-        "c00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
-        "9a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab",
-        "800000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
-        "8123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb"
+        "22c6bb",
+        "e00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000000",
+        "c00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000001",
+        "9a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffff"
+        "ffaaab",
+        "800000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000001",
+        "8123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+        "abcdef",
     };
     struct g1_affine p;
     uint8_t in[192] = {0}, out[64], point[48];

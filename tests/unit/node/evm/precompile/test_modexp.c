@@ -81,7 +81,8 @@ static void modexp_call_bounds_the_lengths(void **state)
 static void naive(uint8_t *out, bytes base, bytes exp, bytes mod)
 {
     BN_CTX *ctx = BN_CTX_new();
-    BIGNUM *b = BN_bin2bn(base.ptr, (int)base.len, NULL), *m = BN_bin2bn(mod.ptr, (int)mod.len, NULL), *r = BN_new();
+    BIGNUM *b = BN_bin2bn(base.ptr, (int)base.len, NULL),
+           *m = BN_bin2bn(mod.ptr, (int)mod.len, NULL), *r = BN_new();
     memset(out, 0, mod.len);
     if (!BN_is_zero(m)) {
         BN_one(r);
@@ -103,7 +104,8 @@ static void modexp_agrees_with_a_naive_version(void **state)
     rng_seed(&rng, 198);
     for (int turn = 0; turn < 3000; turn++) {
         uint8_t b[80], e[40], m[80], out[80], want[80];
-        const size_t nb = rng_below(&rng, 70), ne = rng_below(&rng, 12), nm = 1 + rng_below(&rng, turn % 3 ? 12 : 70);
+        const size_t nb = rng_below(&rng, 70), ne = rng_below(&rng, 12),
+                     nm = 1 + rng_below(&rng, turn % 3 ? 12 : 70);
         for (size_t i = 0; i < 80; i++) {
             b[i] = (uint8_t)rng_next(&rng);
             m[i] = (uint8_t)rng_next(&rng);
@@ -113,11 +115,13 @@ static void modexp_agrees_with_a_naive_version(void **state)
             for (size_t i = rng_below(&rng, nm + 1); i < nm; i++)
                 m[i] = 0;
         if (turn % 16 == 1) memset(m, 0, nm - 1);
-        if (turn % 32 == 0 && nm > 1) memset(m, 0, nm), m[rng_below(&rng, nm)] = (uint8_t)(1 << rng_below(&rng, 8));
+        if (turn % 32 == 0 && nm > 1)
+            memset(m, 0, nm), m[rng_below(&rng, nm)] = (uint8_t)(1 << rng_below(&rng, 8));
         if (turn % 9 == 0) b[nb != 0 ? nb - 1 : 0] &= 0xf0;
         if (turn % 10 == 0) memset(e, 0, rng_below(&rng, 12));
         if (turn % 11 == 0) memset(b, 0, nb);
-        assert_int_equal(pc_modexp(out, bytes_make(b, nb), bytes_make(e, ne), bytes_make(m, nm)), OK);
+        assert_int_equal(pc_modexp(out, bytes_make(b, nb), bytes_make(e, ne), bytes_make(m, nm)),
+                         OK);
         naive(want, bytes_make(b, nb), bytes_make(e, ne), bytes_make(m, nm));
         assert_memory_equal(out, want, nm);
     }

@@ -27,9 +27,12 @@ static void ripemd160_gives_the_digests_of_its_authors(void **state)
     expect(BYTES_LIT("abc"), "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc");
     expect(BYTES_LIT("message digest"), "5d0689ef49d2fae572b881b123a85ffa21595f36");
     expect(BYTES_LIT("abcdefghijklmnopqrstuvwxyz"), "f71c27109c692c1b56bbdceb5b9d2865b3708dbc");
-    expect(BYTES_LIT("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), "12a053384a9c0c88e405a06c27dcf49ada62eb2b");
-    expect(BYTES_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), "b0e20b6e3116640286ed3a87a5713079b21f5189");
-    expect(BYTES_LIT("12345678901234567890123456789012345678901234567890123456789012345678901234567890"),
+    expect(BYTES_LIT("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+           "12a053384a9c0c88e405a06c27dcf49ada62eb2b");
+    expect(BYTES_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
+           "b0e20b6e3116640286ed3a87a5713079b21f5189");
+    expect(BYTES_LIT(
+               "12345678901234567890123456789012345678901234567890123456789012345678901234567890"),
            "9b752e45573d4b39f4dbd3323cab82bf63326bfb");
 }
 
