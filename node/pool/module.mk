@@ -1,0 +1,2 @@
+SRCS := pool.c pool_best.c
+USES := lib/base lib/eth node/pool
