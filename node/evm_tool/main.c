@@ -6,6 +6,8 @@ static const struct {
 } COMMANDS[] = {
     {"statetest", "PATH... [--fork NAME] [--json] [-v]   run official state tests", tool_statetest},
     {"blocktest", "PATH... [--fork NAME] [--json] [-v]   run official blockchain tests", tool_blocktest},
+    {"bench", "[--fork NAME] [--time MS] [--json] FILE...   measure the EVM on state tests", tool_bench},
+    {"run", "--code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]   run code", tool_run},
 };
 
 static void usage(FILE *to)

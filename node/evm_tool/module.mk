@@ -1,4 +1,4 @@
-SRCS := blocktest.c cases.c ethchain.c ethrules.c statetest.c
+SRCS := bench.c blocktest.c cases.c ethchain.c ethrules.c statetest.c world.c
 USES := lib/base lib/codec lib/crypto lib/eth node/evm node/state node/store node/chain node/evm_tool
 PKGS := jansson
 DATA := dao.def

@@ -2,6 +2,8 @@
  *
  *     poa-evm statetest PATH... [--fork NAME] [--json] [-v]     official GeneralStateTests
  *     poa-evm blocktest PATH... [--fork NAME] [--json] [-v]     official BlockchainTests
+ *     poa-evm bench [--fork NAME] [--time MS] [--json] FILE...  speed of the EVM on state tests: ns, gas, Mgas/s a transaction
+ *     poa-evm run --code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]
  *
  * A command takes argc, argv behind its own name and returns the exit code: 0 done, 1 something failed, 2 usage. This is a program's
  * top layer: it prints. */
@@ -17,6 +19,10 @@
 
 int tool_statetest(int argc, char **argv);
 int tool_blocktest(int argc, char **argv);
+/** tool_bench: best time of each transaction over --time ms (default 1000), on a world in memory (world.h) */
+int tool_bench(int argc, char **argv);
+/** tool_run: exit code 0 when the code succeeded */
+int tool_run(int argc, char **argv);
 
 /* --- cases.c: what the two test commands share */
 

@@ -1,4 +1,4 @@
-/* evm_tool_world.h: a world in memory for `poa-evm bench` and `poa-evm run`: accounts and slots in hash tables, every change in an undo
+/* world.h: a world in memory for `poa-evm bench` and `poa-evm run`: accounts and slots in hash tables, every change in an undo
  * log. No trie, no roots: it measures the EVM and nothing else. Official tests run on node/state instead. */
 #ifndef NODE_EVM_TOOL_WORLD_H
 #define NODE_EVM_TOOL_WORLD_H

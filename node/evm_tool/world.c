@@ -1,4 +1,4 @@
-#include "node/evm_tool_world.h"
+#include "node/evm_tool/world.h"
 
 #include "lib/crypto/keccak.h"
 

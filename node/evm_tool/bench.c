@@ -1,11 +1,12 @@
-#include "node/evm_tool_bench.h"
+/* poa-evm bench, poa-evm run: the EVM alone, on a world in memory. */
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/codec/hex.h"
 #include "lib/codec/json.h"
 #include "lib/crypto/secp256k1.h"
-#include "node/evm_tool_world.h"
+#include "node/evm_tool/tool.h"
+#include "node/evm_tool/world.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define CODE_MAX ((size_t)1 << 20)
@@ -269,7 +270,7 @@ static enum status bench_file(struct bench *b, const char *path, struct err *err
     return s;
 }
 
-int evm_tool_bench(int argc, char **argv)
+int tool_bench(int argc, char **argv)
 {
     struct options opt = {.time_ms = 1000};
     struct bench b = {.opt = &opt};
@@ -352,7 +353,7 @@ static enum status run_code(const struct options *o, struct world *w, struct evm
     return r.outcome == EVM_HOST_FAILURE ? r.host_status : OK;
 }
 
-int evm_tool_run(int argc, char **argv)
+int tool_run(int argc, char **argv)
 {
     struct options opt = {.gas = 30000000};
     if (parse_options(&opt, argc, argv) != argc || opt.code == NULL) {
