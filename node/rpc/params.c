@@ -220,20 +220,6 @@ bool param_state(struct state **state, struct header *h, bool *pending, struct r
     return true;
 }
 
-bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash)
-{
-    struct kv_txn *txn = rpc_txn(c);
-    if (txn == NULL) return false;
-    enum status s = blocks_get(out, txn, hash, c->a);
-    if (s != OK) return rpc_fail_status(c, s, "block");
-    for (size_t i = 0; i < out->n_txs; i++) {
-        if (out->txs[i].has_sender) continue;
-        s = tx_recover(&out->txs[i], false);
-        if (s != OK) return rpc_fail_status(c, s, "sender");
-    }
-    return true;
-}
-
 size_t block_rlp_size(struct rpc_call *c, const hash32 *hash)
 {
     struct kv_txn *txn = rpc_txn(c);

@@ -447,6 +447,7 @@ static void worker_stop(struct rpc_worker *w)
     http_server_stop(w->server);
     w->server = NULL;
     filters_fini(w);
+    block_cache_fini(w);
     free(w->news);
     free(w->pending);
     free(w->inbox);

@@ -68,9 +68,9 @@ bool debug_get_raw_transaction(struct rpc_call *c)
     if (txn == NULL) return false;
     enum status s = blocks_get_tx_location(&loc, txn, &hash);
     if (s == OK) {
-        s = blocks_get(&b, txn, &loc.block_hash, c->a);
-        if (s == OK && loc.index >= b.n_txs) s = E_CORRUPT;
-        if (s == OK) jo_data(c->out, b.txs[loc.index].raw);
+        if (!load_block(&b, c, &loc.block_hash)) return false;
+        if (loc.index >= b.n_txs) s = E_CORRUPT;
+        else jo_data(c->out, b.txs[loc.index].raw);
     } else if (s == E_NOT_FOUND) {
         s = OK;
         if (p->get && p->get(p->ctx, &tx, &hash, c->a)) jo_data(c->out, tx.raw);

@@ -122,19 +122,16 @@ static int by_tip(const void *a, const void *b)
 /* the tips at the wanted percentiles of a block's gas */
 static bool put_rewards(struct buf *out, struct rpc_call *c, const hash32 *hash, const double *percentiles, size_t n)
 {
-    struct block b;
-    struct receipt *receipts;
-    size_t n_receipts;
     jo_open(out, '[');
-    if (!load_block(&b, c, hash)) return false;
-    enum status s = blocks_get_receipts(&receipts, &n_receipts, c->w->txn, hash, c->a);
-    if (s != OK) return rpc_fail_status(c, s, "receipts");
+    struct cached_block *e = cached_block_get(c, hash);
+    if (e == NULL || !cached_block_receipts(e, c)) return false;
+    const struct block b = e->block;
     struct tip_at *tips = arena_zalloc(c->a, b.n_txs + 1, sizeof *tips);
     if (tips == NULL) return rpc_fail_status(c, E_NOMEM, "fee history");
     u256 base = b.header.has_base_fee ? b.header.base_fee : U256_ZERO;
-    for (size_t i = 0; i < b.n_txs && i < n_receipts; i++) {
+    for (size_t i = 0; i < b.n_txs; i++) {
         if (!tx_effective_tip(&tips[i].tip, &b.txs[i], &base)) tips[i].tip = U256_ZERO;
-        tips[i].gas = receipts[i].gas_used;
+        tips[i].gas = e->receipts[i].gas_used;
     }
     qsort(tips, b.n_txs, sizeof *tips, by_tip);
     size_t at = 0;

@@ -80,16 +80,9 @@ bool eth_get_transaction_by_block_and_index(struct rpc_call *c)
 
 /* ------------------------------------------------------------------ receipts */
 
-static bool load_receipts(struct receipt **out, struct rpc_call *c, const struct block *b)
+static void put_receipt(struct rpc_call *c, const struct cached_block *e, size_t i)
 {
-    size_t n;
-    enum status s = blocks_get_receipts(out, &n, c->w->txn, &b->hash, c->a);
-    if (s == OK && n != b->n_txs) s = E_CORRUPT;
-    return s == OK || rpc_fail_status(c, s, "receipts");
-}
-
-static void put_receipt(struct rpc_call *c, const struct block *b, size_t i, const struct receipt *receipts, size_t first_log)
-{
+    const struct block *b = &e->block;
     u256 blob_fee = U256_ZERO;
     bool blobs = b->txs[i].type == TX_BLOB && b->header.has_blob_gas;
     if (blobs) {
@@ -97,46 +90,44 @@ static void put_receipt(struct rpc_call *c, const struct block *b, size_t i, con
         chain_spec_rules(&rules, c->rpc->spec, b->header.number, b->header.timestamp);
         blob_fee = exec_blob_base_fee(b->header.excess_blob_gas, rules.eip7691);
     }
-    json_put_receipt(c->out, b, i, &receipts[i], first_log, blobs ? &blob_fee : NULL);
+    json_put_receipt(c->out, b, i, &e->receipts[i], e->first_log[i], blobs ? &blob_fee : NULL);
+}
+
+static struct cached_block *load_with_receipts(struct rpc_call *c, const hash32 *hash)
+{
+    struct cached_block *e = cached_block_get(c, hash);
+    return e != NULL && cached_block_receipts(e, c) ? e : NULL;
 }
 
 bool eth_get_transaction_receipt(struct rpc_call *c)
 {
     hash32 hash;
     struct tx_location loc;
-    struct block b;
-    struct receipt *receipts;
     bool found;
     if (!param_hash(&hash, c, 0) || !find_mined(&found, &loc, c, &hash)) return false;
     if (!found) {
         jo_null(c->out);
         return true;
     }
-    if (!load_block(&b, c, &loc.block_hash) || !load_receipts(&receipts, c, &b)) return false;
-    if (loc.index >= b.n_txs) return rpc_fail_status(c, E_CORRUPT, "transaction index");
-    size_t first_log = 0;
-    for (size_t i = 0; i < loc.index; i++) first_log += receipts[i].n_logs;
-    put_receipt(c, &b, loc.index, receipts, first_log);
+    const struct cached_block *e = load_with_receipts(c, &loc.block_hash);
+    if (e == NULL) return false;
+    if (loc.index >= e->block.n_txs) return rpc_fail_status(c, E_CORRUPT, "transaction index");
+    put_receipt(c, e, loc.index);
     return true;
 }
 
 bool eth_get_block_receipts(struct rpc_call *c)
 {
     struct block_ref ref;
-    struct block b;
-    struct receipt *receipts;
     if (!param_block(&ref, c, 0)) return false;
     if (!ref.found) {
         jo_null(c->out);
         return true;
     }
-    if (!load_block(&b, c, &ref.hash) || !load_receipts(&receipts, c, &b)) return false;
-    size_t first_log = 0;
+    const struct cached_block *e = load_with_receipts(c, &ref.hash);
+    if (e == NULL) return false;
     jo_open(c->out, '[');
-    for (size_t i = 0; i < b.n_txs; i++) {
-        put_receipt(c, &b, i, receipts, first_log);
-        first_log += receipts[i].n_logs;
-    }
+    for (size_t i = 0; i < e->block.n_txs; i++) put_receipt(c, e, i);
     jo_close(c->out, ']');
     return true;
 }

@@ -32,6 +32,7 @@ enum {
     RPC_FEE_HISTORY_MAX = 1024,
     RPC_PROOF_KEYS_MAX = 1024,
     RPC_POOL_ANSWER_MAX = 100000,
+    RPC_CACHED_BLOCKS = 4,           /* decoded, of one server thread */
 };
 
 enum {
@@ -64,6 +65,16 @@ struct rpc_news {
 struct rpc_filter;
 struct rpc_subs;
 
+/* cached_block: a decoded block, senders recovered; block_cache.c */
+struct cached_block {
+    struct block block;
+    struct receipt *receipts; /* NULL: not loaded yet */
+    size_t *first_log;        /* with receipts: logs before transaction i, n_txs + 1 of them */
+    struct arena arena;       /* all of the above */
+    uint64_t last_use;
+    bool is_used, is_valid;
+};
+
 /* worker: one server thread and what is its own */
 struct rpc_worker {
     struct rpc *rpc;
@@ -90,6 +101,8 @@ struct rpc_worker {
     size_t n_filters;
     struct rpc_subs *subs; /* list of connections with subscriptions */
     bool was_syncing;
+    struct cached_block cache[RPC_CACHED_BLOCKS];
+    uint64_t cache_clock;
 };
 
 struct rpc {
@@ -150,7 +163,13 @@ bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, con
 bool param_block(struct block_ref *out, struct rpc_call *c, size_t i);
 /** param_state: state and header of a block parameter; fails when absent or pruned. *pending: on top of it. Free the state. */
 bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i);
-/** load_block: of a ref that was found */
+
+/* ------------------------------------------------------------------ block_cache.c */
+void block_cache_fini(struct rpc_worker *w);
+/** cached_block_get: valid until RPC_CACHED_BLOCKS others were asked for; NULL after rpc_fail */
+struct cached_block *cached_block_get(struct rpc_call *c, const hash32 *hash);
+bool cached_block_receipts(struct cached_block *e, struct rpc_call *c);
+/** load_block: the block alone, valid as long */
 bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash);
 
 /* ------------------------------------------------------------------ others */
