@@ -157,6 +157,7 @@ enum status disc_packet_put(struct buf *out, struct disc_packet *p, const secret
 enum {
     BUCKETS = 24,             /* distances of 233 bits and less share the first: a network of millions fills no more */
     BUCKET_NODES = 16,
+    GUESTS = 64,              /* nodes that found their bucket full: they are answered, not told of */
     BOOTS = 64,
     EXPIRE_S = 20,
     PROOF_MS = 12 * 3600 * 1000,
@@ -204,6 +205,8 @@ struct discv4 {
     struct discv4_ops ops;
     struct rng_seeded rng;
     struct bucket buckets[BUCKETS];
+    struct entry guests[GUESTS];
+    size_t n_guests;
     struct boot boots[BOOTS];
     size_t n_boots;
     uint64_t lookup_at, tokens, tokens_ms, slots_ms;
@@ -254,6 +257,8 @@ static struct entry *entry_find(struct discv4 *d, const uint8_t pub[static 64])
     struct bucket *b = bucket_of(d, id);
     for (size_t i = 0; i < b->n; i++)
         if (memcmp(b->e[i].pub, pub, 64) == 0) return &b->e[i];
+    for (size_t i = 0; i < d->n_guests; i++)
+        if (memcmp(d->guests[i].pub, pub, 64) == 0) return &d->guests[i];
     return NULL;
 }
 
@@ -300,8 +305,18 @@ static bool is_plausible(const struct disc_endpoint *e, const struct disc_endpoi
     return !is_loopback(e) || is_loopback(teller);
 }
 
-/* Room for a node: one that failed its pings, or never answered, gives way. */
-static struct entry *entry_add(struct discv4 *d, const uint8_t pub[static 64], const struct disc_endpoint *at, uint64_t now)
+/* The guest that was silent longest leaves. */
+static struct entry *guest_place(struct discv4 *d)
+{
+    if (d->n_guests < GUESTS) return &d->guests[d->n_guests++];
+    struct entry *oldest = &d->guests[0];
+    for (size_t i = 1; i < GUESTS; i++)
+        if (d->guests[i].seen_ms < oldest->seen_ms) oldest = &d->guests[i];
+    return oldest;
+}
+
+/* Room for a node: one that failed its pings gives way; in a full bucket it may be a guest. */
+static struct entry *entry_add(struct discv4 *d, const uint8_t pub[static 64], const struct disc_endpoint *at, bool as_guest, uint64_t now)
 {
     struct entry *e = entry_find(d, pub);
     if (e != NULL) return e;
@@ -314,6 +329,7 @@ static struct entry *entry_add(struct discv4 *d, const uint8_t pub[static 64], c
     } else {
         for (size_t i = 0; i < b->n; i++)
             if (b->e[i].lost > 0 && (e == NULL || b->e[i].lost > e->lost)) e = &b->e[i];
+        if (e == NULL && as_guest) e = guest_place(d);
         if (e == NULL) return NULL;
     }
     *e = (struct entry){.at = *at, .seen_ms = now};
@@ -403,7 +419,7 @@ static void on_ping(struct discv4 *d, const struct disc_endpoint *from, const st
     struct disc_packet pong = {.type = DISC_PONG, .to = at};
     memcpy(pong.ping_hash, p->hash, 32);
     send_packet(d, from, &pong, wall_s);
-    struct entry *e = entry_add(d, p->pub, &at, now);
+    struct entry *e = entry_add(d, p->pub, &at, true, now);
     if (e == NULL) return;
     e->seen_ms = now;
     e->at.tcp = at.tcp;
@@ -457,7 +473,7 @@ static void on_neighbours(struct discv4 *d, const struct disc_endpoint *from, co
     for (size_t i = 0; i < p->n_nodes && e->neighbours_left > 0; i++) {
         e->neighbours_left--;
         if (!is_plausible(&p->nodes[i].at, from) || entry_find(d, p->nodes[i].pub) != NULL) continue;
-        struct entry *fresh = entry_add(d, p->nodes[i].pub, &p->nodes[i].at, now);
+        struct entry *fresh = entry_add(d, p->nodes[i].pub, &p->nodes[i].at, false, now);
         if (fresh == NULL) continue;
         ping(d, fresh, now, wall_s);
         e = entry_find(d, p->pub); /* it may have given way */
@@ -483,6 +499,7 @@ void discv4_receive(struct discv4 *d, const struct disc_endpoint *from, bytes pa
 
 /* ---------------------------------------------------------------- tick */
 
+/* Lost pings, and nodes not heard of for a while. */
 static void check_entries(struct discv4 *d, uint64_t now, uint64_t wall_s)
 {
     unsigned pings = 0;
@@ -506,6 +523,12 @@ static void check_entries(struct discv4 *d, uint64_t now, uint64_t wall_s)
             i++;
         }
     }
+    for (size_t i = 0; i < d->n_guests;) { /* kept while their proof lasts, not asked again */
+        struct entry *e = &d->guests[i];
+        if (e->pinging && now > e->ping_ms + REPLY_MS) e->pinging = false;
+        if (!e->pinging && !has_proof(e, now)) *e = d->guests[--d->n_guests];
+        else i++;
+    }
 }
 
 static void check_boots(struct discv4 *d, uint64_t now, uint64_t wall_s)
@@ -517,7 +540,7 @@ static void check_boots(struct discv4 *d, uint64_t now, uint64_t wall_s)
         if (e != NULL && has_proof(e, now)) {
             b->wait_ms = BOOT_MIN_MS;
         } else {
-            e = entry_add(d, b->pub, &b->at, now);
+            e = entry_add(d, b->pub, &b->at, true, now);
             if (e != NULL && !e->pinging) {
                 e->at = b->at;
                 ping(d, e, now, wall_s);

@@ -272,7 +272,7 @@ static void sim_make_block(struct buf *out, const struct sim_block *parent, uint
 }
 
 /* Own block on top of the head, stored; ret it. */
-static struct sim_block *sim_mine(struct sim_node *nd, unsigned n_txs, uint64_t difficulty, const char *tag)
+UNUSED static struct sim_block *sim_mine(struct sim_node *nd, unsigned n_txs, uint64_t difficulty, const char *tag)
 {
     struct buf b;
     buf_init(&b, 4 << 20);
@@ -284,7 +284,7 @@ static struct sim_block *sim_mine(struct sim_node *nd, unsigned n_txs, uint64_t 
     return sim_head(nd);
 }
 
-static void sim_mine_many(struct sim_node *nd, unsigned n, unsigned n_txs, uint64_t difficulty, const char *tag)
+UNUSED static void sim_mine_many(struct sim_node *nd, unsigned n, unsigned n_txs, uint64_t difficulty, const char *tag)
 {
     for (unsigned i = 0; i < n; i++)
         sim_mine(nd, n_txs == 0 ? 0 : i % (n_txs + 1), difficulty, tag);
@@ -337,7 +337,7 @@ static bool sim_put_tx(void *ctx, struct buf *out, const hash32 *h)
     return true;
 }
 
-static size_t sim_list_txs(void *ctx, hash32 *out, size_t max)
+UNUSED static size_t sim_list_txs(void *ctx, hash32 *out, size_t max)
 {
     struct sim_node *nd = ctx;
     size_t n = 0;
@@ -347,7 +347,7 @@ static size_t sim_list_txs(void *ctx, hash32 *out, size_t max)
 }
 
 /* A transaction of the node's own, of about len bytes; odd ones are typed. */
-static hash32 sim_new_tx(struct sim_node *nd, uint64_t nonce, size_t len)
+UNUSED static hash32 sim_new_tx(struct sim_node *nd, uint64_t nonce, size_t len)
 {
     struct buf b;
     hash32 h;
@@ -452,7 +452,7 @@ static void sim_fini(struct sim *sim)
     free(sim->queue);
 }
 
-static void sim_link(struct sim *sim, size_t a, size_t b)
+UNUSED static void sim_link(struct sim *sim, size_t a, size_t b)
 {
     sim->node[a].linked[b] = sim->node[b].linked[a] = true;
     if (sync_add_peer(sim->node[a].sync, b + 1, sim->version, sim->now) != OK) abort();
@@ -466,7 +466,7 @@ UNUSED static void sim_link_all(struct sim *sim)
             sim_link(sim, a, b);
 }
 
-static void sim_deliver(struct sim *sim, struct sim_message *m)
+UNUSED static void sim_deliver(struct sim *sim, struct sim_message *m)
 {
     struct sim_node *to = &sim->node[m->to], *from = &sim->node[m->from];
     if (to->linked[m->from] && from->linked[m->to]) {
