@@ -491,7 +491,7 @@ static uint8_t *put_string(uint8_t *p, bytes v)
 
 static enum status encode(struct trie *t, struct trie_node *n)
 {
-    uint8_t hp[TRIE_KEY_NIBBLES / 2 + 1], head[9], *p;
+    uint8_t hp[UINT8_MAX / 2 + 1], head[9], *p; /* n_nibbles is a byte: gcc sees that nothing runs over */
     bytes key = BYTES_EMPTY;
     size_t payload = 0;
     if (n->kind == TRIE_BRANCH) {
