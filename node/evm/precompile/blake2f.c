@@ -58,21 +58,27 @@ enum status pc_blake2f(uint8_t out[static 64], bytes in)
     uint64_t v8 = iv[0], v9 = iv[1], v10 = iv[2], v11 = iv[3];
     uint64_t v12 = iv[4] ^ le64_get(in.ptr + 196), v13 = iv[5] ^ le64_get(in.ptr + 204);
     uint64_t v14 = in.ptr[212] ? ~iv[6] : iv[6], v15 = iv[7];
-    for (unsigned at = 0; rounds != 0; rounds--) {
-        switch (at) { /* the round's row of sigma */
-        case 0: ROUND(0); break;
-        case 1: ROUND(1); break;
-        case 2: ROUND(2); break;
-        case 3: ROUND(3); break;
-        case 4: ROUND(4); break;
-        case 5: ROUND(5); break;
-        case 6: ROUND(6); break;
-        case 7: ROUND(7); break;
-        case 8: ROUND(8); break;
-        default: ROUND(9); break;
-        }
-        at = at == 9 ? 0 : at + 1;
+    for (; rounds >= 10; rounds -= 10) {
+        ROUND(0);
+        ROUND(1);
+        ROUND(2);
+        ROUND(3);
+        ROUND(4);
+        ROUND(5);
+        ROUND(6);
+        ROUND(7);
+        ROUND(8);
+        ROUND(9);
     }
+    if (rounds > 0) ROUND(0);
+    if (rounds > 1) ROUND(1);
+    if (rounds > 2) ROUND(2);
+    if (rounds > 3) ROUND(3);
+    if (rounds > 4) ROUND(4);
+    if (rounds > 5) ROUND(5);
+    if (rounds > 6) ROUND(6);
+    if (rounds > 7) ROUND(7);
+    if (rounds > 8) ROUND(8);
     const uint64_t low[8] = {v0, v1, v2, v3, v4, v5, v6, v7},
                    high[8] = {v8, v9, v10, v11, v12, v13, v14, v15};
     for (unsigned i = 0; i < 8; i++)
