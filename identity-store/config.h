@@ -1,0 +1,39 @@
+/* config.h: settings of poa-identity-store, read from one YAML (or JSON) file:
+ *
+ *     listen: {address: 127.0.0.2, port: 8443}
+ *     tls: {cert: server.pem, key: server.key, client_ca: ca.pem}   # client_ca is optional; no tls: only on a loopback address
+ *     data_dir: /var/lib/poa-identity-store
+ *     kek_file: /etc/poa-identity-store/kek        # default: <data_dir>/kek; made at the first start
+ *     clients_file: /etc/poa-identity-store/clients.yaml
+ *     issuer: https://127.0.0.2:8443               # default: from listen
+ *     tenant: poa                                  # first part of the token endpoint's path
+ *     account: devstoreaccount1                    # optional first part of blob paths, as tools for IP addresses send it
+ *     soft_delete_days: 90                         # 7..90
+ *     token_seconds: 3600                          # 300..86400
+ *     max_bytes: 1073741824                        # of the database
+ *     log_level: info
+ *
+ * Relative paths are relative to the file's folder. Unknown keys are errors. */
+#ifndef IDENTITY_STORE_CONFIG_H
+#define IDENTITY_STORE_CONFIG_H
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+struct config {
+    char address[64];
+    uint16_t port;
+    char *tls_cert, *tls_key, *tls_client_ca; /* NULL: none */
+    char *data_dir, *kek_file, *clients_file;
+    char issuer[256]; /* no trailing '/' */
+    char tenant[64], account[64];
+    unsigned soft_delete_days, token_s;
+    uint64_t max_bytes;
+    enum log_level log_level;
+};
+
+/** config_read: the whole file, checked.  ret OK | E_NOT_FOUND, E_IO | E_DECODE | E_INVALID (err names file and key) */
+MUST_CHECK enum status config_read(struct config *out, const char *path, struct err *err);
+void config_fini(struct config *c);
+
+#endif

@@ -1,0 +1,114 @@
+#include "identity-store/audit.h"
+#include "identity-store/clients.h"
+#include "identity-store/server.h"
+#include "lib/base/clock.h"
+#include "lib/base/secret.h"
+
+#include <getopt.h>
+#include <signal.h>
+
+#ifndef POA_VERSION
+#define POA_VERSION "1.0.0"
+#endif
+
+static const char USAGE[] =
+    "poa-identity-store: secrets (Key Vault REST), blobs with leases (Blob Storage REST) and tokens for a network's validators\n"
+    "\n"
+    "  poa-identity-store --config FILE                   run\n"
+    "  poa-identity-store --config FILE --check-config    check the settings and the clients file, then end\n"
+    "  poa-identity-store --verify-audit FILE             check the hash chain of an audit log\n"
+    "  poa-identity-store --version | --help\n"
+    "\n"
+    "SIGHUP reads the clients file anew, SIGTERM stops. Exit codes: 0 done, 1 failed, 2 usage or settings.\n"
+    "Example: poa-identity-store --config /etc/poa-identity-store/store.yaml\n";
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static int check(const struct config *cfg)
+{
+    struct clients clients;
+    struct err err = {0};
+    if (clients_read(&clients, cfg->clients_file, &err) != OK) {
+        fprintf(stderr, "poa-identity-store: %s\n", err_text(&err));
+        return EXIT_USAGE;
+    }
+    printf("settings are good: %s:%u, %zu clients\n", cfg->address, cfg->port, clients.n);
+    clients_fini(&clients);
+    return EXIT_DONE;
+}
+
+static int verify_audit(const char *path)
+{
+    uint64_t n;
+    struct err err = {0};
+    if (audit_verify(&n, path, &err) != OK) {
+        fprintf(stderr, "poa-identity-store: %s\n", err_text(&err));
+        return EXIT_FAILED;
+    }
+    printf("%llu lines, the chain is whole\n", (unsigned long long)n);
+    return EXIT_DONE;
+}
+
+static int serve(const struct config *cfg)
+{
+    struct server *s;
+    struct err err = {0};
+    sigset_t set;
+    uint64_t began_ns = clock_mono_ns();
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* for every thread from here on */
+    (void)signal(SIGPIPE, SIG_IGN);
+    enum status st = server_start(&s, cfg, &err);
+    if (st != OK) {
+        log_error("store", "%s", err_text(&err));
+        return EXIT_FAILED;
+    }
+    log_info("store", "serving %s://%s:%u start_ms=%.1f", cfg->tls_cert ? "https" : "http", cfg->address, server_port(s),
+             (double)(clock_mono_ns() - began_ns) / 1e6);
+    for (;;) {
+        int sig = 0;
+        if (sigwait(&set, &sig) != 0) continue;
+        if (sig != SIGHUP) break;
+        server_reload(s);
+    }
+    log_info("store", "stopping");
+    server_stop(s);
+    return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+                                            {"verify-audit", required_argument, NULL, 'a'}, {"version", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    const char *path = NULL;
+    bool only_check = false;
+    secret_harden_process();
+    for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (o) {
+        case 'c': path = optarg; break;
+        case 'k': only_check = true; break;
+        case 'a': return verify_audit(optarg);
+        case 'v': puts("poa-identity-store " POA_VERSION); return EXIT_DONE;
+        case 'h': fputs(USAGE, stdout); return EXIT_DONE;
+        default: return EXIT_USAGE;
+        }
+    }
+    if (path == NULL || optind != argc) {
+        fputs(USAGE, stderr);
+        return EXIT_USAGE;
+    }
+    struct config cfg;
+    struct err err = {0};
+    if (config_read(&cfg, path, &err) != OK) {
+        fprintf(stderr, "poa-identity-store: %s\n", err_text(&err));
+        return EXIT_USAGE;
+    }
+    log_open(2, cfg.log_level);
+    int code = only_check ? check(&cfg) : serve(&cfg);
+    config_fini(&cfg);
+    return code;
+}

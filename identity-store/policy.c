@@ -1,0 +1,145 @@
+#include "identity-store/policy.h"
+
+#include "identity-store/blobs.h"
+#include "identity-store/routes.h"
+
+#include <jansson.h>
+#include <strings.h>
+
+static bool is_identity_blob(const char *name)
+{
+    if (strncmp(name, "identity-", 9) != 0) return false;
+    size_t n = strspn(name + 9, "0123456789");
+    return n > 0 && strcmp(name + 9 + n, ".json") == 0;
+}
+
+/* ".../secrets/<name>[/version]" of a document's secretUri; "" if it has none */
+static void secret_name_of(char dst[static SECRET_NAME_MAX + 1], const char *uri)
+{
+    dst[0] = 0;
+    const char *p = uri ? strstr(uri, "/secrets/") : NULL;
+    if (p == NULL) return;
+    p += 9;
+    size_t n = strcspn(p, "/?#");
+    if (n > SECRET_NAME_MAX) return;
+    memcpy(dst, p, n);
+    dst[n] = 0;
+}
+
+/* does this blob, leased by the client now, name the secret? */
+static enum status names_secret(bool *yes, struct call *c, bytes blob_key)
+{
+    bytes v;
+    struct blob_record r;
+    *yes = false;
+    enum status s = kv_get(&v, c->txn, TABLE_BLOB, blob_key);
+    if (s != OK) return s == E_NOT_FOUND ? OK : s;
+    s = blob_record_get(&r, v);
+    if (s != OK) return s;
+    if (lease_state_at(&r.lease, c->now_ms) != LEASE_LEASED || strcmp(r.lease.holder, c->client.id) != 0) return OK;
+    s = kv_get(&v, c->txn, TABLE_DATA, blob_key);
+    if (s != OK) return s == E_NOT_FOUND ? OK : s;
+    char name[SECRET_NAME_MAX + 1];
+    json_t *doc = json_loadb(v.len ? (const char *)v.ptr : "", v.len, 0, NULL);
+    secret_name_of(name, json_string_value(json_object_get(doc, "secretUri")));
+    *yes = name[0] != 0 && strcasecmp(name, c->name) == 0;
+    json_decref(doc);
+    return OK;
+}
+
+static enum status holds_secret(bool *yes, struct call *c)
+{
+    struct record_key prefix;
+    struct kv_cursor *cur;
+    bytes key, value;
+    size_t client_len = strlen(c->client.id) + 1;
+    key_of_holder(&prefix, c->client.id, c->client.container, "");
+    *yes = false;
+    enum status s = kv_cursor_open(&cur, c->txn, TABLE_HOLDER);
+    if (s != OK) return s;
+    s = kv_cursor_seek(&key, &value, cur, key_view(&prefix));
+    while (s == OK && !*yes && key.len > prefix.len && memcmp(key.ptr, prefix.ptr, prefix.len) == 0) {
+        /* what follows the client is the blob's key */
+        s = names_secret(yes, c, bytes_make(key.ptr + client_len, key.len - client_len));
+        if (s == OK && !*yes) s = kv_cursor_next(&key, &value, cur);
+    }
+    kv_cursor_close(cur);
+    return s == E_NOT_FOUND ? OK : s;
+}
+
+/* the blob's lease, if the client is who acquired it */
+static enum status own_lease(bool *yes, bool *alive, struct call *c)
+{
+    struct found f;
+    enum rest_error why;
+    enum status s = blob_find(&f, &why, c, false);
+    if (s != OK) return s;
+    *yes = f.exists && strcmp(f.rec.lease.holder, c->client.id) == 0;
+    *alive = *yes && lease_is_locked(&f.rec.lease, c->now_ms);
+    return OK;
+}
+
+static bool same_text(json_t *a, json_t *b, const char *key)
+{
+    json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+    return json_is_string(x) && json_is_string(y) && json_equal(x, y);
+}
+
+static enum status may_replace(bool *yes, struct call *c)
+{
+    bool own, alive;
+    struct record_key k;
+    bytes old;
+    enum status s = own_lease(&own, &alive, c);
+    *yes = false;
+    if (s != OK || !own || !alive) return s;
+    key_of_blob(&k, c->container, c->blob);
+    s = kv_get(&old, c->txn, TABLE_DATA, key_view(&k));
+    if (s != OK) return s == E_NOT_FOUND ? OK : s;
+    bytes new = c->rq.body;
+    json_t *a = json_loadb(old.len ? (const char *)old.ptr : "", old.len, 0, NULL);
+    json_t *b = json_loadb(new.len ? (const char *)new.ptr : "", new.len, JSON_REJECT_DUPLICATES, NULL);
+    *yes = same_text(a, b, "secretUri") && same_text(a, b, "address");
+    json_decref(a);
+    json_decref(b);
+    return OK;
+}
+
+static enum status may_lease(bool *yes, struct call *c)
+{
+    const char *action = call_request_header(c, "x-ms-lease-action");
+    bool alive;
+    *yes = false;
+    if (action == NULL) return OK;
+    if (strcasecmp(action, "acquire") == 0) {
+        *yes = true;
+        return OK;
+    }
+    if (strcasecmp(action, "break") == 0) return OK;
+    return own_lease(yes, &alive, c);
+}
+
+enum status policy_check(bool *allowed, struct call *c)
+{
+    *allowed = c->client.role == ROLE_ORCHESTRATOR;
+    if (c->client.role != ROLE_NODE) return OK;
+    bool own_container = strcmp(c->container, c->client.container) == 0;
+    switch (c->route->node) {
+    case NODE_NO: return OK;
+    case NODE_SECRET: return holds_secret(allowed, c);
+    case NODE_CONTAINER: *allowed = own_container || c->container[0] == 0; return OK;
+    case NODE_PUT: return own_container && is_identity_blob(c->blob) ? may_replace(allowed, c) : OK;
+    case NODE_LEASE: return own_container && is_identity_blob(c->blob) ? may_lease(allowed, c) : OK;
+    }
+    BUG("node policy");
+}
+
+enum status policy_deny(struct call *c)
+{
+    if (c->route->service == SERVICE_BLOB)
+        return call_fail_text(c, ERR_FORBIDDEN, "This request is not authorized: client %s (role %s) may not do %s on %.63s%s%.200s.", c->client.id,
+                              role_name(c->client.role), c->route->audit ? c->route->audit : "this", c->container, *c->blob ? "/" : "", c->blob);
+    return call_fail_text(c, ERR_VAULT_FORBIDDEN, "Client %s (role %s) does not have the permission %s on %.127s.%s", c->client.id,
+                          role_name(c->client.role), c->route->audit ? c->route->audit : "secret", *c->name ? c->name : "the vault",
+                          c->client.role == ROLE_NODE ? " A node may read the secret of an identity blob while it holds the blob's lease." : "");
+}

@@ -1,0 +1,284 @@
+#include "identity-store/server.h"
+
+#include "identity-store/audit.h"
+#include "identity-store/auth.h"
+#include "identity-store/policy.h"
+#include "identity-store/queue.h"
+#include "identity-store/routes.h"
+#include "identity-store/secrets.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#include <stdatomic.h>
+
+#define TARGET "store"
+
+enum { MAX_CONNECTIONS = 4096, IDLE_TIMEOUT_S = 120, SWEEP_EVERY_S = 600, STOP_GRACE_MS = 20 };
+
+struct server {
+    const struct config *cfg;
+    struct store store;
+    struct auth auth;
+    struct audit audit;
+    struct queue *queue;
+    struct http_server *http;
+    atomic_bool stopping;
+    uint64_t swept_ms; /* queue's thread */
+};
+
+/* ------------------------------------------------------------------ requests */
+
+static const char *get_header(const void *ctx, const char *name)
+{
+    return http_request_header(ctx, name);
+}
+
+static bool get_header_at(const char **name, const char **value, const void *ctx, size_t i)
+{
+    return http_request_header_at(name, value, ctx, i);
+}
+
+static struct call *call_new(struct server *s, struct http_request *r)
+{
+    struct call *c = malloc(sizeof *c);
+    if (c == NULL) return NULL;
+    call_init(c, &s->store, s->cfg);
+    c->http = r;
+    c->rq = (struct request){.method = http_request_method(r), .path = http_request_path(r), .query = bytes_str(http_request_query(r)),
+                             .body = http_request_body(r), .peer = http_request_peer(r), .ctx = r, .header = get_header,
+                             .header_at = get_header_at};
+    return c;
+}
+
+static void common_headers(struct call *c)
+{
+    const char *client_id = call_request_header(c, "x-ms-client-request-id"), *version = call_request_header(c, "x-ms-version");
+    call_header(c, "x-ms-request-id", c->request_id);
+    if (client_id && *client_id && strlen(client_id) <= 1024) call_header(c, "x-ms-client-request-id", client_id);
+    if (version && *version && strlen(version) <= 32) call_header(c, "x-ms-version", version);
+    call_header(c, "X-Content-Type-Options", "nosniff");
+    if (c->route == NULL || c->route->service == SERVICE_VAULT) call_header(c, "Cache-Control", "no-store");
+}
+
+static void answer(struct call *c)
+{
+    common_headers(c);
+    if (buf_status(&c->reply.body) != OK) call_internal_error(c, E_LIMIT);
+    http_respond(c->http, c->reply.status, c->reply.content_type, buf_view(&c->reply.body), c->reply.headers, c->reply.n_headers);
+    call_fini(c);
+    free(c);
+}
+
+static const char *object_of(struct call *c)
+{
+    const char *o;
+    if (c->route && c->route->service == SERVICE_VAULT && *c->name)
+        o = arena_printf(&c->arena, "%s%s%s", c->name, *c->version ? "/" : "", c->version);
+    else if (c->route && *c->container) o = arena_printf(&c->arena, "%s%s%s", c->container, *c->blob ? "/" : "", c->blob);
+    else o = c->rq.path;
+    return o ? o : "";
+}
+
+/* one line for what happened; a request whose line cannot be written is not answered with a secret */
+static void audit(struct server *s, struct call *c, const char *op)
+{
+    int st = c->reply.status;
+    bool denied = st == 401 || st == 403;
+    if (!denied && (op == NULL || c->quiet)) return;
+    const char *action = op && strcmp(op, "blob.lease") == 0 ? call_request_header(c, "x-ms-lease-action") : NULL;
+    const char *name = op ? op : c->route && c->route->service == SERVICE_VAULT ? "secret" : "blob";
+    if (action) name = arena_printf(&c->arena, "%s.%.16s", op, action);
+    struct audit_event e = {.client = c->client.id, .role = role_name(c->client.role), .peer = c->rq.peer, .op = name ? name : "", .status = st,
+                            .object = object_of(c), .error = rest_error_code(c->reply.error), .request_id = c->request_id};
+    enum status w = audit_write(&s->audit, &e);
+    if (w == OK) return;
+    log_error(TARGET, "the audit log cannot be written: %s", status_text(w));
+    if (c->route && !c->route->write) call_internal_error(c, w == E_NOSPACE ? E_NOSPACE : E_IO);
+}
+
+static enum status run(void *ctx, struct call *c)
+{
+    (void)ctx;
+    bool allowed;
+    enum status s = policy_check(&allowed, c);
+    if (s != OK) return s;
+    return allowed ? c->route->run(c) : policy_deny(c);
+}
+
+static void done(void *ctx, struct call *c)
+{
+    struct server *s = ctx;
+    if (c->reply.status >= 500) log_error(TARGET, "%s %s: %s", http_method_name(c->rq.method), c->rq.path, rest_error_code(c->reply.error));
+    audit(s, c, c->route->audit);
+    answer(c);
+}
+
+static void run_read(struct server *s, struct call *c)
+{
+    enum status st = kv_begin(&c->txn, s->store.kv, false);
+    if (st == OK) {
+        st = run(s, c);
+        if (st == OK) st = buf_status(&c->reply.body);
+        kv_abort(c->txn);
+        c->txn = NULL;
+    }
+    if (st != OK) {
+        log_error(TARGET, "%s %s: %s", http_method_name(c->rq.method), c->rq.path, status_name(st));
+        call_internal_error(c, st);
+    }
+    audit(s, c, c->route->audit);
+    answer(c);
+}
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    struct server *s = ctx;
+    struct call *c = call_new(s, r);
+    const char *op = NULL;
+    if (c == NULL) {
+        http_respond(r, 503, NULL, BYTES_EMPTY, NULL, 0);
+        return;
+    }
+    if (token_endpoint(&s->auth, c, &op)) {
+        audit(s, c, op);
+        answer(c);
+        return;
+    }
+    enum rest_error e = route_find(c);
+    /* who is not known learns nothing of what is here */
+    if (!auth_identify(&s->auth, c)) {
+        audit(s, c, NULL);
+        answer(c);
+        return;
+    }
+    if (e != ERR_NONE) {
+        IGNORE(call_fail(c, e), "answer() looks at the body");
+        answer(c);
+        return;
+    }
+    if (!c->route->write) {
+        run_read(s, c);
+        return;
+    }
+    if (queue_push(s->queue, c)) return;
+    IGNORE(call_fail(c, atomic_load(&s->stopping) ? ERR_STOPPING : ERR_BUSY), "answer() looks at the body");
+    call_header(c, "Retry-After", "1");
+    answer(c);
+}
+
+static void on_wake(void *ctx)
+{
+    struct server *s = ctx;
+    struct err err = {0};
+    enum status st = auth_reload(&s->auth, &err);
+    if (st == OK) log_info(TARGET, "clients read anew: n=%zu", s->auth.clients.n);
+    else log_error(TARGET, "clients not changed: %s", err_text(&err));
+}
+
+/* ---------------------------------------------------------------- queue's thread */
+
+static enum status before_commit(void *ctx, struct kv_txn *txn)
+{
+    struct server *s = ctx;
+    uint8_t rec[40];
+    struct audit_head h = audit_head_now(&s->audit);
+    be64_put(rec, h.seq);
+    memcpy(rec + 8, h.hash, 32);
+    return kv_put(txn, TABLE_META, bytes_str("audit"), bytes_make(rec, sizeof rec));
+}
+
+static void sweep(struct server *s)
+{
+    size_t n = 0;
+    enum status st = secrets_sweep(&n, &s->store, clock_wall_ms() / 1000);
+    if (st != OK) log_error(TARGET, "purge of deleted secrets: %s", status_text(st));
+    else if (n > 0) log_info(TARGET, "purged deleted secrets past their retention: n=%zu", n);
+    s->swept_ms = clock_mono_ms();
+}
+
+static void idle(void *ctx)
+{
+    struct server *s = ctx;
+    audit_sync(&s->audit);
+    if (clock_mono_ms() - s->swept_ms >= (uint64_t)SWEEP_EVERY_S * 1000) sweep(s);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static enum status open_audit(struct server *s, struct err *err)
+{
+    struct kv_txn *txn;
+    struct audit_head known;
+    bytes v;
+    enum status st = kv_begin(&txn, s->store.kv, false);
+    if (st != OK) return err_set(err, st, "%s: %s", s->cfg->data_dir, status_text(st));
+    st = kv_get(&v, txn, TABLE_META, bytes_str("audit"));
+    bool has = st == OK && v.len == 40;
+    if (has) {
+        known.seq = be64_get(v.ptr);
+        memcpy(known.hash, v.ptr + 8, 32);
+    }
+    kv_abort(txn);
+    return audit_open(&s->audit, s->cfg->data_dir, has ? &known : NULL, err);
+}
+
+static enum status start(struct server *s, struct err *err)
+{
+    const struct config *cfg = s->cfg;
+    struct store_options o = {.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .max_bytes = cfg->max_bytes};
+    enum status st = store_open(&s->store, &o, err);
+    if (st != OK) return st;
+    st = auth_open(&s->auth, cfg, &s->store, err);
+    if (st == OK) st = open_audit(s, err);
+    if (st != OK) return st;
+    sweep(s);
+    struct queue_config qc = {.store = &s->store, .ctx = s, .run = run, .done = done, .before_commit = before_commit, .idle = idle};
+    st = queue_start(&s->queue, &qc, err);
+    if (st != OK) return st;
+    struct http_handler h = {.ctx = s, .request = on_request, .wake = on_wake};
+    struct http_server_config hc = {.bind_address = cfg->address, .port = cfg->port, .max_body = BODY_MAX, .max_connections = MAX_CONNECTIONS,
+                                    .idle_timeout_s = IDLE_TIMEOUT_S, .tls_cert_file = cfg->tls_cert, .tls_key_file = cfg->tls_key,
+                                    .tls_client_ca_file = cfg->tls_client_ca};
+    return http_server_start(&s->http, &hc, &h, err);
+}
+
+enum status server_start(struct server **out, const struct config *cfg, struct err *err)
+{
+    struct server *s = calloc(1, sizeof *s);
+    if (s == NULL) return err_set(err, E_NOMEM, "out of memory");
+    s->cfg = cfg;
+    s->audit.fd = -1;
+    enum status st = start(s, err);
+    if (st != OK) {
+        server_stop(s);
+        return st;
+    }
+    *out = s;
+    return OK;
+}
+
+void server_stop(struct server *s)
+{
+    if (s == NULL) return;
+    atomic_store(&s->stopping, true);
+    queue_stop(s->queue);
+    if (s->http) {
+        clock_sleep_ms(STOP_GRACE_MS); /* for the last answers to leave */
+        http_server_stop(s->http);
+    }
+    queue_free(s->queue);
+    audit_close(&s->audit);
+    auth_close(&s->auth);
+    store_close(&s->store);
+    free(s);
+}
+
+void server_reload(struct server *s)
+{
+    http_server_wake(s->http);
+}
+
+uint16_t server_port(const struct server *s)
+{
+    return http_server_port(s->http);
+}

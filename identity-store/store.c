@@ -1,0 +1,231 @@
+#include "identity-store/store.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/rng.h"
+#include "lib/codec/hex.h"
+#include "lib/crypto/aead.h"
+#include "lib/crypto/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define SCHEMA "poa-identity-store 1"
+
+static bytes meta_key(const char *name)
+{
+    return bytes_str(name);
+}
+
+/* ------------------------------------------------------------------- keys */
+
+static enum status read_kek(secret32 *kek, const char *path, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        if (errno != ENOENT) return err_set(err, status_from_errno(errno), "%s: %s", path, strerror(errno));
+        return E_NOT_FOUND;
+    }
+    if ((st.st_mode & 077) != 0)
+        return err_set(err, E_DENIED, "%s: others can read this key (mode %03o): chmod 600 it", path, (unsigned)(st.st_mode & 0777));
+    struct buf text;
+    buf_init(&text, 256);
+    enum status s = file_read(&text, path, err);
+    if (s == OK) {
+        while (text.len > 0 && strchr(" \r\n", text.ptr[text.len - 1]) != NULL) text.len--;
+        if (hex_get_fixed(kek->b, 32, buf_view(&text)) != OK)
+            s = err_set(err, E_DECODE, "%s: wants 64 hexadecimal digits", path);
+    }
+    secret_wipe(text.ptr, text.len);
+    buf_fini(&text);
+    return s;
+}
+
+static enum status make_kek(secret32 *kek, const char *path, struct err *err)
+{
+    char hex[65];
+    rng_fill(kek->b, sizeof kek->b);
+    hex_put(hex, kek->b, 32);
+    hex[64] = '\n';
+    enum status s = file_write_atomic(path, bytes_make(hex, sizeof hex), 0600, err);
+    secret_wipe(hex, sizeof hex);
+    return s;
+}
+
+static enum status load_sealed(struct buf *out, struct kv_txn *txn, const char *name, const secret32 *key)
+{
+    bytes v;
+    enum status s = kv_get(&v, txn, TABLE_META, meta_key(name));
+    return s == OK ? aead_open(out, key, v, bytes_str(name)) : s;
+}
+
+static enum status save_sealed(struct kv_txn *txn, const char *name, const secret32 *key, bytes plain)
+{
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    enum status s = aead_seal(&b, key, plain, bytes_str(name));
+    if (s == OK) s = kv_put(txn, TABLE_META, meta_key(name), buf_view(&b));
+    buf_fini(&b);
+    return s;
+}
+
+static enum status open_data_key(struct store *st, struct kv_txn *txn, const secret32 *kek, bool is_new, const char *kek_file,
+                                 struct err *err)
+{
+    if (is_new) {
+        rng_fill(st->data_key.b, 32);
+        return save_sealed(txn, "data_key", kek, bytes_make(st->data_key.b, 32));
+    }
+    struct buf b;
+    buf_init(&b, 64);
+    enum status s = load_sealed(&b, txn, "data_key", kek);
+    if (s == OK && b.len == 32) memcpy(st->data_key.b, b.ptr, 32);
+    else s = err_set(err, E_CRYPTO, "%s: this key does not open the database: give the key that it was made with", kek_file);
+    secret_wipe(b.ptr, b.len);
+    buf_fini(&b);
+    return s;
+}
+
+static enum status open_token_key(struct store *st, struct kv_txn *txn, struct err *err)
+{
+    enum status s = load_sealed(&st->token_key_pem, txn, "token_key", &st->data_key);
+    if (s == E_NOT_FOUND) {
+        s = tls_make_rsa(&st->token_key_pem, err);
+        if (s == OK) s = save_sealed(txn, "token_key", &st->data_key, buf_view(&st->token_key_pem));
+    }
+    if (s != OK) return s;
+    uint8_t h[32];
+    sha256(h, st->token_key_pem.ptr, st->token_key_pem.len);
+    hex_put(st->token_kid, h, 16);
+    st->token_kid[32] = 0;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ clock */
+
+static void read_boot_id(char dst[static 40])
+{
+    struct buf b;
+    buf_init(&b, 39);
+    dst[0] = 0;
+    if (file_read(&b, "/proc/sys/kernel/random/boot_id", NULL) == OK) {
+        size_t n = strcspn(buf_cstr(&b), "\n");
+        memcpy(dst, buf_cstr(&b), n);
+        dst[n] = 0;
+    }
+    buf_fini(&b);
+}
+
+/* clock record: offset(8) last(8) boot id */
+static enum status open_clock(struct store *st, struct kv_txn *txn)
+{
+    bytes v;
+    read_boot_id(st->boot_id);
+    uint64_t mono = clock_mono_ms(), wall = clock_wall_ms();
+    st->clock_offset_ms = (int64_t)(wall - mono);
+    enum status s = kv_get(&v, txn, TABLE_META, meta_key("clock"));
+    if (s == E_NOT_FOUND) return OK;
+    if (s != OK) return s;
+    if (v.len < 16) return E_CORRUPT;
+    uint64_t last = be64_get(v.ptr + 8);
+    st->clock_floor_ms = last;
+    if (st->boot_id[0] != 0 && bytes_eq_str(bytes_make(v.ptr + 16, v.len - 16), st->boot_id))
+        st->clock_offset_ms = (int64_t)be64_get(v.ptr);
+    else if (wall < last) st->clock_offset_ms = (int64_t)(last - mono);
+    return OK;
+}
+
+uint64_t store_now_ms(const struct store *s)
+{
+    uint64_t now = (uint64_t)((int64_t)clock_mono_ms() + s->clock_offset_ms);
+    return now < s->clock_floor_ms ? s->clock_floor_ms : now;
+}
+
+enum status store_put_clock(struct store *s, struct kv_txn *txn)
+{
+    uint8_t rec[16 + sizeof s->boot_id];
+    size_t n = strlen(s->boot_id);
+    be64_put(rec, (uint64_t)s->clock_offset_ms);
+    be64_put(rec + 8, store_now_ms(s));
+    memcpy(rec + 16, s->boot_id, n);
+    return kv_put(txn, TABLE_META, meta_key("clock"), bytes_make(rec, 16 + n));
+}
+
+uint64_t store_next_etag(struct store *s)
+{
+    uint64_t e = store_now_ms(s) << 10;
+    s->last_etag = e > s->last_etag ? e : s->last_etag + 1;
+    return s->last_etag;
+}
+
+/* ------------------------------------------------------------------- open */
+
+static enum status check_schema(bool *is_new, struct kv_txn *txn, const char *dir, struct err *err)
+{
+    bytes v;
+    enum status s = kv_get(&v, txn, TABLE_META, meta_key("schema"));
+    *is_new = s == E_NOT_FOUND;
+    if (*is_new) return kv_put(txn, TABLE_META, meta_key("schema"), bytes_str(SCHEMA));
+    if (s == OK && !bytes_eq_str(v, SCHEMA)) return err_set(err, E_UNSUPPORTED, "%s: a database of another kind or version", dir);
+    return s;
+}
+
+static enum status open_contents(struct store *st, const struct store_options *o, struct err *err)
+{
+    secret32 kek = {0};
+    struct kv_txn *txn = NULL;
+    bool is_new = false;
+    const char *kek_file = o->kek_file ? o->kek_file : "(memory)";
+    enum status s = kv_begin(&txn, st->kv, true);
+    if (s == OK) s = check_schema(&is_new, txn, o->data_dir, err);
+    if (s == OK && o->kek_file != NULL) {
+        s = read_kek(&kek, kek_file, err);
+        if (s == E_NOT_FOUND && is_new) s = make_kek(&kek, kek_file, err);
+        else if (s == E_NOT_FOUND) s = err_set(err, E_NOT_FOUND, "%s: the key of the database in %s is missing", kek_file, o->data_dir);
+    }
+    if (s == OK) s = open_data_key(st, txn, &kek, is_new, kek_file, err);
+    if (s == OK) s = open_token_key(st, txn, err);
+    if (s == OK) s = open_clock(st, txn);
+    if (s == OK) s = store_put_clock(st, txn);
+    if (s == OK) s = kv_commit(txn);
+    else kv_abort(txn);
+    secret_fini(&kek);
+    if (s != OK && err != NULL && err->text[0] == 0) err_set(err, s, "%s: %s", o->data_dir, status_text(s));
+    return s;
+}
+
+enum status store_open(struct store *out, const struct store_options *o, struct err *err)
+{
+    static const char *const names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder"};
+    struct store st = {0};
+    buf_init(&st.token_key_pem, 16 << 10);
+    enum status s = o->kek_file == NULL ? kv_open_memory(&st.kv, TABLE_N)
+                                        : kv_open_lmdb(&st.kv, o->data_dir, names, TABLE_N, o->max_bytes, 0, err);
+    if (s == OK) s = open_contents(&st, o, err);
+    if (s != OK) {
+        store_close(&st);
+        return s;
+    }
+    *out = st;
+    return OK;
+}
+
+void store_close(struct store *s)
+{
+    if (s->kv != NULL) kv_close(s->kv);
+    secret_wipe(s->token_key_pem.ptr, s->token_key_pem.len);
+    buf_fini(&s->token_key_pem);
+    secret_fini(&s->data_key);
+    *s = (struct store){0};
+}
+
+enum status store_seal(struct buf *out, const struct store *s, bytes plain, bytes about)
+{
+    return aead_seal(out, &s->data_key, plain, about);
+}
+
+enum status store_unseal(struct buf *out, const struct store *s, bytes sealed, bytes about)
+{
+    return aead_open(out, &s->data_key, sealed, about);
+}

@@ -1,0 +1,60 @@
+/* store.h: the database of poa-identity-store: one LMDB folder, its keys, its clock.
+ *
+ *     kek file (0600) --seals--> data key --seals--> secret values, token signing key
+ *
+ * Tables map to the records of records.h. A write transaction that ended well is on the disk before anyone hears of it.
+ *
+ * The lease clock counts milliseconds like the wall clock at first sight, but runs by the monotonic one: a step of the wall clock moves no
+ * lease. After a restart on the same boot it goes on exactly; after a reboot it is the wall clock, but never less than it was. */
+#ifndef IDENTITY_STORE_STORE_H
+#define IDENTITY_STORE_STORE_H
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/secret.h"
+#include "node/store/kv.h"
+
+enum store_table {
+    TABLE_META,      /* name -> value */
+    TABLE_SECRET,    /* lower-case name -> secret_head */
+    TABLE_DELETED,   /* lower-case name -> secret_head with deletion */
+    TABLE_VERSION,   /* lower-case name, NUL, version(16) -> secret_version */
+    TABLE_CONTAINER, /* name -> blob_record without content */
+    TABLE_BLOB,      /* container, NUL, name -> blob_record */
+    TABLE_DATA,      /* container, NUL, name -> content */
+    TABLE_BLOCK,     /* sha256(container, NUL, name), block id -> uncommitted block */
+    TABLE_HOLDER,    /* client, NUL, container, NUL, name -> "": leases by their holder; the blob's record has the truth */
+    TABLE_N,
+};
+
+struct store {
+    struct kv *kv;
+    secret32 data_key;
+    int64_t clock_offset_ms;
+    uint64_t clock_floor_ms; /* it was there once: never less */
+    uint64_t last_etag;      /* writer's only */
+    struct buf token_key_pem;
+    char token_kid[33];
+    char boot_id[40];
+};
+
+struct store_options {
+    const char *data_dir;
+    const char *kek_file; /* made when absent; NULL: keep everything in memory (tests) */
+    uint64_t max_bytes;
+};
+
+/** store_open: ret OK | E_CRYPTO: the kek file is not that of this database | E_DENIED: kek file readable by others | E_IO | ... */
+MUST_CHECK enum status store_open(struct store *out, const struct store_options *o, struct err *err);
+void store_close(struct store *s);
+/** store_now_ms: the lease clock. Any thread. */
+uint64_t store_now_ms(const struct store *s);
+/** store_put_clock: part of every write transaction. */
+MUST_CHECK enum status store_put_clock(struct store *s, struct kv_txn *txn);
+/** store_next_etag: greater than any before it. Writer's thread only. */
+uint64_t store_next_etag(struct store *s);
+/** store_seal, store_open_sealed: a value under the data key; `about` binds it to its place. */
+MUST_CHECK enum status store_seal(struct buf *out, const struct store *s, bytes plain, bytes about);
+MUST_CHECK enum status store_unseal(struct buf *out, const struct store *s, bytes sealed, bytes about);
+
+#endif

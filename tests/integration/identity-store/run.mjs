@@ -1,0 +1,229 @@
+// poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
+import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process';
+import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { BlobServiceClient, BlobLeaseClient } from '@azure/storage-blob';
+import { Store } from './store.mjs';
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const binary = process.argv[2] ?? process.env.POA_IDENTITY_STORE ?? path.join(root, 'build/release/poa-identity-store');
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const store = await Store.make(binary);
+const tests = []; const test = (name, fn) => tests.push({ name, fn });
+const V = 'api-version=7.4', C = '/poa-config';
+const all = async (it) => { const out = []; for await (const x of it) out.push(x); return out; };
+let credential, secrets, blobs, container;
+function connect() {
+  const tlsOptions = { ca: store.ca };
+  credential = new ClientSecretCredential(store.tenant, 'orchestrator', 'orc-secret', { authorityHost: store.base, disableInstanceDiscovery: true, tlsOptions });
+  secrets = new SecretClient(store.base, credential, { disableChallengeResourceVerification: true, tlsOptions, retryOptions: { maxRetries: 1 } });
+  blobs = new BlobServiceClient(`${store.base}/devstoreaccount1`, credential, { tlsOptions, retryOptions: { maxTries: 1 } });
+  container = blobs.getContainerClient('poa-config');
+}
+const lease = (blob, action, h = {}, who = 'orchestrator') => store.as(who, 'PUT', `${C}/${blob}?comp=lease`, { headers: { 'x-ms-lease-action': action, ...h }, body: '' });
+const doc = (i) => JSON.stringify({ secretUri: `${store.base}/secrets/validator-${i}`, address: '0x' + String(i + 1).repeat(40).slice(0, 40), enodeUrl: '', hostname: '', region: '' });
+const rejects = async (p, code, status) => { const e = await p.then(() => assert.fail(`no ${code}`), (x) => x); assert.equal(e.statusCode, status, e.message); assert.equal(e.code, code); };
+
+test('a call without a token is answered with the challenge', async () => {
+  const r = await store.request('GET', `/secrets?${V}`);
+  assert.equal(r.status, 401); assert.match(r.headers['www-authenticate'], /^Bearer authorization="https:.*\/poa-test", resource="https:\/\/vault.azure.net"$/);
+  assert.equal(JSON.parse(r.body).error.code, 'Unauthorized');
+  const b = await store.request('GET', `${C}?restype=container&comp=list`);
+  assert.equal(b.status, 401); assert.match(b.headers['www-authenticate'], /resource_id=https:\/\/storage.azure.com/); assert.match(b.body, /<Code>NoAuthenticationInformation</);
+});
+test('tokens are refused for a wrong secret, client, address, audience', async () => {
+  const ask = (o) => store.request('POST', `/${store.tenant}/oauth2/v2.0/token`, { body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'orchestrator', client_secret: 'orc-secret', scope: 'https://vault.azure.net/.default', ...o }).toString() });
+  assert.equal((await ask({})).status, 200);
+  const bad = await ask({ client_secret: 'x' }); assert.equal(bad.status, 401); assert.equal(JSON.parse(bad.body).error, 'invalid_client');
+  assert.equal((await ask({ client_id: 'nobody' })).status, 400);
+  assert.equal((await ask({ client_id: 'far', client_secret: 'far-secret' })).status, 401);
+  assert.equal((await ask({ scope: 'https://graph.microsoft.com/.default' })).status, 400);
+  assert.equal((await ask({ grant_type: 'password' })).status, 400);
+  const storageToken = await store.token('orchestrator', 'storage');
+  const r = await store.request('GET', `/secrets?${V}`, { headers: { authorization: `Bearer ${storageToken}` } });
+  assert.equal(r.status, 401);
+  const t = await store.token('orchestrator', 'vault'), parts = t.split('.');
+  const forged = [parts[0], Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(parts[1], 'base64url')), appid: 'node-0' })).toString('base64url'), parts[2]].join('.');
+  assert.equal((await store.request('GET', `/secrets?${V}`, { headers: { authorization: `Bearer ${forged}` } })).status, 401);
+});
+test('the metadata service\'s form gives tokens too', async () => {
+  const url = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net&client_id=node-0';
+  assert.equal((await store.request('GET', url, { headers: { 'x-identity-header': 'n0-secret' } })).status, 400);
+  assert.equal((await store.request('GET', url, { headers: { Metadata: 'true', 'x-identity-header': 'wrong' } })).status, 401);
+  const r = await store.request('GET', url, { headers: { Metadata: 'true', 'x-identity-header': 'n0-secret' } });
+  assert.equal(r.status, 200); const j = JSON.parse(r.body); assert.equal(j.token_type, 'Bearer'); assert.equal(j.resource, 'https://vault.azure.net'); assert.equal(typeof j.expires_in, 'string');
+});
+test('the issuer publishes its keys, and they verify its tokens', async () => {
+  const c = JSON.parse((await store.request('GET', `/${store.tenant}/v2.0/.well-known/openid-configuration`)).body);
+  const { keys } = JSON.parse((await store.request('GET', new URL(c.jwks_uri).pathname)).body);
+  const t = (await store.token('node-0', 'vault')).split('.');
+  const { createPublicKey, verify } = await import('node:crypto');
+  assert.equal(JSON.parse(Buffer.from(t[0], 'base64url')).kid, keys[0].kid);
+  assert.ok(verify('sha256', Buffer.from(`${t[0]}.${t[1]}`), createPublicKey({ key: keys[0], format: 'jwk' }), Buffer.from(t[2], 'base64url')));
+  assert.equal(JSON.parse(Buffer.from(t[1], 'base64url')).iss, c.issuer);
+});
+test('SDK: set, get, versions, update', async () => {
+  const a = await secrets.setSecret('validator-0', 'key zero "quoted" \\ \u00fc\n', { tags: { address: '0x11', enode: 'ab' }, contentType: 'text/plain' });
+  assert.equal(a.properties.vaultUrl, store.base); assert.equal(a.properties.tags.address, '0x11');
+  const b = await secrets.setSecret('validator-0', 'second');
+  const now = await secrets.getSecret('validator-0'); assert.equal(now.value, 'second'); assert.equal(now.properties.version, b.properties.version);
+  const first = await secrets.getSecret('validator-0', { version: a.properties.version }); assert.equal(first.value, 'key zero "quoted" \\ \u00fc\n'); assert.equal(first.properties.contentType, 'text/plain');
+  assert.equal((await all(secrets.listPropertiesOfSecretVersions('validator-0'))).length, 2);
+  await secrets.updateSecretProperties('validator-0', a.properties.version, { enabled: false });
+  await rejects(secrets.getSecret('validator-0', { version: a.properties.version }), 'Forbidden', 403);
+  await rejects(secrets.getSecret('nothing-here'), 'SecretNotFound', 404);
+  assert.equal((await secrets.getSecret('VALIDATOR-0')).name, 'validator-0');
+});
+test('SDK: lists go page by page', async () => {
+  await Promise.all(Array.from({ length: 60 }, (_, i) => secrets.setSecret(`page-${String(i).padStart(3, '0')}`, 'v')));
+  const names = (await all(secrets.listPropertiesOfSecrets())).map((p) => p.name).filter((n) => n.startsWith('page-'));
+  assert.equal(names.length, 60); assert.equal(new Set(names).size, 60);
+  const r = await store.as('orchestrator', 'GET', `/secrets?maxresults=1&${V}`); const j = JSON.parse(r.body);
+  assert.equal(j.value.length, 1); assert.match(j.nextLink, /\$skiptoken=/); assert.ok(!('value' in j.value[0])); assert.doesNotMatch(j.value[0].id, /secrets\/.*\//);
+  assert.equal((await store.as('orchestrator', 'GET', `/secrets?maxresults=26&${V}`)).status, 400);
+});
+test('SDK: delete, recover, purge', async () => {
+  const d = await (await secrets.beginDeleteSecret('page-001', { intervalInMs: 20 })).pollUntilDone();
+  assert.ok(d.recoveryId); assert.ok(d.scheduledPurgeDate - d.deletedOn > 89 * 864e5);
+  await rejects(secrets.getSecret('page-001'), 'SecretNotFound', 404);
+  await rejects(secrets.setSecret('page-001', 'x'), 'Conflict', 409);
+  assert.deepEqual((await all(secrets.listDeletedSecrets())).map((x) => x.name), ['page-001']);
+  await (await secrets.beginRecoverDeletedSecret('page-001', { intervalInMs: 20 })).pollUntilDone();
+  assert.equal((await secrets.getSecret('page-001')).value, 'v');
+  await (await secrets.beginDeleteSecret('page-002', { intervalInMs: 20 })).pollUntilDone(); await secrets.purgeDeletedSecret('page-002');
+  await rejects(secrets.getDeletedSecret('page-002'), 'SecretNotFound', 404);
+  assert.equal((await secrets.setSecret('page-002', 'new life')).value, 'new life');
+});
+test('SDK: backup and restore', async () => {
+  await secrets.setSecret('backed', 'one'); await secrets.setSecret('backed', 'two');
+  const b = await secrets.backupSecret('backed');
+  await rejects(secrets.restoreSecretBackup(b), 'Conflict', 409);
+  await (await secrets.beginDeleteSecret('backed', { intervalInMs: 20 })).pollUntilDone(); await secrets.purgeDeletedSecret('backed');
+  await secrets.restoreSecretBackup(b);
+  assert.equal((await secrets.getSecret('backed')).value, 'two'); assert.equal((await all(secrets.listPropertiesOfSecretVersions('backed'))).length, 2);
+});
+test('requests that are not well formed are refused by name', async () => {
+  const o = 'orchestrator';
+  for (const [method, url, body, status, code] of [
+    ['GET', '/secrets', undefined, 400, 'BadParameter'], ['GET', '/secrets?api-version=1.0', undefined, 400, 'BadParameter'], ['PUT', `/secrets/bad_name?${V}`, '{"value":"x"}', 400, 'BadParameter'],
+    ['PUT', `/secrets/x?${V}`, '{"value":1}', 400, 'BadParameter'], ['PUT', `/secrets/x?${V}`, '{', 400, 'BadParameter'], ['PUT', `/secrets/x?${V}`, '{}', 400, 'BadParameter'],
+    ['PUT', `/secrets/x?${V}`, JSON.stringify({ value: 'x'.repeat(25601) }), 400, 'BadParameter'], ['PATCH', `/secrets/validator-0?${V}`, '{"value":"x"}', 400, 'BadParameter'],
+    ['DELETE', `/secrets/none?${V}`, undefined, 404, 'SecretNotFound'], ['POST', `/deletedsecrets/none/recover?${V}`, '', 404, 'SecretNotFound'],
+    ['POST', `/secrets/restore?${V}`, '{"value":"AAAA"}', 400, 'BadParameter'], ['PUT', `/deletedsecrets?${V}`, '', 405, 'UnsupportedHttpVerb']]) {
+    const r = await store.as(o, method, url, { body }); assert.equal(r.status, status, `${method} ${url}: ${r.body}`); assert.equal(JSON.parse(r.body).error.code, code);
+  }
+  assert.equal((await store.as(o, 'PUT', `/secrets/largest?${V}`, { body: JSON.stringify({ value: 'x'.repeat(25600) }) })).status, 200);
+  assert.equal((await store.as(o, 'POST', `/secrets/largest?${V}`, { headers: { 'X-HTTP-METHOD': 'DELETE' }, body: '' })).status, 200);
+});
+test('SDK: containers and blobs', async () => {
+  await container.create(); await assert.rejects(container.create(), (e) => e.code === 'ContainerAlreadyExists' && e.statusCode === 409);
+  assert.ok((await all(blobs.listContainers())).some((x) => x.name === 'poa-config'));
+  for (let i = 0; i < 3; i++) await container.getBlockBlobClient(`identity-${i}.json`).upload(doc(i), Buffer.byteLength(doc(i)), { blobHTTPHeaders: { blobContentType: 'application/json' }, metadata: { index: String(i) } });
+  const b = container.getBlockBlobClient('identity-1.json');
+  assert.equal((await b.downloadToBuffer()).toString(), doc(1));
+  const p = await b.getProperties(); assert.equal(p.contentType, 'application/json'); assert.equal(p.metadata.index, '1'); assert.equal(p.leaseState, 'available'); assert.equal(p.contentLength, doc(1).length);
+  assert.equal((await b.download(2, 5)).contentLength, 5);
+  await assert.rejects(b.upload('x', 1, { conditions: { ifNoneMatch: '*' } }), (e) => e.statusCode === 409 && e.code === 'BlobAlreadyExists');
+  await assert.rejects(b.upload('x', 1, { conditions: { ifMatch: '"0x1"' } }), (e) => e.statusCode === 412 && e.code === 'ConditionNotMet');
+  await b.upload(doc(1), doc(1).length, { conditions: { ifMatch: p.etag } });
+  await b.setMetadata({ a: 'b' }); assert.deepEqual((await b.getProperties()).metadata, { a: 'b' });
+  await b.setHTTPHeaders({ blobContentType: 'text/x' }); assert.equal((await b.getProperties()).contentType, 'text/x');
+  await container.getBlockBlobClient('spec.json').upload('{}', 2); await container.getBlockBlobClient('deep/a b&c.txt').upload('x', 1); await container.getBlockBlobClient('deep/er/d.txt').upload('y', 1);
+  assert.deepEqual((await all(container.listBlobsFlat())).map((x) => x.name), ['deep/a b&c.txt', 'deep/er/d.txt', 'identity-0.json', 'identity-1.json', 'identity-2.json', 'spec.json']);
+  assert.deepEqual((await all(container.listBlobsFlat({ prefix: 'identity-', includeMetadata: true }))).map((x) => x.metadata), [{ index: '0' }, { a: 'b' }, { index: '2' }]);
+  assert.deepEqual((await all(container.listBlobsByHierarchy('/', { prefix: 'deep/' }))).map((x) => `${x.kind} ${x.name}`).sort(), ['blob deep/a b&c.txt', 'prefix deep/er/']);
+  const pages = []; for await (const q of container.listBlobsFlat().byPage({ maxPageSize: 2 })) pages.push(q.segment.blobItems.length); assert.deepEqual(pages, [2, 2, 2]);
+  const blocks = container.getBlockBlobClient('blocks.bin'), id = (n) => Buffer.from(`block-${n}`).toString('base64');
+  await blocks.stageBlock(id(1), 'one,', 4); await blocks.stageBlock(id(2), 'two', 3); await blocks.commitBlockList([id(1), id(2)]); assert.equal((await blocks.downloadToBuffer()).toString(), 'one,two');
+  await assert.rejects(blocks.commitBlockList([id(9)]), (e) => e.code === 'InvalidBlockList');
+  await blocks.delete(); await assert.rejects(blocks.getProperties(), (e) => e.statusCode === 404);
+  assert.equal((await store.as('orchestrator', 'PUT', `${C}/md5`, { headers: { 'x-ms-blob-type': 'BlockBlob', 'content-md5': 'AAAAAAAAAAAAAAAAAAAAAA==' }, body: 'x' })).status, 400);
+});
+test('SDK: lease acquire, renew, change, break, release', async () => {
+  const b = container.getBlockBlobClient('spec.json'), l = new BlobLeaseClient(b);
+  await l.acquireLease(15); await l.renewLease();
+  await assert.rejects(b.upload('{}', 2), (e) => e.statusCode === 412 && e.code === 'LeaseIdMissing');
+  await assert.rejects(b.delete({ conditions: { leaseId: '00000000-0000-0000-0000-000000000000' } }), (e) => e.code === 'LeaseIdMismatchWithBlobOperation');
+  await b.upload('{}', 2, { conditions: { leaseId: l.leaseId } });
+  await assert.rejects(new BlobLeaseClient(b).acquireLease(60), (e) => e.statusCode === 409 && e.code === 'LeaseAlreadyPresent');
+  await l.changeLease('11111111-1111-1111-1111-111111111111');
+  const p = await b.getProperties(); assert.equal(p.leaseState, 'leased'); assert.equal(p.leaseStatus, 'locked'); assert.equal(p.leaseDuration, 'fixed');
+  await l.breakLease(0); assert.equal((await b.getProperties()).leaseState, 'broken');
+  await assert.rejects(l.renewLease(), (e) => e.code === 'LeaseIsBrokenAndCannotBeRenewed');
+  await l.acquireLease(-1); assert.equal((await b.getProperties()).leaseDuration, 'infinite'); await l.releaseLease();
+  await assert.rejects(l.releaseLease(), (e) => e.code === 'LeaseIdMismatchWithLeaseOperation');
+  const cl = new BlobLeaseClient(container); await cl.acquireLease(15); await assert.rejects(container.delete(), (e) => e.code === 'LeaseIdMissing'); await cl.releaseLease();
+  for (const h of [{ 'x-ms-lease-duration': '14' }, { 'x-ms-lease-duration': '61' }, {}]) assert.equal((await lease('spec.json', 'acquire', h)).status, 400);
+  assert.equal((await lease('spec.json', 'break', { 'x-ms-lease-break-period': '61' })).status, 400); assert.equal((await lease('spec.json', 'steal')).status, 400);
+});
+test('of many who acquire at once, one wins', async () => {
+  const r = await Promise.all(Array.from({ length: 40 }, () => lease('identity-2.json', 'acquire', { 'x-ms-lease-duration': '15' })));
+  assert.equal(r.filter((x) => x.status === 201).length, 1); assert.equal(r.filter((x) => x.status === 409).length, 39);
+  assert.equal((await lease('identity-2.json', 'release', { 'x-ms-lease-id': r.find((x) => x.status === 201).headers['x-ms-lease-id'] })).status, 200);
+});
+test('a node reads the secret of the blob that it leases, and no other', async () => {
+  const get = (who, i) => store.as(who, 'GET', `/secrets/validator-${i}?${V}`);
+  await secrets.setSecret('validator-1', 'key one');
+  assert.equal((await get('node-0', 0)).status, 403);
+  const a = await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '60' }, 'node-0'); assert.equal(a.status, 201); const id = a.headers['x-ms-lease-id'];
+  assert.equal((await get('node-0', 0)).status, 200); assert.equal((await get('node-0', 1)).status, 403); assert.equal((await get('node-1', 0)).status, 403);
+  assert.equal((await store.as('node-0', 'GET', `/secrets/validator-0/versions?${V}`)).status, 403);
+  const put = (who, body, h = { 'x-ms-lease-id': id }) => store.as(who, 'PUT', `${C}/identity-0.json`, { headers: { 'x-ms-blob-type': 'BlockBlob', ...h }, body });
+  const mine = { ...JSON.parse(doc(0)), enodeUrl: 'enode://00@127.0.0.1:30300', hostname: 'h', region: 'r' };
+  assert.equal((await put('node-0', JSON.stringify(mine))).status, 201);
+  assert.equal((await put('node-0', JSON.stringify({ ...mine, secretUri: `${store.base}/secrets/validator-1` }))).status, 403);
+  assert.equal((await put('node-0', JSON.stringify({ ...mine, address: '0x' + '9'.repeat(40) }))).status, 403);
+  assert.equal((await put('node-0', JSON.stringify(mine), {})).status, 412); assert.equal((await put('node-1', JSON.stringify(mine))).status, 403);
+  assert.equal((await lease('identity-0.json', 'renew', { 'x-ms-lease-id': id }, 'node-1')).status, 403); assert.equal((await lease('identity-0.json', 'break', {}, 'node-1')).status, 403);
+  assert.equal((await lease('identity-0.json', 'renew', { 'x-ms-lease-id': id }, 'node-0')).status, 200);
+  assert.equal((await lease('spec.json', 'acquire', { 'x-ms-lease-duration': '60' }, 'node-1')).status, 403);
+  assert.equal((await store.as('node-0', 'GET', `${C}?restype=container&comp=list`)).status, 200); assert.equal((await store.as('node-0', 'GET', `${C}/spec.json`)).status, 200);
+  assert.equal((await store.as('node-0', 'PUT', '/other?restype=container', { body: '' })).status, 403); assert.equal((await store.as('node-0', 'GET', '/?comp=list')).status, 403);
+  assert.equal((await store.as('node-0', 'PUT', `/secrets/validator-0?${V}`, { body: '{"value":"x"}' })).status, 403); assert.equal((await store.as('node-0', 'DELETE', `${C}/identity-0.json`, { headers: { 'x-ms-lease-id': id } })).status, 403);
+  assert.equal((await lease('identity-0.json', 'release', { 'x-ms-lease-id': id }, 'node-0')).status, 200);
+  assert.equal((await get('node-0', 0)).status, 403);
+});
+test('kill -9: what was acknowledged stays, leases keep their remaining time', async () => {
+  const a = await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '15' }, 'node-0'), began = Date.now(), id = a.headers['x-ms-lease-id'];
+  const acknowledged = []; let stop = false;
+  const writers = Array.from({ length: 8 }, async (_, w) => { for (let n = 0; !stop; n++) { try { const r = await store.as('orchestrator', 'PUT', `/secrets/crash-${w}-${n}?${V}`, { body: `{"value":"${w}.${n}"}` }); if (r.status === 200) acknowledged.push([w, n]); } catch { break; } } });
+  await sleep(400); await store.kill('SIGKILL'); stop = true; await Promise.all(writers);
+  await store.start(); connect();
+  assert.ok(acknowledged.length > 20, `${acknowledged.length} writes before the kill`);
+  for (const [w, n] of acknowledged) { const r = await store.as('orchestrator', 'GET', `/secrets/crash-${w}-${n}?${V}`); assert.equal(r.status, 200); assert.equal(JSON.parse(r.body).value, `${w}.${n}`); }
+  assert.equal((await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '15' }, 'node-1')).status, 409);
+  const br = await lease('identity-0.json', 'break'); const left = Number(br.headers['x-ms-lease-time']), gone = (Date.now() - began) / 1000;
+  assert.ok(Math.abs(left - (15 - gone)) <= 1.5, `${left} s left after ${gone} s of 15`);
+  assert.equal((await lease('identity-0.json', 'break', { 'x-ms-lease-break-period': '0' })).headers['x-ms-lease-time'], '0');
+  assert.equal((await lease('identity-0.json', 'release', { 'x-ms-lease-id': id }, 'node-0')).status, 200);
+  console.log(`# ${acknowledged.length} acknowledged writes, none lost`);
+});
+test('SIGHUP: a client that is taken out can do nothing more; a broken file changes nothing', async () => {
+  const t = await store.token('node-1', 'storage'); const list = () => store.request('GET', `${C}?restype=container&comp=list`, { headers: { authorization: `Bearer ${t}` } });
+  assert.equal((await list()).status, 200);
+  store.clients = store.clients.filter((c) => c.id !== 'node-1'); store.writeClients(); store.proc.kill('SIGHUP');
+  for (let i = 0; i < 100 && (await list()).status === 200; i++) await sleep(20);
+  assert.equal((await list()).status, 401);
+  fs.writeFileSync(path.join(store.dir, 'clients.yaml'), 'clients: [{id: x}]\n'); store.proc.kill('SIGHUP'); await sleep(100);
+  assert.equal((await store.as('orchestrator', 'GET', `/secrets?${V}`)).status, 200); assert.match(store.log, /clients not changed/); store.writeClients();
+});
+test('SIGTERM ends it cleanly, and the audit log is whole', async () => {
+  const { code } = await store.kill('SIGTERM'); assert.equal(code, 0);
+  assert.match(execFileSync(binary, ['--verify-audit', path.join(store.dir, 'data/audit.log')]).toString(), /the chain is whole/);
+  const lines = fs.readFileSync(path.join(store.dir, 'data/audit.log'), 'utf8').trim().split('\n').map(JSON.parse);
+  assert.ok(lines.some((l) => l.op === 'secret.get' && l.client === 'node-0' && l.status === 403)); assert.ok(!JSON.stringify(lines).includes('key one'));
+  assert.ok(!fs.readFileSync(path.join(store.dir, 'data/data.mdb')).includes('key one')); assert.equal(fs.statSync(path.join(store.dir, 'data/kek')).mode & 0o777, 0o600);
+  const changed = path.join(store.dir, 'changed.log'); fs.writeFileSync(changed, fs.readFileSync(path.join(store.dir, 'data/audit.log'), 'utf8').replace('"status":403', '"status":200'));
+  assert.throws(() => execFileSync(binary, ['--verify-audit', changed], { stdio: 'pipe' }));
+});
+test('a wrong key encryption key does not open the database', async () => {
+  fs.writeFileSync(path.join(store.dir, 'data/kek'), 'ab'.repeat(32) + '\n', { mode: 0o600 });
+  await assert.rejects(store.start(), /does not open the database/);
+});
+
+let failed = 0; console.log(`1..${tests.length}`);
+try {
+  await store.start(); connect();
+  for (const [i, t] of tests.entries()) {
+    try { await t.fn(); console.log(`ok ${i + 1} - ${t.name}`); } catch (e) { failed++; console.log(`not ok ${i + 1} - ${t.name}\n# ${String(e.stack ?? e).split('\n').join('\n# ')}`); }
+  }
+  if (failed) console.log('# log of the store:\n# ' + store.log.trim().split('\n').slice(-15).join('\n# '));
+} finally { store.proc?.kill('SIGKILL'); store.remove(); }
+process.exit(failed ? 1 : 0);
