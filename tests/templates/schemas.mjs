@@ -80,10 +80,18 @@ const explain = (errors) => [...new Set((errors ?? []).sort((a, b) => b.instance
 const withoutNull = (v) => Array.isArray(v) ? v.map(withoutNull) : v !== null && typeof v === 'object'
   ? Object.fromEntries(Object.entries(v).filter(([, x]) => x !== null).map(([k, x]) => [k, withoutNull(x)])) : v;
 
+// the schema of that version, else that of the newest older one in the archive
+function lookup({ type, apiVersion }) {
+  const prefix = `${type}@`.toLowerCase();
+  const older = [...catalogue.keys()].filter((k) => k.startsWith(prefix) && k.slice(prefix.length) <= apiVersion).sort();
+  const key = older.at(-1);
+  return key && { ...catalogue.get(key), version: key.slice(prefix.length) };
+}
 // a check that passes everything would be none
 function refuses(plain) {
   const { id, ...body } = plain;
-  const def = catalogue.get(`${body.type}@${body.apiVersion}`.toLowerCase());
+  const def = lookup(plain);
+  body.apiVersion = def.version;
   body.properties = { ...body.properties, securityRules: 5, virtualMachineProfile: 5, tenantId: 5, subnets: 5, addressSpace: 5 };
   return !ajv.validate({ $ref: `${host}${def.file}${def.path}` }, body);
 }
@@ -96,14 +104,14 @@ for (const resource of JSON.parse(readFileSync(dump))) {
   const text = JSON.stringify(plain);
   if (seen.has(text)) continue;
   seen.add(text);
-  const def = catalogue.get(key.toLowerCase());
+  const def = lookup(plain);
   if (!def) {
     unknown.add(key);
     continue;
   }
   need(def.file);
   const validate = ajv.getSchema(`${host}${def.file}${def.path}`) ?? ajv.compile({ $ref: `${host}${def.file}${def.path}` });
-  const { id, ...body } = plain;
+  const { id, ...body } = { ...plain, apiVersion: def.version };
   let good = validate(body);
   // the pattern of a child's name is that of its last part, though the schema sets it on the whole
   if (!good && body.name.includes('/') && validate.errors.some((e) => e.instancePath === '/name')) good = validate({ ...body, name: body.name.split('/').at(-1) });
@@ -112,7 +120,7 @@ for (const resource of JSON.parse(readFileSync(dump))) {
     const flows = body.properties.dataFlows.map((f) => ({ ...f, streams: f.streams.map((x) => (/^Custom-[A-Za-z0-9_]+_CL$/.test(x) ? 'Microsoft-Syslog' : x)) }));
     good = validate({ ...body, properties: { ...body.properties, dataFlows: flows } });
   }
-  report(good, `${key} ${plain.name} fits its schema`, explain(validate.errors));
+  report(good, `${key} ${plain.name} fits its schema${def.version === plain.apiVersion ? '' : ` of ${def.version}`}`, explain(validate.errors));
   if (/(vaults|virtualNetworks|networkSecurityGroups|virtualMachineScaleSets)$/.test(plain.type) && !tried.has(key)) {
     tried.add(key);
     report(refuses(plain), `${key} with a wrong property is refused`, []);
