@@ -535,6 +535,59 @@ static void filters_give_what_came_since_the_last_poll(void **state)
     assert_int_equal(ask_error(f, "eth_getFilterChanges", "[\"zz\"]"), -32000);
 }
 
+static void logs_of_a_block_that_left_the_chain_come_again_as_removed(void **state)
+{
+    struct fixture *f = *state;
+    char logs[100], blocks[100], hash[67];
+    int fd = ws_dial(rpc_http_port(f->rpc));
+    ws_put(fd, "{\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"logs\",{}]}");
+    json_decref(ws_get(fd));
+    poll(logs, f, "eth_newFilter", "[{}]");
+    poll(blocks, f, "eth_newBlockFilter", "[]");
+    send_tx(f, hash, TX_LEGACY, LOGGER, 0, TOPIC WORD5);
+    fixture_seal(f);
+    assert_int_equal(changes_soon(f, logs), 1);
+    assert_int_equal(changes_soon(f, blocks), 1);
+    json_decref(ws_get(fd));
+    struct chain_head head;
+    chain_get_head(&head, f->chain);
+    rpc_on_chain_event(f->rpc, &(struct chain_event){.removed = &head.hash, .n_removed = 1});
+    json_t *n = ws_get(fd);
+    assert_true(json_is_true(json_object_get(json_object_get(json_object_get(n, "params"), "result"), "removed")));
+    json_decref(n);
+    json_t *again = ask(f, "eth_getFilterChanges", logs);
+    assert_int_equal(json_array_size(again), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(again, 0), "removed")));
+    json_decref(again);
+    assert_int_equal(changes(f, blocks), 0);
+    close(fd);
+}
+
+static void receipts_one_by_one_equal_those_of_the_block(void **state)
+{
+    struct fixture *f = *state;
+    char hash[7][6][67], params[100];
+    for (int b = 0; b < 7; b++) {
+        for (int i = 0; i < 6; i++) send_tx(f, hash[b][i], TX_LEGACY, i % 2 ? LOGGER : RICH, 0, i % 2 ? TOPIC WORD5 : "0x");
+        fixture_seal(f);
+    }
+    /* more blocks than a server thread keeps decoded, in turns */
+    for (int i = 0; i < 6; i++) {
+        for (int b = 0; b < 7; b++) {
+            snprintf(params, sizeof params, "[\"0x%x\"]", b + 1);
+            json_t *all = ask(f, "eth_getBlockReceipts", params);
+            snprintf(params, sizeof params, "[\"%s\"]", hash[b][i]);
+            json_t *one = ask(f, "eth_getTransactionReceipt", params), *tx = ask(f, "eth_getTransactionByHash", params);
+            assert_true(json_equal(one, json_array_get(all, (size_t)i)));
+            assert_string_equal(str_at(tx, "blockHash"), str_at(one, "blockHash"));
+            if (i == 5) assert_string_equal(str_at(json_array_get(json_object_get(one, "logs"), 0), "logIndex"), "0x2");
+            json_decref(all);
+            json_decref(one);
+            json_decref(tx);
+        }
+    }
+}
+
 static void too_many_filters_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -636,6 +689,8 @@ int main(void)
         TEST(proofs_show_accounts_and_slots_of_the_latest_state),
         TEST(logs_are_found_by_block_address_and_topic),
         TEST(filters_give_what_came_since_the_last_poll),
+        TEST(logs_of_a_block_that_left_the_chain_come_again_as_removed),
+        TEST(receipts_one_by_one_equal_those_of_the_block),
         TEST(too_many_filters_are_refused),
         TEST(subscriptions_tell_of_heads_logs_and_pending_transactions_on_both_ports),
     };
