@@ -115,6 +115,10 @@ int cases_main(struct cases *c, int argc, char **argv)
         (void)printf("%zu passed, %zu failed\n", c->passed, c->failed);
     }
     json_decref(c->failures);
+    if (c->passed + c->failed == 0) { /* nothing asked for was there: not a success */
+        (void)fprintf(stderr, "poa-evm: no case%s%s in those files\n", c->fork != NULL ? " of fork " : "", c->fork != NULL ? c->fork : "");
+        return 1;
+    }
     return c->failed != 0;
 }
 

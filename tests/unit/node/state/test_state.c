@@ -463,6 +463,45 @@ static void proofs_show_accounts_and_slots(void **state)
     kv_close(kv);
 }
 
+static void a_full_disk_fails_the_commit_and_leaves_the_state_before(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test-state-XXXXXX";
+    struct kv *kv;
+    struct kv_txn *txn;
+    struct state *s;
+    hash32 before, after;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 1 << 20, KV_NOSYNC, NULL), OK);
+    for (uint64_t round = 0; round < 2; round++) {
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+        for (uint64_t i = 0; i < (round == 0 ? 20 : 5000); i++) {
+            address a = {{0}};
+            be64_put(a.b, i * 0x9e3779b97f4a7c15u);
+            assert_int_equal(state_add_balance(s, &a, &U256_ONE), OK);
+        }
+        if (round == 0) assert_int_equal(state_root(s, &before), OK);
+        enum status st = state_commit(s, txn, round, round != 0);
+        state_free(s);
+        if (round == 0) {
+            assert_int_equal(st, OK);
+            assert_int_equal(kv_commit(txn), OK);
+        } else {
+            assert_int_equal(st, E_NOSPACE);
+            kv_abort(txn);
+        }
+    }
+    assert_int_equal(kv_begin(&txn, kv, false), OK);
+    assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+    assert_int_equal(state_root(s, &after), OK);
+    assert_memory_equal(&before, &after, 32);
+    state_free(s);
+    kv_abort(txn);
+    kv_close(kv);
+    assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -470,6 +509,7 @@ int main(void)
         cmocka_unit_test(random_chains_agree_with_a_plain_model),
         cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
         cmocka_unit_test(proofs_show_accounts_and_slots),
+        cmocka_unit_test(a_full_disk_fails_the_commit_and_leaves_the_state_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
