@@ -40,7 +40,8 @@ struct arm_context {
     const char *resource_group;
     const char *location; /* of the resource group */
     const char *deployment_name;
-    const char *template_uri;  /* where deployment().properties.templateLink.uri points; NULL: ARM_TEMPLATE_URI */
+    const char *
+        template_uri; /* where deployment().properties.templateLink.uri points; NULL: ARM_TEMPLATE_URI */
     const json_t *environment; /* what environment() gives; NULL: arm_environment_public() */
     uint64_t utc_now_s;        /* utcNow() */
     void *arg;                 /* first to each callback below; each may be NULL */
@@ -48,10 +49,11 @@ struct arm_context {
     enum status (*load)(json_t **out, void *arg, const char *path, struct err *err);
     /** reference: `full` false: the runtime `properties` of the resource; true: the whole resource (identity, location ...).
      *  api_version NULL if not given. New reference. ret OK | E_AGAIN: not created yet | E_NOT_FOUND ... */
-    enum status (*reference)(json_t **out, void *arg, const char *id, const char *api_version, bool full, struct err *err);
+    enum status (*reference)(json_t **out, void *arg, const char *id, const char *api_version,
+                             bool full, struct err *err);
     /** list: listKeys and its like; function is the name as written. body may be NULL. ret as reference. */
-    enum status (*list)(json_t **out, void *arg, const char *function, const char *id, const char *api_version,
-                        const json_t *body, struct err *err);
+    enum status (*list)(json_t **out, void *arg, const char *function, const char *id,
+                        const char *api_version, const json_t *body, struct err *err);
     /** new_guid: 16 bytes for newGuid(); NULL: from the kernel's generator. */
     void (*new_guid)(uint8_t dst[16], void *arg);
 };
@@ -78,23 +80,26 @@ const char *arm_plan_id(const struct arm_plan *p, size_t i);
 const char *arm_plan_type(const struct arm_plan *p, size_t i);
 /** arm_plan_resource: resource i, evaluated now. New reference. Resources that it depends on have a smaller i.
  *  ret OK | E_AGAIN: a reference() could not be answered | what arm_plan_new gives */
-MUST_CHECK enum status arm_plan_resource(json_t **out, struct arm_plan *p, size_t i, struct err *err);
+MUST_CHECK enum status arm_plan_resource(json_t **out, struct arm_plan *p, size_t i,
+                                         struct err *err);
 /** arm_plan_resources: all of them as one array; for a target whose reference callback can answer beforehand. */
 MUST_CHECK enum status arm_plan_resources(json_t **out, struct arm_plan *p, struct err *err);
 /** arm_plan_outputs: {"NAME": {"type": ..., "value": ...}}, conditions applied. A value that a secure parameter or list*()
  *  went into is refused (E_DENIED). */
 MUST_CHECK enum status arm_plan_outputs(json_t **out, struct arm_plan *p, struct err *err);
 /** arm_plan_parameter: the value of a parameter of the main template, default applied. New reference. */
-MUST_CHECK enum status arm_plan_parameter(json_t **out, struct arm_plan *p, const char *name, struct err *err);
+MUST_CHECK enum status arm_plan_parameter(json_t **out, struct arm_plan *p, const char *name,
+                                          struct err *err);
 
 /** arm_inline: one self-contained template for a target that cannot fetch links (Azure without an artifacts location): each
  *  templateLink replaced by the template that ctx->load gives (inner scope), recursively; the two _artifacts parameters
  *  dropped. New reference. */
-MUST_CHECK enum status arm_inline(json_t **out, const json_t *tmpl, const json_t *params, const struct arm_context *ctx,
-                                  struct err *err);
+MUST_CHECK enum status arm_inline(json_t **out, const json_t *tmpl, const json_t *params,
+                                  const struct arm_context *ctx, struct err *err);
 
 /** arm_eval: one value (an expression, or JSON with expressions in it) without template; for tests and tools. */
-MUST_CHECK enum status arm_eval(json_t **out, const json_t *value, const struct arm_context *ctx, struct err *err);
+MUST_CHECK enum status arm_eval(json_t **out, const json_t *value, const struct arm_context *ctx,
+                                struct err *err);
 
 /** arm_environment_public: environment() of the public cloud. New reference. */
 json_t *arm_environment_public(void);

@@ -14,7 +14,8 @@
 enum {
     ARM_EXPR_MAX = 24576, /* characters of an expression: the service's limit */
     ARM_EXPR_DEPTH_MAX = 100,
-    ARM_EVAL_DEPTH_MAX = 400, /* trees, variables, parameters and JSON below one another; keeps the stack under 1 MiB */
+    ARM_EVAL_DEPTH_MAX =
+        400, /* trees, variables, parameters and JSON below one another; keeps the stack under 1 MiB */
     ARM_PARAMETERS_MAX = 256,
     ARM_VARIABLES_MAX = 256,
     ARM_OUTPUTS_MAX = 64,
@@ -22,6 +23,7 @@ enum {
     ARM_NESTING_MAX = 5,
     ARM_TEMPLATE_MAX = 4 * 1024 * 1024,
     ARM_STRING_MAX = 4 * 1024 * 1024, /* no string may outgrow a template */
+    ARM_ITEMS_MAX = 1000000,          /* of an array: concat() of itself doubles it each time */
     ARM_RANGE_MAX = 10000,
     ARM_ARENA_MAX = 64 * 1024 * 1024,
 };
@@ -45,8 +47,8 @@ struct expr {
 /** expr_is: "[...]" but not "[[...]". */
 bool expr_is(const char *s);
 /** expr_parse: text without the outer brackets; on failure *pos and *why (static text) say where and what. */
-MUST_CHECK enum status expr_parse(struct expr **out, struct arena *a, const char *text, size_t len, uint32_t *pos,
-                                  const char **why);
+MUST_CHECK enum status expr_parse(struct expr **out, struct arena *a, const char *text, size_t len,
+                                  uint32_t *pos, const char **why);
 
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
 struct frame { /* one running copy loop */
@@ -66,7 +68,7 @@ struct ev {
     struct scope *scope;
     const struct frame *frames;
     const struct lambda_var *lambdas;
-    json_t *fn_args; /* inside a user function: name -> value; else NULL */
+    json_t *fn_args;  /* inside a user function: name -> value; else NULL */
     const char *text; /* the expression under evaluation, NULL for none */
     uint32_t pos;
     unsigned depth;
@@ -84,12 +86,13 @@ MUST_CHECK enum status ev_json(json_t **out, struct ev *e, const json_t *v);
 /** ev_expr: one tree. */
 MUST_CHECK enum status ev_expr(json_t **out, struct ev *e, const struct expr *x);
 /** ev_lambda: call a lambda('a', 'b', body) node with values (borrowed). */
-MUST_CHECK enum status ev_lambda(json_t **out, struct ev *e, const struct expr *lambda, json_t *const *values, size_t n);
+MUST_CHECK enum status ev_lambda(json_t **out, struct ev *e, const struct expr *lambda,
+                                 json_t *const *values, size_t n);
 /** ev_check_static: every expression anywhere in v parses, calls known functions with a possible number of arguments. */
 MUST_CHECK enum status ev_check_static(struct ev *e, const json_t *v);
 /** ev_object_get: property by name without regard to case, NULL if it is not there. */
 json_t *ev_object_get(const json_t *obj, const char *key);
-/** ev_text: what string() gives; NULL for no memory. free() it. */
+/** ev_text: what string() gives; NULL for no memory, or if it is longer than a template may be. free() it. */
 char *ev_text(const json_t *v);
 const char *ev_type_name(const json_t *v);
 /** ev_copy_count: the count of a copy loop, checked; min_zero: 0 allowed */
@@ -117,7 +120,8 @@ struct fn {
 const struct fn *fn_find(const char *name);
 
 /* Argument access with an error that names function, argument and type. i counts from 0. */
-MUST_CHECK enum status arg_string(const char **out, struct ev *e, const struct fn_call *c, size_t i);
+MUST_CHECK enum status arg_string(const char **out, struct ev *e, const struct fn_call *c,
+                                  size_t i);
 MUST_CHECK enum status arg_int(int64_t *out, struct ev *e, const struct fn_call *c, size_t i);
 MUST_CHECK enum status arg_bool(bool *out, struct ev *e, const struct fn_call *c, size_t i);
 MUST_CHECK enum status arg_array(json_t **out, struct ev *e, const struct fn_call *c, size_t i);
@@ -133,11 +137,13 @@ bool date_format(struct buf *out, int64_t unix_s, const char *pattern);
 enum scope_level { LEVEL_RESOURCE_GROUP, LEVEL_SUBSCRIPTION };
 
 struct scope {
-    struct scope *up;          /* the deployment that this one is nested in */
-    struct scope *names;       /* whose parameters and variables expressions see: itself, or up's for outer evaluation */
-    const struct frame *frames; /* copy loops around the deployment resource, for the expressions of its parameters */
+    struct scope *up; /* the deployment that this one is nested in */
+    struct scope *
+        names; /* whose parameters and variables expressions see: itself, or up's for outer evaluation */
+    const struct frame *
+        frames; /* copy loops around the deployment resource, for the expressions of its parameters */
     const json_t *tmpl;
-    json_t *params;   /* own reference: {"name": {"value": expression of up}} */
+    json_t *params; /* own reference: {"name": {"value": expression of up}} */
     json_t *param_memo, *var_memo;
     json_t *busy;     /* names under evaluation, to find cycles */
     const char *path; /* prefix of messages */
@@ -152,8 +158,8 @@ enum node_kind { NODE_RESOURCE, NODE_START, NODE_END };
 
 struct node {
     enum node_kind kind;
-    struct scope *scope;  /* that it is written in */
-    struct scope *inner;  /* START, END: the deployment */
+    struct scope *scope; /* that it is written in */
+    struct scope *inner; /* START, END: the deployment */
     const json_t *raw;
     const char *name, *type, *id, *symbol, *loop; /* loop: name of the copy loop, NULL for none */
     const char *path;
@@ -176,32 +182,37 @@ struct arm_plan {
     size_t *order; /* flat list: node indices */
     size_t n_order;
     enum phase phase;
-    size_t current;       /* ORDER: the node whose implicit dependencies are collected, else SIZE_MAX */
+    size_t current; /* ORDER: the node whose implicit dependencies are collected, else SIZE_MAX */
     size_t n_refs, n_secure; /* how often reference()/list*() and secure values were touched */
     char path[1024];
     size_t path_len;
 };
 
-MUST_CHECK enum status plan_open(struct arm_plan **out, const struct arm_context *ctx, struct err *err);
-MUST_CHECK enum status scope_new(struct scope **out, struct ev *e, const json_t *tmpl, json_t *params_take, struct scope *up,
-                                 bool outer, const struct frame *frames, const char *name);
+MUST_CHECK enum status plan_open(struct arm_plan **out, const struct arm_context *ctx,
+                                 struct err *err);
+MUST_CHECK enum status scope_new(struct scope **out, struct ev *e, const json_t *tmpl,
+                                 json_t *params_take, struct scope *up, bool outer,
+                                 const struct frame *frames, const char *name);
 void scope_free(struct scope *s);
 /** scope_check: types and constraints of all parameters, all wrong ones in one message; limits of the template. */
 MUST_CHECK enum status scope_check(struct ev *e, struct scope *s);
 MUST_CHECK enum status scope_parameter(json_t **out, struct ev *e, const char *name);
 MUST_CHECK enum status scope_variable(json_t **out, struct ev *e, const char *name);
-MUST_CHECK enum status scope_user_function(json_t **out, struct ev *e, const char *ns, const char *name, json_t **args,
-                                           size_t n);
+MUST_CHECK enum status scope_user_function(json_t **out, struct ev *e, const char *ns,
+                                           const char *name, json_t **args, size_t n);
 MUST_CHECK enum status scope_outputs(json_t **out, struct ev *e, struct scope *s);
 /** scope_link_path: the address of a link, made relative to the main template's folder: NULL and an error if it is not below. */
-MUST_CHECK enum status scope_load_link(json_t **out, struct ev *e, const struct scope *s, const json_t *link,
-                                       const char **uri);
+MUST_CHECK enum status scope_load_link(json_t **out, struct ev *e, const struct scope *s,
+                                       const json_t *link, const char **uri);
 /** plan_find: node by resource id, or by name/symbol within a deployment; SIZE_MAX if not there; *many for an ambiguous name */
-size_t plan_find(const struct arm_plan *p, const struct scope *s, const char *name_or_id, bool *many);
+size_t plan_find(const struct arm_plan *p, const struct scope *s, const char *name_or_id,
+                 bool *many);
 void plan_add_dep(struct arm_plan *p, size_t node, size_t dep);
 /** scope_resource_id: id of a resource of that type and name, as deployed by s. In the plan's memory; NULL: type and name
  *  do not match in their number of parts, or no memory */
-const char *scope_resource_id(struct arm_plan *p, const struct scope *s, const char *type, const char *name);
-MUST_CHECK enum status ev_for_scope(struct ev *e, struct arm_plan *p, struct scope *s, struct err *err);
+const char *scope_resource_id(struct arm_plan *p, const struct scope *s, const char *type,
+                              const char *name);
+MUST_CHECK enum status ev_for_scope(struct ev *e, struct arm_plan *p, struct scope *s,
+                                    struct err *err);
 
 #endif

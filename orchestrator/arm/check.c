@@ -23,14 +23,16 @@ void found(struct check *c, const char *path, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    json_t *f = json_pack("{s:s, s:s, s:s, s:s}", "rule", c->rule, "file", c->file, "path", path, "reason", text);
+    json_t *f = json_pack("{s:s, s:s, s:s, s:s}", "rule", c->rule, "file", c->file, "path", path,
+                          "reason", text);
     if (json_array_append_new(c->findings, f) != 0) c->no_memory = true;
 }
 
 bool matches(const char *text, const char *regex)
 {
     regex_t r;
-    if (regcomp(&r, regex, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0) BUG("a rule's expression does not compile");
+    if (regcomp(&r, regex, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+        BUG("a rule's expression does not compile");
     const bool hit = regexec(&r, text, 0, NULL, 0) == 0;
     regfree(&r);
     return hit;
@@ -52,8 +54,8 @@ bool ends_with(const char *text, const char *end)
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
-static void walk_at(struct check *c, char path[static 1024], const char *key, const json_t *v, walk_fn *fn, void *arg,
-                    unsigned depth)
+static void walk_at(struct check *c, char path[static 1024], const char *key, const json_t *v,
+                    walk_fn *fn, void *arg, unsigned depth)
 {
     if (depth > 100 || !fn(c, path, key, v, arg)) return;
     const size_t len = strlen(path);
@@ -80,11 +82,11 @@ void walk(struct check *c, const char *path, const json_t *v, walk_fn *fn, void 
     if (v != NULL) walk_at(c, buf, NULL, v, fn, arg, 0);
 }
 
-static void one_resource(struct check *c, const char *path, const json_t *r, const json_t *tmpl, resource_fn *fn, void *arg,
-                         unsigned depth);
+static void one_resource(struct check *c, const char *path, const json_t *r, const json_t *tmpl,
+                         resource_fn *fn, void *arg, unsigned depth);
 
-static void resources_of(struct check *c, const char *path, const json_t *list, const json_t *tmpl, resource_fn *fn, void *arg,
-                         unsigned depth)
+static void resources_of(struct check *c, const char *path, const json_t *list, const json_t *tmpl,
+                         resource_fn *fn, void *arg, unsigned depth)
 {
     char at[1024];
     size_t i;
@@ -103,18 +105,20 @@ static void resources_of(struct check *c, const char *path, const json_t *list, 
     }
 }
 
-static void one_resource(struct check *c, const char *path, const json_t *r, const json_t *tmpl, resource_fn *fn, void *arg,
-                         unsigned depth)
+static void one_resource(struct check *c, const char *path, const json_t *r, const json_t *tmpl,
+                         resource_fn *fn, void *arg, unsigned depth)
 {
     char at[1024];
     fn(c, path, r, tmpl, arg);
     resources_of(c, path, ev_object_get(r, "resources"), tmpl, fn, arg, depth + 1);
     const json_t *inner = ev_object_get(ev_object_get(r, "properties"), "template");
     snprintf(at, sizeof at, "%.990s.properties.template", path);
-    if (inner != NULL) resources_of(c, at, ev_object_get(inner, "resources"), inner, fn, arg, depth + 1);
+    if (inner != NULL)
+        resources_of(c, at, ev_object_get(inner, "resources"), inner, fn, arg, depth + 1);
 }
 
-void walk_resources(struct check *c, const char *path, const json_t *tmpl, resource_fn *fn, void *arg)
+void walk_resources(struct check *c, const char *path, const json_t *tmpl, resource_fn *fn,
+                    void *arg)
 {
     resources_of(c, path, ev_object_get(tmpl, "resources"), tmpl, fn, arg, 0);
 }
@@ -128,15 +132,19 @@ static enum status run_rules(struct check *c, const struct check_rule *rules)
     return c->no_memory ? E_NOMEM : OK;
 }
 
-enum status arm_check_template(json_t *findings, const char *file, const json_t *tmpl, bool is_main, uint64_t now_s)
+enum status arm_check_template(json_t *findings, const char *file, const json_t *tmpl, bool is_main,
+                               uint64_t now_s)
 {
-    struct check c = {.findings = findings, .file = file, .doc = tmpl, .is_main = is_main, .now_s = now_s};
+    struct check c = {
+        .findings = findings, .file = file, .doc = tmpl, .is_main = is_main, .now_s = now_s};
     return run_rules(&c, TEMPLATE_RULES);
 }
 
-enum status arm_check_ui(json_t *findings, const char *file, const json_t *ui, const json_t *main_template)
+enum status arm_check_ui(json_t *findings, const char *file, const json_t *ui,
+                         const json_t *main_template)
 {
-    struct check c = {.findings = findings, .file = file, .doc = ui, .main_template = main_template};
+    struct check c = {
+        .findings = findings, .file = file, .doc = ui, .main_template = main_template};
     return run_rules(&c, UI_RULES);
 }
 
@@ -147,7 +155,8 @@ enum status arm_check_parameters(json_t *findings, const char *file, const json_
 }
 
 /* *out NULL: not valid, and a finding says so */
-static enum status read_file(json_t **out, json_t *findings, const char *dir, const char *file, struct err *err)
+static enum status read_file(json_t **out, json_t *findings, const char *dir, const char *file,
+                             struct err *err)
 {
     char path[4096];
     struct buf b;
@@ -159,7 +168,8 @@ static enum status read_file(json_t **out, json_t *findings, const char *dir, co
         json_error_t je;
         *out = json_loadb((const char *)b.ptr, b.len, JSON_REJECT_DUPLICATES, &je);
         if (*out == NULL) {
-            struct check c = {.findings = findings, .file = file, .rule = "JSONFiles-Should-Be-Valid"};
+            struct check c = {
+                .findings = findings, .file = file, .rule = "JSONFiles-Should-Be-Valid"};
             found(&c, "", "line %d, column %d: %s", je.line, je.column, je.text);
         }
     }
@@ -201,8 +211,10 @@ enum status arm_check_dir(json_t **findings, const char *dir, uint64_t now_s, st
     json_t *all = json_array(), *main_template = NULL, *doc = NULL;
     size_t n = list_json(names, dir, "");
     n += list_json(names + n, dir, "nested/");
-    enum status s = all != NULL ? read_file(&main_template, all, dir, "mainTemplate.json", err) : E_NOMEM;
-    if (s == OK && main_template != NULL) s = arm_check_template(all, "mainTemplate.json", main_template, true, now_s);
+    enum status s =
+        all != NULL ? read_file(&main_template, all, dir, "mainTemplate.json", err) : E_NOMEM;
+    if (s == OK && main_template != NULL)
+        s = arm_check_template(all, "mainTemplate.json", main_template, true, now_s);
     for (size_t i = 0; i < n; i++) {
         const char *name = names[i];
         if (s != OK || strcmp(name, "mainTemplate.json") == 0) continue;

@@ -14,10 +14,13 @@
  *  in   now_s     the day that ages of API versions are counted from
  *  ret  OK, also with findings | E_NOT_FOUND: no mainTemplate.json | E_IO
  */
-MUST_CHECK enum status arm_check_dir(json_t **findings, const char *dir, uint64_t now_s, struct err *err);
+MUST_CHECK enum status arm_check_dir(json_t **findings, const char *dir, uint64_t now_s,
+                                     struct err *err);
 /** arm_check_template, _ui, _parameters: the rules of one document; findings are appended. is_main: not a linked template. */
-MUST_CHECK enum status arm_check_template(json_t *findings, const char *file, const json_t *tmpl, bool is_main, uint64_t now_s);
-MUST_CHECK enum status arm_check_ui(json_t *findings, const char *file, const json_t *ui, const json_t *main_template);
+MUST_CHECK enum status arm_check_template(json_t *findings, const char *file, const json_t *tmpl,
+                                          bool is_main, uint64_t now_s);
+MUST_CHECK enum status arm_check_ui(json_t *findings, const char *file, const json_t *ui,
+                                    const json_t *main_template);
 MUST_CHECK enum status arm_check_parameters(json_t *findings, const char *file, const json_t *doc);
 
 struct arm_rule {

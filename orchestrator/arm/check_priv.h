@@ -26,11 +26,14 @@ extern const struct check_rule TEMPLATE_RULES[], UI_RULES[], PARAMETERS_RULES[];
 PRINTF_LIKE(3, 4) void found(struct check *c, const char *path, const char *fmt, ...);
 
 /** walk: every value below v, parents first. key NULL in an array and at the root. false from fn: not below this value */
-typedef bool walk_fn(struct check *c, const char *path, const char *key, const json_t *v, void *arg);
+typedef bool walk_fn(struct check *c, const char *path, const char *key, const json_t *v,
+                     void *arg);
 void walk(struct check *c, const char *path, const json_t *v, walk_fn *fn, void *arg);
 /** walk_resources: each resource, children and those of inline nested templates too; tmpl is the template that holds it. */
-typedef void resource_fn(struct check *c, const char *path, const json_t *resource, const json_t *tmpl, void *arg);
-void walk_resources(struct check *c, const char *path, const json_t *tmpl, resource_fn *fn, void *arg);
+typedef void resource_fn(struct check *c, const char *path, const json_t *resource,
+                         const json_t *tmpl, void *arg);
+void walk_resources(struct check *c, const char *path, const json_t *tmpl, resource_fn *fn,
+                    void *arg);
 
 /** matches: POSIX extended expression, no case. */
 bool matches(const char *text, const char *regex);

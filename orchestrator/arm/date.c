@@ -2,9 +2,11 @@
 #include "lib/base/buf.h"
 #include "orchestrator/arm/arm_priv.h"
 
-static const char *const DAYS[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-static const char *const MONTHS[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
+static const char *const DAYS[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                   "Thursday", "Friday", "Saturday"};
+static const char *const MONTHS[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
 
 static bool put_field(struct buf *out, const struct tm *t, char what, size_t n)
 {
@@ -30,7 +32,9 @@ static bool put_field(struct buf *out, const struct tm *t, char what, size_t n)
             buf_printf(out, "%0*d", (int)n, t->tm_mday);
         return n <= 4;
     case 'H': buf_printf(out, "%0*d", (int)n, t->tm_hour); return n <= 2;
-    case 'h': buf_printf(out, "%0*d", (int)n, t->tm_hour % 12 == 0 ? 12 : t->tm_hour % 12); return n <= 2;
+    case 'h':
+        buf_printf(out, "%0*d", (int)n, t->tm_hour % 12 == 0 ? 12 : t->tm_hour % 12);
+        return n <= 2;
     case 'm': buf_printf(out, "%0*d", (int)n, t->tm_min); return n <= 2;
     case 's': buf_printf(out, "%0*d", (int)n, t->tm_sec); return n <= 2;
     case 'f': buf_printf(out, "%0*d", (int)n, 0); return n <= 7;
@@ -48,8 +52,10 @@ bool date_format(struct buf *out, int64_t unix_s, const char *pattern)
     if (gmtime_r(&when, &t) == NULL) return false;
     if (strcmp(pattern, "u") == 0) pattern = "yyyy-MM-dd HH:mm:ssZ";
     if (strcmp(pattern, "s") == 0) pattern = "yyyy-MM-ddTHH:mm:ss";
-    if (strcmp(pattern, "o") == 0 || strcmp(pattern, "O") == 0) pattern = "yyyy-MM-ddTHH:mm:ss.fffffffZ";
-    if (strcmp(pattern, "r") == 0 || strcmp(pattern, "R") == 0) pattern = "ddd, dd MMM yyyy HH:mm:ss 'GMT'";
+    if (strcmp(pattern, "o") == 0 || strcmp(pattern, "O") == 0)
+        pattern = "yyyy-MM-ddTHH:mm:ss.fffffffZ";
+    if (strcmp(pattern, "r") == 0 || strcmp(pattern, "R") == 0)
+        pattern = "ddd, dd MMM yyyy HH:mm:ss 'GMT'";
     if (strcmp(pattern, "d") == 0) pattern = "M/d/yyyy";
     for (const char *at = pattern; *at != 0;) {
         if (*at == '\'') {
@@ -75,13 +81,15 @@ bool date_format(struct buf *out, int64_t unix_s, const char *pattern)
     return true;
 }
 
-static enum status put_date(json_t **out, struct ev *e, const struct fn_call *c, int64_t unix_s, const char *pattern)
+static enum status put_date(json_t **out, struct ev *e, const struct fn_call *c, int64_t unix_s,
+                            const char *pattern)
 {
     struct buf b;
     buf_init(&b, 1000);
     enum status s = OK;
     if (!date_format(&b, unix_s, pattern) || buf_status(&b) != OK)
-        s = ev_fail(e, E_INVALID, "%s(): cannot write the date by the format '%.60s'", c->name, pattern);
+        s = ev_fail(e, E_INVALID, "%s(): cannot write the date by the format '%.60s'", c->name,
+                    pattern);
     else
         s = put_text(out, e, buf_view(&b));
     buf_fini(&b);
@@ -140,7 +148,9 @@ static bool parse_date(int64_t *out, const char **pattern, const char *s)
             offset_min = sign * (h * 60 + m);
         }
         if (*at != 0) return false;
-        *pattern = !colons ? "yyyyMMddTHHmmssZ" : blank ? "yyyy-MM-dd HH:mm:ssZ" : "yyyy-MM-ddTHH:mm:ssZ";
+        *pattern = !colons ? "yyyyMMddTHHmmssZ"
+                   : blank ? "yyyy-MM-dd HH:mm:ssZ"
+                           : "yyyy-MM-ddTHH:mm:ssZ";
     }
     *out = (int64_t)timegm(&t) - offset_min * 60;
     return true;
@@ -210,12 +220,14 @@ enum status fn_utc_now(json_t **out, struct ev *e, const struct fn_call *c)
     return put_date(out, e, c, (int64_t)e->p->ctx.utc_now_s, pattern);
 }
 
-static enum status get_date(int64_t *out, const char **pattern, struct ev *e, const struct fn_call *c)
+static enum status get_date(int64_t *out, const char **pattern, struct ev *e,
+                            const struct fn_call *c)
 {
     const char *t = NULL;
     const enum status s = arg_string(&t, e, c, 0);
     if (s != OK) return s;
-    if (!parse_date(out, pattern, t)) return ev_fail(e, E_INVALID, "%s(): '%.60s' is not an ISO 8601 date", c->name, t);
+    if (!parse_date(out, pattern, t))
+        return ev_fail(e, E_INVALID, "%s(): '%.60s' is not an ISO 8601 date", c->name, t);
     return OK;
 }
 
@@ -228,7 +240,9 @@ enum status fn_date_add(json_t **out, struct ev *e, const struct fn_call *c)
     if (s == OK && c->n == 3) s = arg_string(&pattern, e, c, 2);
     if (s != OK) return s;
     if (!add_duration(&when, duration))
-        return ev_fail(e, E_INVALID, "dateTimeAdd(): '%.60s' is not an ISO 8601 duration like P1D or -PT1H", duration);
+        return ev_fail(e, E_INVALID,
+                       "dateTimeAdd(): '%.60s' is not an ISO 8601 duration like P1D or -PT1H",
+                       duration);
     return put_date(out, e, c, when, pattern);
 }
 

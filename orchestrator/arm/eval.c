@@ -13,8 +13,8 @@ enum status ev_fail(struct ev *e, enum status s, const char *fmt, ...)
     const char *path = e->p->path_len > 0 ? e->p->path : "template";
     if (e->text == NULL) return err_set(e->err, s, "%s: %s", path, text);
     const bool cut = strlen(e->text) > 160;
-    return err_set(e->err, s, "%s: %s; in expression '%.160s%s' at position %u", path, text, e->text, cut ? "..." : "",
-                   (unsigned)e->pos + 1);
+    return err_set(e->err, s, "%s: %s; in expression '%.160s%s' at position %u", path, text,
+                   e->text, cut ? "..." : "", (unsigned)e->pos + 1);
 }
 
 size_t ev_push(struct ev *e, const char *fmt, ...)
@@ -25,7 +25,8 @@ size_t ev_push(struct ev *e, const char *fmt, ...)
     va_start(ap, fmt);
     const int n = vsnprintf(p->path + was, sizeof p->path - was, fmt, ap);
     va_end(ap);
-    if (n > 0) p->path_len = was + (size_t)n < sizeof p->path ? was + (size_t)n : sizeof p->path - 1;
+    if (n > 0)
+        p->path_len = was + (size_t)n < sizeof p->path ? was + (size_t)n : sizeof p->path - 1;
     if (was == 0 && p->path_len > 0 && p->path[0] == '.') {
         memmove(p->path, p->path + 1, p->path_len);
         p->path_len--;
@@ -67,12 +68,27 @@ const char *ev_type_name(const json_t *v)
     return "unknown";
 }
 
+static int put_bounded(const char *text, size_t len, void *arg)
+{
+    struct buf *b = arg;
+    buf_put(b, text, len);
+    return buf_status(b) == OK
+               ? 0
+               : -1; /* stops the printing: values may share parts, and so be far longer as text */
+}
+
 char *ev_text(const json_t *v)
 {
     if (json_is_string(v)) return strdup(json_string_value(v));
     if (json_is_boolean(v)) return strdup(json_is_true(v) ? "True" : "False");
     if (json_is_null(v)) return strdup("");
-    return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct buf b;
+    buf_init(&b, ARM_STRING_MAX);
+    char *text = json_dump_callback(v, put_bounded, &b, JSON_COMPACT | JSON_ENCODE_ANY) == 0
+                     ? strdup(buf_cstr(&b))
+                     : NULL;
+    buf_fini(&b);
+    return text;
 }
 
 const struct fn *fn_find(const char *name)
@@ -93,7 +109,8 @@ const struct fn *fn_find(const char *name)
             lo = mid + 1;
     }
     /* listKeys, listAccountSas, ...: any operation of a provider */
-    if (strncasecmp(name, "list", 4) == 0 && name[4] != 0 && strcmp(name, "list*") != 0) return fn_find("list*");
+    if (strncasecmp(name, "list", 4) == 0 && name[4] != 0 && strcmp(name, "list*") != 0)
+        return fn_find("list*");
     return NULL;
 }
 
@@ -142,7 +159,8 @@ enum status put_json(json_t **out, json_t *fresh)
 
 enum status put_text(json_t **out, struct ev *e, bytes text)
 {
-    if (text.len > ARM_STRING_MAX) return ev_fail(e, E_LIMIT, "the text is longer than a template may be");
+    if (text.len > ARM_STRING_MAX)
+        return ev_fail(e, E_LIMIT, "the text is longer than a template may be");
     json_t *v = text.len == 0 ? json_string("") : json_stringn((const char *)text.ptr, text.len);
     if (v == NULL || memchr(json_string_value(v), 0, text.len) != NULL) {
         json_decref(v);
@@ -187,7 +205,9 @@ static enum status eval_special(json_t **out, struct ev *e, const struct expr *x
 {
     const bool is_if = strcasecmp(x->text, "if") == 0, is_and = strcasecmp(x->text, "and") == 0;
     if (!is_if && !is_and && strcasecmp(x->text, "or") != 0)
-        return ev_fail(e, E_INVALID, "lambda() stands only as the last argument of filter, map, reduce, sort, toObject");
+        return ev_fail(
+            e, E_INVALID,
+            "lambda() stands only as the last argument of filter, map, reduce, sort, toObject");
     bool last = is_and, again = false;
     for (size_t i = 0; i < (is_if ? 1 : x->n); i++) {
         json_t *v = NULL;
@@ -202,8 +222,11 @@ static enum status eval_special(json_t **out, struct ev *e, const struct expr *x
         last = json_is_true(v);
         json_decref(v);
         e->pos = x->pos;
-        if (!is_bool) return ev_fail(e, E_INVALID, "%s(): argument %zu must be a boolean, it is %s", x->text, i + 1, type);
-        if (!is_if && last != is_and) return put_json(out, json_boolean(last)); /* decided, whatever follows */
+        if (!is_bool)
+            return ev_fail(e, E_INVALID, "%s(): argument %zu must be a boolean, it is %s", x->text,
+                           i + 1, type);
+        if (!is_if && last != is_and)
+            return put_json(out, json_boolean(last)); /* decided, whatever follows */
     }
     if (!is_if) return again ? E_AGAIN : put_json(out, json_boolean(last));
     if (!again) return ev_expr(out, e, x->args[last ? 1 : 2]);
@@ -239,9 +262,10 @@ static enum status check_call(struct ev *e, const struct expr *x, const struct f
     if (f == NULL) return ev_fail(e, E_INVALID, "unknown function %s()", x->text);
     if (x->n < f->min || x->n > f->max) {
         if (f->min == f->max)
-            return ev_fail(e, E_INVALID, "%s() takes %zu argument%s, not %zu", f->name, f->min, f->min == 1 ? "" : "s",
-                           x->n);
-        return ev_fail(e, E_INVALID, "%s() takes %zu to %zu arguments, not %zu", f->name, f->min, f->max, x->n);
+            return ev_fail(e, E_INVALID, "%s() takes %zu argument%s, not %zu", f->name, f->min,
+                           f->min == 1 ? "" : "s", x->n);
+        return ev_fail(e, E_INVALID, "%s() takes %zu to %zu arguments, not %zu", f->name, f->min,
+                       f->max, x->n);
     }
     *out = f;
     return OK;
@@ -259,10 +283,12 @@ static enum status check_lambda(struct ev *e, const struct fn *f, const struct e
     for (size_t i = strcasecmp(f->name, "toObject") == 0 ? 1 : x->n - 1; i < x->n; i++) {
         l = x->args[i];
         e->pos = l->pos;
-        if (!is_lambda(l)) return ev_fail(e, E_INVALID, "%s(): argument %zu must be a lambda()", f->name, i + 1);
+        if (!is_lambda(l))
+            return ev_fail(e, E_INVALID, "%s(): argument %zu must be a lambda()", f->name, i + 1);
         for (size_t k = 0; k + 1 < l->n; k++) {
             if (l->args[k]->kind != EXPR_STRING)
-                return ev_fail(e, E_INVALID, "lambda(): the variable names must be 'literal' strings");
+                return ev_fail(e, E_INVALID,
+                               "lambda(): the variable names must be 'literal' strings");
         }
     }
     return OK;
@@ -291,7 +317,8 @@ static enum status eval_call(json_t **out, struct ev *e, const struct expr *x)
         if (s != OK) return s;
         n = strcasecmp(f->name, "toObject") == 0 ? 1 : n - 1;
         c.lambda = x->args[x->n - 1];
-        if (n + 1 < x->n) c.lambda = x; /* toObject with two lambdas finds them in the call itself */
+        if (n + 1 < x->n)
+            c.lambda = x; /* toObject with two lambdas finds them in the call itself */
     }
     s = eval_args(&args, e, x->args, n);
     if (s != OK) return s;
@@ -321,7 +348,8 @@ static enum status eval_property(json_t **out, struct ev *e, const struct expr *
         const char *name = x->kind == EXPR_PROPERTY ? x->text : json_string_value(sub);
         if (json_is_object(base)) {
             v = ev_object_get(base, name);
-            if (v == NULL && !x->safe) s = ev_fail(e, E_NOT_FOUND, "the object has no property '%s'", name);
+            if (v == NULL && !x->safe)
+                s = ev_fail(e, E_NOT_FOUND, "the object has no property '%s'", name);
         } else if (!(x->safe && json_is_null(base))) {
             s = ev_fail(e, E_INVALID, "property '%s' of %s", name, ev_type_name(base));
         }
@@ -330,12 +358,14 @@ static enum status eval_property(json_t **out, struct ev *e, const struct expr *
         if (json_is_array(base)) {
             if (i >= 0) v = json_array_get(base, (size_t)i);
             if (v == NULL && !x->safe)
-                s = ev_fail(e, E_NOT_FOUND, "index %lld of an array of %zu", (long long)i, json_array_size(base));
+                s = ev_fail(e, E_NOT_FOUND, "index %lld of an array of %zu", (long long)i,
+                            json_array_size(base));
         } else if (!(x->safe && json_is_null(base))) {
             s = ev_fail(e, E_INVALID, "index %lld of %s", (long long)i, ev_type_name(base));
         }
     } else {
-        s = ev_fail(e, E_INVALID, "an index must be an integer or a string, it is %s", ev_type_name(sub));
+        s = ev_fail(e, E_INVALID, "an index must be an integer or a string, it is %s",
+                    ev_type_name(sub));
     }
     if (s == OK) *out = v != NULL ? json_incref(v) : json_null();
 out:
@@ -360,10 +390,12 @@ enum status ev_expr(json_t **out, struct ev *e, const struct expr *x)
     return s;
 }
 
-enum status ev_lambda(json_t **out, struct ev *e, const struct expr *lambda, json_t *const *values, size_t n)
+enum status ev_lambda(json_t **out, struct ev *e, const struct expr *lambda, json_t *const *values,
+                      size_t n)
 {
     if (lambda->n == 0 || lambda->n - 1 > n)
-        return ev_fail(e, E_INVALID, "lambda() has %zu variables here, %zu at most are allowed", lambda->n - 1, n);
+        return ev_fail(e, E_INVALID, "lambda() has %zu variables here, %zu at most are allowed",
+                       lambda->n - 1, n);
     struct lambda_var v[4];
     const struct lambda_var *top = e->lambdas, *was = e->lambdas;
     for (size_t i = 0; i + 1 < lambda->n && i < COUNT_OF(v); i++) {
@@ -427,8 +459,12 @@ enum status ev_copy_count(size_t *out, struct ev *e, const json_t *count)
     const json_int_t n = json_is_integer(v) ? json_integer_value(v) : -1;
     const char *type = ev_type_name(v);
     json_decref(v);
-    if (n < 0) return ev_fail(e, E_INVALID, "the count of a copy loop must be an integer from 0, it is %s", type);
-    if (n > ARM_RESOURCES_MAX) return ev_fail(e, E_LIMIT, "the count of a copy loop is %lld, 800 are allowed", (long long)n);
+    if (n < 0)
+        return ev_fail(e, E_INVALID, "the count of a copy loop must be an integer from 0, it is %s",
+                       type);
+    if (n > ARM_RESOURCES_MAX)
+        return ev_fail(e, E_LIMIT, "the count of a copy loop is %lld, 800 are allowed",
+                       (long long)n);
     *out = (size_t)n;
     return OK;
 }
@@ -438,7 +474,8 @@ static enum status ev_property_loop(json_t *obj, struct ev *e, const json_t *loo
 {
     const char *name = json_string_value(json_object_get(loop, "name"));
     const json_t *input = json_object_get(loop, "input");
-    if (name == NULL || input == NULL) return ev_fail(e, E_INVALID, "a copy loop needs name, count and input");
+    if (name == NULL || input == NULL)
+        return ev_fail(e, E_INVALID, "a copy loop needs name, count and input");
     size_t n = 0;
     enum status s = ev_copy_count(&n, e, json_object_get(loop, "count"));
     if (s != OK) return s;
@@ -491,7 +528,8 @@ static enum status ev_key(char **out, struct ev *e, const char *key)
         *out = strdup(json_string_value(v));
         s = *out != NULL ? OK : E_NOMEM;
     } else {
-        s = ev_fail(e, E_INVALID, "the name of a property must be a string, it is %s", ev_type_name(v));
+        s = ev_fail(e, E_INVALID, "the name of a property must be a string, it is %s",
+                    ev_type_name(v));
     }
     json_decref(v);
     return s;
@@ -617,7 +655,8 @@ enum status ev_check_static(struct ev *e, const json_t *v)
     if (json_is_object(v)) {
         json_object_foreach((json_t *)v, key, x)
         {
-            if (s != OK || strcasecmp(key, "metadata") == 0 || strcasecmp(key, "comments") == 0) continue;
+            if (s != OK || strcasecmp(key, "metadata") == 0 || strcasecmp(key, "comments") == 0)
+                continue;
             const size_t len = ev_push(e, ".%s", key);
             s = ev_check_static(e, x);
             ev_pop(e, len);

@@ -83,7 +83,8 @@ static bool take_int(int64_t *out, struct parser *p)
 {
     const bool neg = p->s[p->at] == '-';
     if (neg) p->at++;
-    if (p->at >= p->len || p->s[p->at] < '0' || p->s[p->at] > '9') return fail(p, "a digit is expected");
+    if (p->at >= p->len || p->s[p->at] < '0' || p->s[p->at] > '9')
+        return fail(p, "a digit is expected");
     int64_t v = 0;
     while (p->at < p->len && p->s[p->at] >= '0' && p->s[p->at] <= '9') {
         const int d = p->s[p->at++] - '0';
@@ -201,8 +202,8 @@ static struct expr *take_expr(struct parser *p)
     return x;
 }
 
-enum status expr_parse(struct expr **out, struct arena *a, const char *text, size_t len, uint32_t *pos,
-                       const char **why)
+enum status expr_parse(struct expr **out, struct arena *a, const char *text, size_t len,
+                       uint32_t *pos, const char **why)
 {
     struct parser p = {.a = a, .s = text, .len = len};
     if (len > ARM_EXPR_MAX) {

@@ -61,7 +61,8 @@ enum status fn_range(json_t **out, struct ev *e, const struct fn_call *c)
     if (s == OK) s = arg_int(&n, e, c, 1);
     if (s != OK) return s;
     if (n < 0 || n > ARM_RANGE_MAX || from > INT32_MAX - n || from < INT32_MIN)
-        return ev_fail(e, E_INVALID, "range(): 0 to 10,000 integers below 2,147,483,647 are allowed");
+        return ev_fail(e, E_INVALID,
+                       "range(): 0 to 10,000 integers below 2,147,483,647 are allowed");
     json_t *list = json_array();
     if (list == NULL) s = E_NOMEM;
     for (int64_t i = 0; s == OK && i < n; i++) {
@@ -112,7 +113,8 @@ enum status fn_intersection(json_t **out, struct ev *e, const struct fn_call *c)
     const bool lists = json_is_array(c->args[0]);
     if (!lists && !json_is_object(c->args[0])) return arg_wrong(e, c, 0, "an array or an object");
     for (size_t i = 1; i < c->n; i++) {
-        if (json_typeof(c->args[i]) != json_typeof(c->args[0])) return arg_wrong(e, c, i, lists ? "an array" : "an object");
+        if (json_typeof(c->args[i]) != json_typeof(c->args[0]))
+            return arg_wrong(e, c, i, lists ? "an array" : "an object");
     }
     json_t *r = lists ? json_array() : json_object();
     enum status s = r != NULL ? OK : E_NOMEM;
@@ -168,6 +170,8 @@ enum status fn_flatten(json_t **out, struct ev *e, const struct fn_call *c)
         {
             if (!json_is_array(v))
                 s = ev_fail(e, E_INVALID, "flatten(): %s among the arrays", ev_type_name(v));
+            else if (json_array_size(r) + json_array_size(v) > ARM_ITEMS_MAX)
+                s = ev_fail(e, E_LIMIT, "flatten(): more than a million items");
             else if (json_array_extend(r, v) != 0)
                 s = E_NOMEM;
         }
@@ -177,8 +181,8 @@ enum status fn_flatten(json_t **out, struct ev *e, const struct fn_call *c)
 
 /* --- lambdas: values go to the variables in order; map and filter give (item, index) ------------------------------ */
 
-static enum status call_lambda(json_t **out, struct ev *e, const struct fn_call *c, const struct expr *l, json_t *item,
-                               size_t i)
+static enum status call_lambda(json_t **out, struct ev *e, const struct fn_call *c,
+                               const struct expr *l, json_t *item, size_t i)
 {
     json_t *index = json_integer((json_int_t)i);
     if (index == NULL) return E_NOMEM;
@@ -214,7 +218,8 @@ enum status fn_filter(json_t **out, struct ev *e, const struct fn_call *c)
         json_t *y = NULL;
         if (s == OK) s = call_lambda(&y, e, c, c->lambda, v, i);
         if (s == OK && !json_is_boolean(y))
-            s = ev_fail(e, E_INVALID, "filter(): the lambda must give a boolean, it gives %s", ev_type_name(y));
+            s = ev_fail(e, E_INVALID, "filter(): the lambda must give a boolean, it gives %s",
+                        ev_type_name(y));
         if (s == OK && json_is_true(y) && json_array_append(r, v) != 0) s = E_NOMEM;
         json_decref(y);
         if (s != OK) break;
@@ -257,7 +262,8 @@ enum status fn_map_values(json_t **out, struct ev *e, const struct fn_call *c)
 }
 
 /* a lambda's value as the name of a property */
-static enum status lambda_key(char **out, struct ev *e, const struct fn_call *c, const struct expr *l, json_t *item)
+static enum status lambda_key(char **out, struct ev *e, const struct fn_call *c,
+                              const struct expr *l, json_t *item)
 {
     json_t *key = NULL;
     enum status s = call_lambda(&key, e, c, l, item, 0);
@@ -266,7 +272,8 @@ static enum status lambda_key(char **out, struct ev *e, const struct fn_call *c,
         *out = ev_text(key);
         s = *out != NULL ? OK : E_NOMEM;
     } else {
-        s = ev_fail(e, E_INVALID, "%s(): the key must be a string, it is %s", c->name, ev_type_name(key));
+        s = ev_fail(e, E_INVALID, "%s(): the key must be a string, it is %s", c->name,
+                    ev_type_name(key));
     }
     json_decref(key);
     return s;
@@ -276,7 +283,8 @@ enum status fn_to_object(json_t **out, struct ev *e, const struct fn_call *c)
 {
     /* with two lambdas, c->lambda is the call itself: eval_call */
     const bool two = strcasecmp(c->lambda->text, "lambda") != 0;
-    const struct expr *key_of = two ? c->lambda->args[1] : c->lambda, *value_of = two ? c->lambda->args[2] : NULL;
+    const struct expr *key_of = two ? c->lambda->args[1] : c->lambda,
+                      *value_of = two ? c->lambda->args[2] : NULL;
     json_t *list = NULL, *r = json_object(), *v;
     enum status s = arg_array(&list, e, c, 0);
     size_t i;
@@ -286,7 +294,8 @@ enum status fn_to_object(json_t **out, struct ev *e, const struct fn_call *c)
         json_t *y = NULL;
         if (s == OK) s = lambda_key(&key, e, c, key_of, v);
         if (s == OK && value_of != NULL) s = call_lambda(&y, e, c, value_of, v, i);
-        if (s == OK && json_object_set_new(r, key, y != NULL ? y : json_incref(v)) != 0) s = E_NOMEM;
+        if (s == OK && json_object_set_new(r, key, y != NULL ? y : json_incref(v)) != 0)
+            s = E_NOMEM;
         free(key);
         if (s != OK) break;
     }
@@ -302,7 +311,9 @@ enum status fn_group_by(json_t **out, struct ev *e, const struct fn_call *c)
     {
         char *key = NULL;
         if (s == OK) s = lambda_key(&key, e, c, c->lambda, v);
-        if (s == OK && json_object_get(r, key) == NULL && json_object_set_new(r, key, json_array()) != 0) s = E_NOMEM;
+        if (s == OK && json_object_get(r, key) == NULL &&
+            json_object_set_new(r, key, json_array()) != 0)
+            s = E_NOMEM;
         if (s == OK && json_array_append(json_object_get(r, key), v) != 0) s = E_NOMEM;
         free(key);
         if (s != OK) break;
@@ -318,7 +329,9 @@ static enum status is_before(bool *out, struct ev *e, const struct fn_call *c, j
     enum status s = ev_lambda(&y, e, c->lambda, values, 2);
     if (s != OK) return s;
     *out = json_is_true(y);
-    if (!json_is_boolean(y)) s = ev_fail(e, E_INVALID, "sort(): the lambda must give a boolean, it gives %s", ev_type_name(y));
+    if (!json_is_boolean(y))
+        s = ev_fail(e, E_INVALID, "sort(): the lambda must give a boolean, it gives %s",
+                    ev_type_name(y));
     json_decref(y);
     return s;
 }
@@ -337,7 +350,8 @@ enum status fn_sort(json_t **out, struct ev *e, const struct fn_call *c)
         a[i] = json_array_get(list, i);
     for (size_t run = 1; s == OK && run < n; run *= 2) {
         for (size_t lo = 0; s == OK && lo < n; lo += 2 * run) {
-            const size_t mid = lo + run < n ? lo + run : n, hi = lo + 2 * run < n ? lo + 2 * run : n;
+            const size_t mid = lo + run < n ? lo + run : n,
+                         hi = lo + 2 * run < n ? lo + 2 * run : n;
             size_t i = lo, k = mid;
             for (size_t at = lo; s == OK && at < hi; at++) {
                 bool second = i >= mid;

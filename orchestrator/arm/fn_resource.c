@@ -28,8 +28,8 @@ enum status fn_copy_index(json_t **out, struct ev *e, const struct fn_call *c)
     while (f != NULL && name != NULL && strcasecmp(f->name, name) != 0)
         f = f->up;
     if (f == NULL)
-        return ev_fail(e, E_INVALID, "copyIndex(): no copy loop%s%s%s is running here", name != NULL ? " '" : "",
-                       name != NULL ? name : "", name != NULL ? "'" : "");
+        return ev_fail(e, E_INVALID, "copyIndex(): no copy loop%s%s%s is running here",
+                       name != NULL ? " '" : "", name != NULL ? name : "", name != NULL ? "'" : "");
     return put_json(out, json_integer(f->index + offset));
 }
 
@@ -44,15 +44,18 @@ json_t *arm_environment_public(void)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:[s, s], s:s, s:s},"
                      " s:{s:s, s:s, s:s, s:s, s:s, s:s}}",
-                     "name", "AzureCloud", "gallery", "https://gallery.azure.com/", "graph", "https://graph.windows.net/",
-                     "portal", "https://portal.azure.com", "graphAudience", "https://graph.windows.net/",
-                     "activeDirectoryDataLake", "https://datalake.azure.net/", "batch", "https://batch.core.windows.net/",
+                     "name", "AzureCloud", "gallery", "https://gallery.azure.com/", "graph",
+                     "https://graph.windows.net/", "portal", "https://portal.azure.com",
+                     "graphAudience", "https://graph.windows.net/", "activeDirectoryDataLake",
+                     "https://datalake.azure.net/", "batch", "https://batch.core.windows.net/",
                      "resourceManager", "https://management.azure.com/", "sqlManagement",
                      "https://management.core.windows.net:8443/", "authentication", "loginEndpoint",
-                     "https://login.microsoftonline.com/", "audiences", "https://management.core.windows.net/",
-                     "https://management.azure.com/", "tenant", "common", "identityProvider", "AAD", "suffixes",
-                     "acrLoginServer", ".azurecr.io", "keyvaultDns", ".vault.azure.net", "storage", "core.windows.net",
-                     "sqlServerHostname", ".database.windows.net", "azureDatalakeStoreFileSystem", "azuredatalakestore.net",
+                     "https://login.microsoftonline.com/", "audiences",
+                     "https://management.core.windows.net/", "https://management.azure.com/",
+                     "tenant", "common", "identityProvider", "AAD", "suffixes", "acrLoginServer",
+                     ".azurecr.io", "keyvaultDns", ".vault.azure.net", "storage",
+                     "core.windows.net", "sqlServerHostname", ".database.windows.net",
+                     "azureDatalakeStoreFileSystem", "azuredatalakestore.net",
                      "azureFrontDoorEndpointSuffix", "azurefd.net");
 }
 
@@ -62,8 +65,8 @@ enum status fn_subscription(json_t **out, struct ev *e, const struct fn_call *c)
     const char *id = e->scope != NULL ? e->scope->subscription_id : e->p->ctx.subscription_id;
     char full[128];
     snprintf(full, sizeof full, "/subscriptions/%.64s", id);
-    return put_json(out, json_pack("{s:s, s:s, s:s, s:s}", "id", full, "subscriptionId", id, "tenantId",
-                                   e->p->ctx.tenant_id, "displayName", id));
+    return put_json(out, json_pack("{s:s, s:s, s:s, s:s}", "id", full, "subscriptionId", id,
+                                   "tenantId", e->p->ctx.tenant_id, "displayName", id));
 }
 
 enum status fn_tenant(json_t **out, struct ev *e, const struct fn_call *c)
@@ -79,14 +82,16 @@ enum status fn_resource_group(json_t **out, struct ev *e, const struct fn_call *
     (void)c;
     const struct scope *s = e->scope;
     if (s != NULL && s->level == LEVEL_SUBSCRIPTION)
-        return ev_fail(e, E_INVALID, "resourceGroup(): a deployment to a subscription has no resource group");
+        return ev_fail(e, E_INVALID,
+                       "resourceGroup(): a deployment to a subscription has no resource group");
     const char *name = s != NULL ? s->resource_group : e->p->ctx.resource_group;
     char id[320];
     snprintf(id, sizeof id, "/subscriptions/%.64s/resourceGroups/%.100s",
              s != NULL ? s->subscription_id : e->p->ctx.subscription_id, name);
-    return put_json(out, json_pack("{s:s, s:s, s:s, s:s, s:{}, s:{s:s}}", "id", id, "name", name, "type",
-                                   "Microsoft.Resources/resourceGroups", "location", e->p->ctx.location, "tags",
-                                   "properties", "provisioningState", "Succeeded"));
+    return put_json(out,
+                    json_pack("{s:s, s:s, s:s, s:s, s:{}, s:{s:s}}", "id", id, "name", name, "type",
+                              "Microsoft.Resources/resourceGroups", "location", e->p->ctx.location,
+                              "tags", "properties", "provisioningState", "Succeeded"));
 }
 
 /* The evaluated template is not given back as properties.template: nobody needs it, and it may hold secrets. */
@@ -96,10 +101,11 @@ enum status fn_deployment(json_t **out, struct ev *e, const struct fn_call *c)
     const struct scope *s = e->scope != NULL ? e->scope->names : NULL;
     const char *name = s != NULL ? s->name : e->p->ctx.deployment_name;
     json_t *version = s != NULL ? json_object_get(s->tmpl, "contentVersion") : NULL;
-    json_t *v = json_pack("{s:s, s:{s:{s:s}, s:s, s:s, s:{s:o}}}", "name", name, "properties", "templateLink", "uri",
-                          s != NULL ? s->uri : e->p->ctx.template_uri, "mode", "Incremental", "provisioningState",
-                          "Accepted", "template", "contentVersion",
-                          version != NULL ? json_incref(version) : json_string("1.0.0.0"));
+    json_t *v =
+        json_pack("{s:s, s:{s:{s:s}, s:s, s:s, s:{s:o}}}", "name", name, "properties",
+                  "templateLink", "uri", s != NULL ? s->uri : e->p->ctx.template_uri, "mode",
+                  "Incremental", "provisioningState", "Accepted", "template", "contentVersion",
+                  version != NULL ? json_incref(version) : json_string("1.0.0.0"));
     if (v != NULL && s != NULL && s->level == LEVEL_SUBSCRIPTION &&
         json_object_set_new(v, "location", json_string(e->p->ctx.location)) != 0) {
         json_decref(v);
@@ -111,8 +117,8 @@ enum status fn_deployment(json_t **out, struct ev *e, const struct fn_call *c)
 /* --- ids ------------------------------------------------------------------------------------------------------------ */
 
 /* prefix "/providers/" namespace { "/" type "/" name }; names[] one for each part of the type behind the namespace */
-static enum status put_id(json_t **out, struct ev *e, const struct fn_call *c, const char *prefix, const char *type,
-                          const char *const *names, size_t n)
+static enum status put_id(json_t **out, struct ev *e, const struct fn_call *c, const char *prefix,
+                          const char *type, const char *const *names, size_t n)
 {
     struct buf b;
     buf_init(&b, 16 * 1024);
@@ -129,7 +135,9 @@ static enum status put_id(json_t **out, struct ev *e, const struct fn_call *c, c
         at += len;
     }
     if (*at != 0 || used != n || n == 0)
-        s = ev_fail(e, E_INVALID, "%s(): type '%.120s' and %zu name%s do not match: one name is needed for each part behind the first",
+        s = ev_fail(e, E_INVALID,
+                    "%s(): type '%.120s' and %zu name%s do not match: one name is needed for each "
+                    "part behind the first",
                     c->name, type, n, n == 1 ? "" : "s");
     if (s == OK) s = buf_status(&b);
     if (s == OK) s = put_text(out, e, buf_view(&b));
@@ -138,7 +146,8 @@ static enum status put_id(json_t **out, struct ev *e, const struct fn_call *c, c
 }
 
 /* all arguments from `from` on are strings; ret them in the plan's memory */
-static enum status strings_from(const char ***out, size_t *n, struct ev *e, const struct fn_call *c, size_t from)
+static enum status strings_from(const char ***out, size_t *n, struct ev *e, const struct fn_call *c,
+                                size_t from)
 {
     const char **list = calloc(c->n + 1, sizeof *list);
     if (list == NULL) return E_NOMEM;
@@ -155,8 +164,8 @@ static enum status strings_from(const char ***out, size_t *n, struct ev *e, cons
     return OK;
 }
 
-static enum status id_of(json_t **out, struct ev *e, const struct fn_call *c, int most_before_type, bool in_group,
-                         bool in_subscription)
+static enum status id_of(json_t **out, struct ev *e, const struct fn_call *c, int most_before_type,
+                         bool in_group, bool in_subscription)
 {
     const char **t = NULL;
     size_t n = 0;
@@ -167,7 +176,8 @@ static enum status id_of(json_t **out, struct ev *e, const struct fn_call *c, in
         at++;
     if (at >= n || at > (size_t)most_before_type) {
         free(t);
-        return ev_fail(e, E_INVALID, "%s(): a type like Microsoft.Network/virtualNetworks is missing", c->name);
+        return ev_fail(e, E_INVALID,
+                       "%s(): a type like Microsoft.Network/virtualNetworks is missing", c->name);
     }
     const struct scope *sc = e->scope;
     const char *sub = sc != NULL ? sc->subscription_id : e->p->ctx.subscription_id;
@@ -214,7 +224,8 @@ enum status fn_extension_resource_id(json_t **out, struct ev *e, const struct fn
     return s;
 }
 
-const char *scope_resource_id(struct arm_plan *p, const struct scope *s, const char *type, const char *name)
+const char *scope_resource_id(struct arm_plan *p, const struct scope *s, const char *type,
+                              const char *name)
 {
     size_t slashes_t = 0, slashes_n = 0;
     for (const char *c = type; *c != 0; c++)
@@ -227,7 +238,8 @@ const char *scope_resource_id(struct arm_plan *p, const struct scope *s, const c
     buf_printf(&b, "/subscriptions/%s", s->subscription_id);
     const bool is_group = strcasecmp(type, "Microsoft.Resources/resourceGroups") == 0;
     if (is_group) buf_printf(&b, "/resourceGroups/%s", name);
-    if (s->level == LEVEL_RESOURCE_GROUP && !is_group) buf_printf(&b, "/resourceGroups/%s", s->resource_group);
+    if (s->level == LEVEL_RESOURCE_GROUP && !is_group)
+        buf_printf(&b, "/resourceGroups/%s", s->resource_group);
     if (!is_group) {
         const char *at = type + strcspn(type, "/");
         buf_put_str(&b, "/providers/");
@@ -265,14 +277,20 @@ static enum status find_target(size_t *node, struct ev *e, const struct fn_call 
     }
     bool many = false;
     size_t at = plan_find(p, e->scope, name, &many);
-    if (many) return ev_fail(e, E_INVALID, "%s('%.120s'): several resources have that name; use resourceId()", c->name, name);
-    if (at == SIZE_MAX && name[0] != '/')
-        return ev_fail(e, E_NOT_FOUND, "%s('%.120s'): the template has no resource of that name; use resourceId()", c->name,
+    if (many)
+        return ev_fail(e, E_INVALID,
+                       "%s('%.120s'): several resources have that name; use resourceId()", c->name,
                        name);
+    if (at == SIZE_MAX && name[0] != '/')
+        return ev_fail(e, E_NOT_FOUND,
+                       "%s('%.120s'): the template has no resource of that name; use resourceId()",
+                       c->name, name);
     if (at != SIZE_MAX && p->nodes[at].dropped)
-        return ev_fail(e, E_NOT_FOUND, "%s('%.120s'): the condition of that resource is false", c->name, name);
+        return ev_fail(e, E_NOT_FOUND, "%s('%.120s'): the condition of that resource is false",
+                       c->name, name);
     if (at != SIZE_MAX && p->nodes[at].kind == NODE_START) at = p->nodes[at].inner->end;
-    if (at != SIZE_MAX && p->phase == PHASE_ORDER && p->current != SIZE_MAX) plan_add_dep(p, p->current, at);
+    if (at != SIZE_MAX && p->phase == PHASE_ORDER && p->current != SIZE_MAX)
+        plan_add_dep(p, p->current, at);
     *node = at;
     return OK;
 }
@@ -282,15 +300,16 @@ static enum status deployment_state(json_t **out, struct ev *e, struct scope *in
     json_t *outputs = NULL;
     const enum status s = scope_outputs(&outputs, e, inner);
     if (s != OK) return s;
-    json_t *v = json_pack("{s:o, s:s, s:s}", "outputs", outputs, "provisioningState", "Succeeded", "mode", "Incremental");
+    json_t *v = json_pack("{s:o, s:s, s:s}", "outputs", outputs, "provisioningState", "Succeeded",
+                          "mode", "Incremental");
     if (v != NULL && full)
         v = json_pack("{s:s, s:s, s:s, s:o}", "id", inner->id, "name", inner->name, "type",
                       "Microsoft.Resources/deployments", "properties", v);
     return put_json(out, v);
 }
 
-static enum status answered(struct ev *e, const struct fn_call *c, enum status s, bool planned, const char *id,
-                            const struct err *why)
+static enum status answered(struct ev *e, const struct fn_call *c, enum status s, bool planned,
+                            const char *id, const struct err *why)
 {
     if (s == OK) return OK;
     if (s == E_NOT_FOUND && planned && e->p->phase == PHASE_ORDER) s = E_AGAIN;
@@ -310,7 +329,8 @@ enum status fn_reference(json_t **out, struct ev *e, const struct fn_call *c)
     if (s != OK) return s;
     const bool full = strcasecmp(how, "Full") == 0;
     if (!full && strcasecmp(how, "Properties") != 0)
-        return ev_fail(e, E_INVALID, "reference(): argument 3 is 'Full' or 'Properties', not '%.40s'", how);
+        return ev_fail(e, E_INVALID,
+                       "reference(): argument 3 is 'Full' or 'Properties', not '%.40s'", how);
     const char *id = json_string_value(c->args[0]);
     if (at != SIZE_MAX) {
         const struct node *n = &p->nodes[at];
@@ -319,7 +339,8 @@ enum status fn_reference(json_t **out, struct ev *e, const struct fn_call *c)
         if (version == NULL) version = json_string_value(ev_object_get(n->raw, "apiVersion"));
     }
     struct err why = {.status = OK};
-    s = p->ctx.reference != NULL ? p->ctx.reference(out, p->ctx.arg, id, version, full, &why) : E_AGAIN;
+    s = p->ctx.reference != NULL ? p->ctx.reference(out, p->ctx.arg, id, version, full, &why)
+                                 : E_AGAIN;
     return answered(e, c, s, at != SIZE_MAX, id, &why);
 }
 
@@ -333,10 +354,13 @@ enum status fn_list(json_t **out, struct ev *e, const struct fn_call *c)
     if (s == OK) s = find_target(&at, e, c);
     if (s != OK) return s;
     p->n_secure++;
-    const char *id = at != SIZE_MAX && p->nodes[at].kind == NODE_RESOURCE ? p->nodes[at].id : json_string_value(c->args[0]);
+    const char *id = at != SIZE_MAX && p->nodes[at].kind == NODE_RESOURCE
+                         ? p->nodes[at].id
+                         : json_string_value(c->args[0]);
     struct err why = {.status = OK};
-    s = p->ctx.list != NULL ? p->ctx.list(out, p->ctx.arg, c->name, id, version, c->n > 2 ? c->args[2] : NULL, &why)
-                            : E_AGAIN;
+    s = p->ctx.list != NULL
+            ? p->ctx.list(out, p->ctx.arg, c->name, id, version, c->n > 2 ? c->args[2] : NULL, &why)
+            : E_AGAIN;
     return answered(e, c, s, at != SIZE_MAX, id, &why);
 }
 
@@ -364,6 +388,8 @@ enum status fn_not_here(json_t **out, struct ev *e, const struct fn_call *c)
     if (strcasecmp(c->name, "providers") == 0)
         return ev_fail(e, E_UNSUPPORTED, "providers() is deprecated: write the API version");
     if (strcasecmp(c->name, "references") == 0)
-        return ev_fail(e, E_UNSUPPORTED, "references() is not supported: use reference() in a loop");
-    return ev_fail(e, E_UNSUPPORTED, "%s() is not for deployments to resource groups or subscriptions", c->name);
+        return ev_fail(e, E_UNSUPPORTED,
+                       "references() is not supported: use reference() in a loop");
+    return ev_fail(e, E_UNSUPPORTED,
+                   "%s() is not for deployments to resource groups or subscriptions", c->name);
 }

@@ -1,8 +1,8 @@
 /* fn_string.c: text. Lengths and positions count Unicode characters (Azure counts UTF-16 units: the same for all but emoji and
  * the like). startsWith, endsWith, indexOf ignore case, contains and replace do not, as documented. */
+#include "lib/base/rng.h"
 #include "lib/crypto/aead.h"
 #include "lib/crypto/keccak.h"
-#include "lib/base/rng.h"
 #include "orchestrator/arm/arm_priv.h"
 
 static size_t chars_of(const char *s)
@@ -42,6 +42,8 @@ enum status fn_concat(json_t **out, struct ev *e, const struct fn_call *c)
         for (size_t i = 0; s == OK && i < c->n; i++) {
             json_t *part = NULL;
             s = arg_array(&part, e, c, i);
+            if (s == OK && json_array_size(list) + json_array_size(part) > ARM_ITEMS_MAX)
+                s = ev_fail(e, E_LIMIT, "concat(): more than a million items");
             if (s == OK && json_array_extend(list, part) != 0) s = E_NOMEM;
         }
         if (s == OK)
@@ -103,11 +105,15 @@ static const char *format_item(struct buf *b, struct ev *e, const struct fn_call
                      n < 0 ? 0ULL - (unsigned long long)n : (unsigned long long)n);
         text = strdup(num);
     } else {
-        ev_fail(e, E_UNSUPPORTED, "format(): the format '%.*s' of {%lu} is not supported (D, X, x of integers are)",
+        ev_fail(e, E_UNSUPPORTED,
+                "format(): the format '%.*s' of {%lu} is not supported (D, X, x of integers are)",
                 (int)(spec_len < 40 ? spec_len : 40), spec, i);
         return NULL;
     }
-    if (text == NULL) return NULL;
+    if (text == NULL) {
+        ev_fail(e, E_LIMIT, "format(): a value is longer than a template may be");
+        return NULL;
+    }
     const long pad = labs(width) - (long)chars_of(text);
     for (long k = 0; width > 0 && k < pad; k++)
         buf_put_u8(b, ' ');
@@ -136,7 +142,8 @@ enum status fn_format(json_t **out, struct ev *e, const struct fn_call *c)
             if (next == NULL) {
                 buf_fini(&b);
                 if (e->err != NULL && e->err->status != OK) return e->err->status;
-                return ev_fail(e, E_INVALID, "format(): a wrong placeholder at %zu of the format", (size_t)(at - f));
+                return ev_fail(e, E_INVALID, "format(): a wrong placeholder at %zu of the format",
+                               (size_t)(at - f));
             }
             at = next;
         } else {
@@ -160,7 +167,9 @@ enum status fn_base64(json_t **out, struct ev *e, const struct fn_call *c)
 static enum status decode64(struct buf *b, struct ev *e, const struct fn_call *c, const char *t)
 {
     buf_init(b, ARM_STRING_MAX);
-    if (base64_get(b, bytes_str(t), false) == OK && (b->len == 0 || memchr(b->ptr, 0, b->len) == NULL)) return OK;
+    if (base64_get(b, bytes_str(t), false) == OK &&
+        (b->len == 0 || memchr(b->ptr, 0, b->len) == NULL))
+        return OK;
     buf_fini(b);
     return ev_fail(e, E_DECODE, "%s(): not the base64 of a text", c->name);
 }
@@ -203,7 +212,8 @@ enum status fn_data_uri_to_string(json_t **out, struct ev *e, const struct fn_ca
     enum status s = arg_string(&t, e, c, 0);
     if (s != OK) return s;
     const char *comma = strchr(t, ',');
-    if (strncasecmp(t, "data:", 5) != 0 || comma == NULL) return ev_fail(e, E_DECODE, "dataUriToString(): not a data URI");
+    if (strncasecmp(t, "data:", 5) != 0 || comma == NULL)
+        return ev_fail(e, E_DECODE, "dataUriToString(): not a data URI");
     if (comma - t < 7 || strncasecmp(comma - 7, ";base64", 7) != 0) {
         json_t *raw = json_string(comma + 1);
         const struct fn_call inner = {"dataUriToString", &raw, 1, NULL};
@@ -293,7 +303,8 @@ enum status fn_trim(json_t **out, struct ev *e, const struct fn_call *c)
 
 enum status fn_pad_left(json_t **out, struct ev *e, const struct fn_call *c)
 {
-    if (!json_is_string(c->args[0]) && !json_is_integer(c->args[0])) return arg_wrong(e, c, 0, "a string or an integer");
+    if (!json_is_string(c->args[0]) && !json_is_integer(c->args[0]))
+        return arg_wrong(e, c, 0, "a string or an integer");
     int64_t total = 0;
     const char *pad = " ";
     enum status s = arg_int(&total, e, c, 1);
@@ -345,7 +356,9 @@ enum status fn_split(json_t **out, struct ev *e, const struct fn_call *c)
         const json_t *d = json_is_array(delims) ? json_array_get(delims, i) : delims;
         if (!json_is_string(d) || json_string_length(d) == 0) {
             json_decref(list);
-            return ev_fail(e, E_INVALID, "split(): the delimiter must be a string that is not empty, or an array of such");
+            return ev_fail(
+                e, E_INVALID,
+                "split(): the delimiter must be a string that is not empty, or an array of such");
         }
     }
     const char *from = t, *at = t;
@@ -387,7 +400,11 @@ enum status fn_join(json_t **out, struct ev *e, const struct fn_call *c)
     {
         if (i > 0) buf_put_str(&b, sep);
         char *t = ev_text(v);
-        if (t != NULL) buf_put_str(&b, t);
+        if (t == NULL) {
+            buf_fini(&b);
+            return ev_fail(e, E_LIMIT, "join(): an item is longer than a template may be");
+        }
+        buf_put_str(&b, t);
         free(t);
     }
     return put_buf(out, e, &b);
@@ -405,8 +422,8 @@ enum status fn_substring(json_t **out, struct ev *e, const struct fn_call *c)
     if (c->n == 3) s = arg_int(&n, e, c, 2);
     if (s != OK) return s;
     if (from < 0 || from > len || n < 0 || n > len - from)
-        return ev_fail(e, E_INVALID, "substring(): %lld characters from %lld of a string of %lld", (long long)n,
-                       (long long)from, (long long)len);
+        return ev_fail(e, E_INVALID, "substring(): %lld characters from %lld of a string of %lld",
+                       (long long)n, (long long)from, (long long)len);
     const char *a = char_at(t, (size_t)from), *b = char_at(a, (size_t)n);
     return put_text(out, e, bytes_make(a, (size_t)(b - a)));
 }
@@ -420,7 +437,8 @@ enum status fn_skip_take(json_t **out, struct ev *e, const struct fn_call *c)
     if (n < 0) n = 0;
     if (json_is_string(c->args[0])) {
         const char *t = json_string_value(c->args[0]), *cut = char_at(t, (size_t)n);
-        return is_skip ? put_text(out, e, bytes_str(cut)) : put_text(out, e, bytes_make(t, (size_t)(cut - t)));
+        return is_skip ? put_text(out, e, bytes_str(cut))
+                       : put_text(out, e, bytes_make(t, (size_t)(cut - t)));
     }
     if (!json_is_array(c->args[0])) return arg_wrong(e, c, 0, "an array or a string");
     json_t *list = json_array();
@@ -467,7 +485,8 @@ enum status fn_last(json_t **out, struct ev *e, const struct fn_call *c)
 enum status fn_length(json_t **out, struct ev *e, const struct fn_call *c)
 {
     const json_t *v = c->args[0];
-    if (json_is_string(v)) return put_json(out, json_integer((json_int_t)chars_of(json_string_value(v))));
+    if (json_is_string(v))
+        return put_json(out, json_integer((json_int_t)chars_of(json_string_value(v))));
     if (json_is_array(v)) return put_json(out, json_integer((json_int_t)json_array_size(v)));
     if (json_is_object(v)) return put_json(out, json_integer((json_int_t)json_object_size(v)));
     return arg_wrong(e, c, 0, "an array, a string or an object");
@@ -485,7 +504,8 @@ enum status fn_empty(json_t **out, struct ev *e, const struct fn_call *c)
 
 /* --- names derived from text -------------------------------------------------------------------------------------- */
 
-static enum status digest(uint8_t dst[32], struct ev *e, const struct fn_call *c, const char *domain)
+static enum status digest(uint8_t dst[32], struct ev *e, const struct fn_call *c,
+                          const char *domain)
 {
     struct keccak k;
     keccak_init(&k, 32);
@@ -494,7 +514,8 @@ static enum status digest(uint8_t dst[32], struct ev *e, const struct fn_call *c
         const char *t = NULL;
         const enum status s = arg_string(&t, e, c, i);
         if (s != OK) return s;
-        keccak_update(&k, t, strlen(t) + 1); /* with its NUL, so that ("ab","c") and ("a","bc") differ */
+        keccak_update(&k, t,
+                      strlen(t) + 1); /* with its NUL, so that ("ab","c") and ("a","bc") differ */
     }
     keccak_final(&k, dst);
     return OK;
@@ -517,8 +538,9 @@ static enum status put_guid(json_t **out, uint8_t g[16], unsigned version)
     g[6] = (uint8_t)((g[6] & 0x0f) | (version << 4));
     g[8] = (uint8_t)((g[8] & 0x3f) | 0x80);
     char t[40];
-    snprintf(t, sizeof t, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[0], g[1], g[2], g[3],
-             g[4], g[5], g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+    snprintf(t, sizeof t, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+             g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13],
+             g[14], g[15]);
     return put_json(out, json_string(t));
 }
 
@@ -544,8 +566,8 @@ enum status fn_new_guid(json_t **out, struct ev *e, const struct fn_call *c)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
 }
 
 enum status fn_uri_component(json_t **out, struct ev *e, const struct fn_call *c)
@@ -621,7 +643,8 @@ enum status fn_uri(json_t **out, struct ev *e, const struct fn_call *c)
     if (s == OK) s = arg_string(&rel, e, c, 1);
     if (s != OK) return s;
     const char *colon = strstr(rel, "://");
-    if (colon != NULL && strcspn(rel, "/?#") > (size_t)(colon - rel)) return put_json(out, json_string(rel));
+    if (colon != NULL && strcspn(rel, "/?#") > (size_t)(colon - rel))
+        return put_json(out, json_string(rel));
     const char *host = strstr(base, "://");
     if (host == NULL) return ev_fail(e, E_INVALID, "uri(): the base '%.80s' is not absolute", base);
     host += 3;

@@ -57,7 +57,8 @@ enum status fn_float(json_t **out, struct ev *e, const struct fn_call *c)
     const char *t = json_string_value(v);
     char *end = NULL;
     const double d = strtod(t, &end);
-    if (end == t || *end != 0 || !(d > -1e300 && d < 1e300)) return ev_fail(e, E_INVALID, "float(): '%.40s' is not a number", t);
+    if (end == t || *end != 0 || !(d > -1e300 && d < 1e300))
+        return ev_fail(e, E_INVALID, "float(): '%.40s' is not a number", t);
     return put_json(out, json_real(d));
 }
 
@@ -92,7 +93,8 @@ enum status fn_min_max(json_t **out, struct ev *e, const struct fn_call *c)
     if (n == 0) return ev_fail(e, E_INVALID, "%s(): the array is empty", c->name);
     for (size_t i = 0; i < n; i++) {
         const json_t *v = one_list ? json_array_get(c->args[0], i) : c->args[i];
-        if (!json_is_integer(v)) return ev_fail(e, E_INVALID, "%s(): %s among the integers", c->name, ev_type_name(v));
+        if (!json_is_integer(v))
+            return ev_fail(e, E_INVALID, "%s(): %s among the integers", c->name, ev_type_name(v));
         const int64_t x = json_integer_value(v);
         if (i == 0 || (is_max ? x > best : x < best)) best = x;
     }
@@ -123,8 +125,8 @@ enum status fn_compare(json_t **out, struct ev *e, const struct fn_call *c)
     } else if (json_is_string(c->args[0]) && json_is_string(c->args[1])) {
         order = strcmp(json_string_value(c->args[0]), json_string_value(c->args[1]));
     } else {
-        return ev_fail(e, E_INVALID, "%s(): two integers or two strings are needed, not %s and %s", c->name,
-                       ev_type_name(c->args[0]), ev_type_name(c->args[1]));
+        return ev_fail(e, E_INVALID, "%s(): two integers or two strings are needed, not %s and %s",
+                       c->name, ev_type_name(c->args[0]), ev_type_name(c->args[1]));
     }
     const bool greater = strncasecmp(c->name, "greater", 7) == 0;
     const bool or_equal = strcasestr(c->name, "Equals") != NULL;
@@ -154,7 +156,8 @@ enum status fn_json(json_t **out, struct ev *e, const struct fn_call *c)
 enum status fn_string(json_t **out, struct ev *e, const struct fn_call *c)
 {
     char *t = ev_text(c->args[0]);
-    if (t == NULL) return E_NOMEM;
+    if (t == NULL)
+        return ev_fail(e, E_LIMIT, "string(): the text is longer than a template may be");
     const enum status s = put_text(out, e, bytes_str(t));
     free(t);
     return s;
@@ -185,7 +188,8 @@ enum status fn_try_get(json_t **out, struct ev *e, const struct fn_call *c)
         if (json_is_string(k))
             v = ev_object_get(v, json_string_value(k));
         else if (json_is_integer(k))
-            v = json_integer_value(k) >= 0 ? json_array_get(v, (size_t)json_integer_value(k)) : NULL;
+            v = json_integer_value(k) >= 0 ? json_array_get(v, (size_t)json_integer_value(k))
+                                           : NULL;
         else
             return arg_wrong(e, c, i, "a string or an integer");
         if (v == NULL) return put_json(out, json_null());
@@ -236,7 +240,8 @@ enum status fn_items(json_t **out, struct ev *e, const struct fn_call *c)
         qsort(keys, n, sizeof *keys, by_key);
     }
     for (size_t i = 0; s == OK && i < n; i++) {
-        json_t *item = json_pack("{s:s, s:O}", "key", keys[i], "value", json_object_get(obj, keys[i]));
+        json_t *item =
+            json_pack("{s:s, s:O}", "key", keys[i], "value", json_object_get(obj, keys[i]));
         if (item == NULL || json_array_append_new(list, item) != 0) s = E_NOMEM;
     }
     free(keys);

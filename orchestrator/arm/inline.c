@@ -45,7 +45,8 @@ static enum status inline_resources(struct ev *e, struct scope *s, json_t *tmpl)
 
 static enum status inline_one(struct ev *e, struct scope *s, json_t *resource)
 {
-    json_t *props = ev_object_get(resource, "properties"), *link = ev_object_get(props, "templateLink");
+    json_t *props = ev_object_get(resource, "properties"),
+           *link = ev_object_get(props, "templateLink");
     const char *type = json_string_value(ev_object_get(resource, "type"));
     if (type == NULL || strcasecmp(type, "Microsoft.Resources/deployments") != 0) return OK;
     json_t *v = NULL, *loaded = NULL, *body = NULL;
@@ -60,18 +61,22 @@ static enum status inline_one(struct ev *e, struct scope *s, json_t *resource)
         body = json_deep_copy(loaded);
         if (body == NULL) return E_NOMEM;
         json_object_del(props, "templateLink");
-        if (json_object_set_new(props, "expressionEvaluationOptions", json_pack("{s:s}", "scope", "inner")) != 0 ||
+        if (json_object_set_new(props, "expressionEvaluationOptions",
+                                json_pack("{s:s}", "scope", "inner")) != 0 ||
             json_object_set_new(props, "template", body) != 0)
             return E_NOMEM;
     } else {
         body = ev_object_get(props, "template");
-        const char *how = json_string_value(ev_object_get(ev_object_get(props, "expressionEvaluationOptions"), "scope"));
+        const char *how = json_string_value(
+            ev_object_get(ev_object_get(props, "expressionEvaluationOptions"), "scope"));
         outer = how == NULL || strcasecmp(how, "inner") != 0;
     }
-    if (s->depth + 1 >= ARM_NESTING_MAX) return ev_fail(e, E_LIMIT, "deployments are nested more than 5 deep");
+    if (s->depth + 1 >= ARM_NESTING_MAX)
+        return ev_fail(e, E_LIMIT, "deployments are nested more than 5 deep");
     json_t *given = ev_object_get(props, "parameters");
     struct scope *inner = NULL;
-    st = scope_new(&inner, e, body, given != NULL ? json_incref(given) : json_object(), s, outer, NULL, "nested");
+    st = scope_new(&inner, e, body, given != NULL ? json_incref(given) : json_object(), s, outer,
+                   NULL, "nested");
     if (st != OK) return st;
     inner->uri = uri;
     struct ev sub;
@@ -100,18 +105,21 @@ static enum status inline_resources(struct ev *e, struct scope *s, json_t *tmpl)
     return st;
 }
 
-enum status arm_inline(json_t **out, const json_t *tmpl, const json_t *params, const struct arm_context *ctx, struct err *err)
+enum status arm_inline(json_t **out, const json_t *tmpl, const json_t *params,
+                       const struct arm_context *ctx, struct err *err)
 {
     struct arm_plan *p = NULL;
     enum status s = plan_open(&p, ctx, err);
     if (s != OK) return s;
     struct ev e = {.p = p, .err = err};
-    const json_t *given = ev_object_get(params, "$schema") != NULL ? ev_object_get(params, "parameters") : params;
+    const json_t *given =
+        ev_object_get(params, "$schema") != NULL ? ev_object_get(params, "parameters") : params;
     json_t *copy = json_deep_copy(tmpl);
     s = copy != NULL ? OK : E_NOMEM;
     if (s == OK)
-        s = scope_new(&p->main, &e, copy, given != NULL ? json_incref((json_t *)given) : json_object(), NULL, false, NULL,
-                      p->ctx.deployment_name);
+        s = scope_new(&p->main, &e, copy,
+                      given != NULL ? json_incref((json_t *)given) : json_object(), NULL, false,
+                      NULL, p->ctx.deployment_name);
     if (s == OK) {
         IGNORE(ev_for_scope(&e, p, p->main, err), "cannot fail");
         s = inline_resources(&e, p->main, copy);

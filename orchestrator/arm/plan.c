@@ -8,9 +8,11 @@
 
 enum status plan_open(struct arm_plan **out, const struct arm_context *ctx, struct err *err)
 {
-    if (ctx->subscription_id == NULL || ctx->tenant_id == NULL || ctx->resource_group == NULL || ctx->location == NULL ||
-        ctx->deployment_name == NULL)
-        return err_set(err, E_INVALID, "template: the context lacks a subscription, tenant, resource group, location or name");
+    if (ctx->subscription_id == NULL || ctx->tenant_id == NULL || ctx->resource_group == NULL ||
+        ctx->location == NULL || ctx->deployment_name == NULL)
+        return err_set(
+            err, E_INVALID,
+            "template: the context lacks a subscription, tenant, resource group, location or name");
     struct arm_plan *p = calloc(1, sizeof *p);
     if (p == NULL) return E_NOMEM;
     p->ctx = *ctx;
@@ -65,7 +67,9 @@ size_t plan_find(const struct arm_plan *p, const struct scope *s, const char *ke
         const struct node *n = &p->nodes[i];
         if (n->kind == NODE_END) continue;
         if (key[0] == '/') {
-            if (n->id != NULL && strcasecmp(n->id, key) == 0 && (found == SIZE_MAX || p->nodes[found].dropped)) found = i;
+            if (n->id != NULL && strcasecmp(n->id, key) == 0 &&
+                (found == SIZE_MAX || p->nodes[found].dropped))
+                found = i;
         } else if (n->scope == s && ((n->name != NULL && strcasecmp(n->name, key) == 0) ||
                                      (n->symbol != NULL && strcasecmp(n->symbol, key) == 0))) {
             /* of two with one name, one with a true condition is meant */
@@ -125,25 +129,28 @@ static enum status condition_of(bool *out, struct ev *e, const json_t *raw)
     json_t *v = NULL;
     const size_t len = ev_push(e, ".condition");
     enum status s = ev_json(&v, e, c);
-    if (s == OK && !json_is_boolean(v)) s = ev_fail(e, E_INVALID, "must be a boolean, it is %s", ev_type_name(v));
+    if (s == OK && !json_is_boolean(v))
+        s = ev_fail(e, E_INVALID, "must be a boolean, it is %s", ev_type_name(v));
     if (s == OK) *out = json_is_true(v);
     json_decref(v);
     ev_pop(e, len);
     return s;
 }
 
-static enum status layout(struct ev *e, struct scope *s, const json_t *resources, const char *type, const char *name,
-                          const struct frame *frames);
+static enum status layout(struct ev *e, struct scope *s, const json_t *resources, const char *type,
+                          const char *name, const struct frame *frames);
 
 /* The id of a resource, its `scope` property considered: an extension of another resource. */
-static enum status id_for(const char **out, struct ev *e, const struct scope *s, const json_t *raw, const char *type,
-                          const char *name)
+static enum status id_for(const char **out, struct ev *e, const struct scope *s, const json_t *raw,
+                          const char *type, const char *name)
 {
     struct arm_plan *p = e->p;
     const char *plain = scope_resource_id(p, s, type, name);
     if (plain == NULL)
-        return ev_fail(e, E_INVALID, "type '%.120s' and name '%.120s' do not match: a name has one part less than its type",
-                       type, name);
+        return ev_fail(
+            e, E_INVALID,
+            "type '%.120s' and name '%.120s' do not match: a name has one part less than its type",
+            type, name);
     *out = plain;
     if (ev_object_get(raw, "scope") == NULL) return OK;
     const char *base = NULL;
@@ -152,16 +159,20 @@ static enum status id_for(const char **out, struct ev *e, const struct scope *s,
     const char *tail = strstr(plain, "/providers/");
     if (tail == NULL) tail = "";
     *out = base[0] == '/' ? arena_printf(&p->mem, "%s%s", strcmp(base, "/") == 0 ? "" : base, tail)
-                          : arena_printf(&p->mem, "%.*s/providers/%s%s", (int)(tail - plain), plain, base, tail);
+                          : arena_printf(&p->mem, "%.*s/providers/%s%s", (int)(tail - plain), plain,
+                                         base, tail);
     return *out != NULL ? OK : E_NOMEM;
 }
 
 /* What a deployment resource deploys: its template, and whether expressions see the outer deployment. */
-static enum status inner_template(const json_t **tmpl, bool *outer, const char **uri, struct ev *e, const json_t *props)
+static enum status inner_template(const json_t **tmpl, bool *outer, const char **uri, struct ev *e,
+                                  const json_t *props)
 {
-    const json_t *inline_tmpl = ev_object_get(props, "template"), *link = ev_object_get(props, "templateLink");
+    const json_t *inline_tmpl = ev_object_get(props, "template"),
+                 *link = ev_object_get(props, "templateLink");
     const json_t *mode = ev_object_get(props, "mode");
-    if (mode != NULL && json_is_string(mode) && strcasecmp(json_string_value(mode), "Incremental") != 0)
+    if (mode != NULL && json_is_string(mode) &&
+        strcasecmp(json_string_value(mode), "Incremental") != 0)
         return ev_fail(e, E_INVALID, "the mode of a nested deployment must be Incremental");
     if ((inline_tmpl == NULL) == (link == NULL))
         return ev_fail(e, E_INVALID, "a deployment needs either template or templateLink");
@@ -203,18 +214,24 @@ static enum status layout_deployment(struct ev *e, struct scope *s, struct node 
     const char *uri = s->uri;
     size_t start = 0, end = 0;
     if (!json_is_object(props)) return ev_fail(e, E_INVALID, "a deployment needs properties");
-    if (s->depth + 1 >= ARM_NESTING_MAX) return ev_fail(e, E_LIMIT, "deployments are nested more than 5 deep");
+    if (s->depth + 1 >= ARM_NESTING_MAX)
+        return ev_fail(e, E_LIMIT, "deployments are nested more than 5 deep");
     const json_t *params = ev_object_get(props, "parameters");
-    if (params != NULL && !json_is_object(params)) return ev_fail(e, E_INVALID, "parameters must be an object");
+    if (params != NULL && !json_is_object(params))
+        return ev_fail(e, E_INVALID, "parameters must be an object");
     const size_t len = ev_push(e, ".properties");
     enum status st = inner_template(&tmpl, &outer, &uri, e, props);
     if (st != OK) return st;
     if (outer && json_object_size(params) > 0)
-        return ev_fail(e, E_INVALID, "a deployment that is evaluated in the outer scope takes no parameters");
+        return ev_fail(e, E_INVALID,
+                       "a deployment that is evaluated in the outer scope takes no parameters");
     ev_push(e, ".template");
     if (uri != s->uri) st = ev_check_static(e, tmpl);
     struct scope *inner = NULL;
-    if (st == OK) st = scope_new(&inner, e, tmpl, params != NULL ? json_incref((json_t *)params) : json_object(), s, outer, n.frames, n.name);
+    if (st == OK)
+        st = scope_new(&inner, e, tmpl,
+                       params != NULL ? json_incref((json_t *)params) : json_object(), s, outer,
+                       n.frames, n.name);
     if (st != OK) return st;
     inner->uri = uri;
     inner->id = n.id;
@@ -248,11 +265,17 @@ static enum status layout_deployment(struct ev *e, struct scope *s, struct node 
     return st;
 }
 
-static enum status layout_one(struct ev *e, struct scope *s, const json_t *raw, const char *up_type, const char *up_name,
-                              const struct frame *frames, const char *loop, const char *symbol)
+static enum status layout_one(struct ev *e, struct scope *s, const json_t *raw, const char *up_type,
+                              const char *up_name, const struct frame *frames, const char *loop,
+                              const char *symbol)
 {
     struct arm_plan *p = e->p;
-    struct node n = {.kind = NODE_RESOURCE, .scope = s, .raw = raw, .loop = loop, .symbol = symbol, .frames = frames};
+    struct node n = {.kind = NODE_RESOURCE,
+                     .scope = s,
+                     .raw = raw,
+                     .loop = loop,
+                     .symbol = symbol,
+                     .frames = frames};
     const struct frame *was = e->frames;
     bool wanted = true;
     size_t at = 0;
@@ -267,12 +290,15 @@ static enum status layout_one(struct ev *e, struct scope *s, const json_t *raw, 
             if (n.type == NULL || n.name == NULL) st = E_NOMEM;
         }
         if (st == OK) st = id_for(&n.id, e, s, raw, n.type, n.name);
-        if (st == OK && ev_object_get(raw, "apiVersion") == NULL) st = ev_fail(e, E_INVALID, "apiVersion is missing");
+        if (st == OK && ev_object_get(raw, "apiVersion") == NULL)
+            st = ev_fail(e, E_INVALID, "apiVersion is missing");
     }
     bool many = false;
     const size_t twin = st == OK && wanted ? plan_find(p, s, n.id, &many) : SIZE_MAX;
     if (twin != SIZE_MAX && !p->nodes[twin].dropped)
-        st = ev_fail(e, E_EXISTS, "the resource %.200s stands in the template twice (also at %.100s)", n.id, p->nodes[twin].path);
+        st = ev_fail(e, E_EXISTS,
+                     "the resource %.200s stands in the template twice (also at %.100s)", n.id,
+                     p->nodes[twin].path);
     n.dropped = !wanted;
     if (st == OK && wanted && strcasecmp(n.type, DEPLOYMENT_TYPE) == 0)
         st = layout_deployment(e, s, n);
@@ -284,8 +310,8 @@ static enum status layout_one(struct ev *e, struct scope *s, const json_t *raw, 
     return st;
 }
 
-static enum status layout_loop(struct ev *e, struct scope *s, const json_t *raw, const char *type, const char *name,
-                               const struct frame *frames, const char *symbol)
+static enum status layout_loop(struct ev *e, struct scope *s, const json_t *raw, const char *type,
+                               const char *name, const struct frame *frames, const char *symbol)
 {
     const json_t *copy = ev_object_get(raw, "copy");
     if (copy == NULL) return layout_one(e, s, raw, type, name, frames, NULL, symbol);
@@ -302,7 +328,9 @@ static enum status layout_loop(struct ev *e, struct scope *s, const json_t *raw,
     const char *mode = json_string_value(ev_object_get(copy, "mode"));
     const bool serial = mode != NULL && strcasecmp(mode, "serial") == 0;
     const json_t *size = ev_object_get(copy, "batchSize");
-    const size_t batch = json_is_integer(size) && json_integer_value(size) > 0 ? (size_t)json_integer_value(size) : 1;
+    const size_t batch = json_is_integer(size) && json_integer_value(size) > 0
+                             ? (size_t)json_integer_value(size)
+                             : 1;
     struct arm_plan *p = e->p;
     size_t before = p->n_nodes, batch_from = p->n_nodes;
     for (size_t i = 0; st == OK && i < n; i++) {
@@ -321,7 +349,9 @@ static enum status layout_loop(struct ev *e, struct scope *s, const json_t *raw,
         /* serial: all of this batch wait for all of the one before */
         for (size_t k = first; serial && k < p->n_nodes; k++) {
             for (size_t b = before; i >= batch && b < batch_from; b++) {
-                if (p->nodes[k].scope != s || p->nodes[b].scope != s || p->nodes[k].kind == NODE_END) continue;
+                if (p->nodes[k].scope != s || p->nodes[b].scope != s ||
+                    p->nodes[k].kind == NODE_END)
+                    continue;
                 if (p->nodes[b].kind != NODE_START) plan_add_dep(p, k, b);
             }
         }
@@ -329,8 +359,8 @@ static enum status layout_loop(struct ev *e, struct scope *s, const json_t *raw,
     return st;
 }
 
-static enum status layout(struct ev *e, struct scope *s, const json_t *resources, const char *type, const char *name,
-                          const struct frame *frames)
+static enum status layout(struct ev *e, struct scope *s, const json_t *resources, const char *type,
+                          const char *name, const struct frame *frames)
 {
     size_t i;
     json_t *raw;
@@ -353,7 +383,8 @@ static enum status layout(struct ev *e, struct scope *s, const json_t *resources
     {
         const size_t len = ev_push(e, ".resources.%s", symbol);
         if (json_is_true(ev_object_get(raw, "existing")))
-            st = ev_fail(e, E_UNSUPPORTED, "existing resources are not supported: use reference() with an id");
+            st = ev_fail(e, E_UNSUPPORTED,
+                         "existing resources are not supported: use reference() with an id");
         else
             st = json_is_object(raw) ? layout_loop(e, s, raw, type, name, frames, symbol)
                                      : ev_fail(e, E_INVALID, "a resource must be an object");
@@ -391,12 +422,16 @@ static enum status add_named_deps(struct ev *e, size_t node, const char *name)
     for (size_t i = 0; i < p->n_nodes; i++) {
         const struct node *n = &p->nodes[i];
         if (n->scope != s || n->loop == NULL || n->kind == NODE_START) continue;
-        if (strcasecmp(n->loop, name) != 0 && (n->symbol == NULL || strcasecmp(n->symbol, name) != 0)) continue;
+        if (strcasecmp(n->loop, name) != 0 &&
+            (n->symbol == NULL || strcasecmp(n->symbol, name) != 0))
+            continue;
         loop = true;
         if (!n->dropped) plan_add_dep(p, node, i);
     }
     if (loop) return OK;
-    if (many) return ev_fail(e, E_INVALID, "dependsOn: several resources are named '%.120s'; use resourceId()", name);
+    if (many)
+        return ev_fail(e, E_INVALID,
+                       "dependsOn: several resources are named '%.120s'; use resourceId()", name);
     /* a loop of no iterations leaves no node */
     const json_t *resources = ev_object_get(s->tmpl, "resources");
     size_t i;
@@ -406,7 +441,8 @@ static enum status add_named_deps(struct ev *e, size_t node, const char *name)
         const char *n = json_string_value(ev_object_get(ev_object_get(raw, "copy"), "name"));
         if (n != NULL && strcasecmp(n, name) == 0) return OK;
     }
-    return ev_fail(e, E_NOT_FOUND, "dependsOn: the template has no resource or copy loop '%.200s'", name);
+    return ev_fail(e, E_NOT_FOUND, "dependsOn: the template has no resource or copy loop '%.200s'",
+                   name);
 }
 
 static enum status explicit_deps(struct ev *e, size_t node)
@@ -429,7 +465,8 @@ static enum status explicit_deps(struct ev *e, size_t node)
 
 static bool is_plan_only(const char *key)
 {
-    static const char *const keys[] = {"copy", "condition", "comments", "dependsOn", "resources", "metadata", "existing"};
+    static const char *const keys[] = {"copy",      "condition", "comments", "dependsOn",
+                                       "resources", "metadata",  "existing"};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         if (strcasecmp(key, keys[i]) == 0) return true;
     }
@@ -438,8 +475,8 @@ static bool is_plan_only(const char *key)
 
 static enum status eval_resource(json_t **out, struct ev *e, const struct node *n)
 {
-    json_t *obj = json_pack("{s:s, s:n, s:s, s:s, s:[]}", "type", n->type, "apiVersion", "name", n->name, "id", n->id,
-                            "dependsOn");
+    json_t *obj = json_pack("{s:s, s:n, s:s, s:s, s:[]}", "type", n->type, "apiVersion", "name",
+                            n->name, "id", n->id, "dependsOn");
     const char *key;
     json_t *raw;
     bool again = false;
@@ -447,11 +484,14 @@ static enum status eval_resource(json_t **out, struct ev *e, const struct node *
     if (s == OK) {
         json_object_foreach((json_t *)n->raw, key, raw)
         {
-            if (is_plan_only(key) || strcasecmp(key, "type") == 0 || strcasecmp(key, "name") == 0) continue;
+            if (is_plan_only(key) || strcasecmp(key, "type") == 0 || strcasecmp(key, "name") == 0)
+                continue;
             json_t *v = NULL;
             const size_t len = ev_push(e, ".%s", key);
             s = ev_json(&v, e, raw);
-            if (s == OK && json_object_set_new(obj, strcasecmp(key, "apiVersion") == 0 ? "apiVersion" : key, v) != 0)
+            if (s == OK &&
+                json_object_set_new(obj, strcasecmp(key, "apiVersion") == 0 ? "apiVersion" : key,
+                                    v) != 0)
                 s = E_NOMEM;
             if (s == E_AGAIN) {
                 again = true;
@@ -505,7 +545,8 @@ static enum status collect_deps(struct arm_plan *p, struct err *err)
         if (n.dropped) continue;
         if (n.scope->end != SIZE_MAX) {
             plan_add_dep(p, n.scope->end, i);
-            if (n.kind != NODE_END) plan_add_dep(p, i, p->nodes[n.scope->end].deps[0]); /* the start: the end's first */
+            if (n.kind != NODE_END)
+                plan_add_dep(p, i, p->nodes[n.scope->end].deps[0]); /* the start: the end's first */
         }
         if (n.kind == NODE_END) continue;
         enter_node(&e, p, &n, err);
@@ -539,8 +580,8 @@ static enum status cycle_error(const struct walk *w, size_t again, struct err *e
         last = name;
     }
     buf_printf(&b, " -> %s", first != NULL ? first : "");
-    err_set(err, E_INVALID, "%s: the resources wait for each other in a circle: %.700s", w->p->nodes[again].path,
-            buf_status(&b) == OK ? buf_cstr(&b) : "(too long to print)");
+    err_set(err, E_INVALID, "%s: the resources wait for each other in a circle: %.700s",
+            w->p->nodes[again].path, buf_status(&b) == OK ? buf_cstr(&b) : "(too long to print)");
     buf_fini(&b);
     return E_INVALID;
 }
@@ -567,7 +608,9 @@ static enum status visit(struct walk *w, size_t i, struct err *err)
 
 static enum status put_in_order(struct arm_plan *p, struct err *err)
 {
-    struct walk w = {.p = p, .color = calloc(p->n_nodes + 1, 1), .stack = calloc(p->n_nodes + 1, sizeof(size_t))};
+    struct walk w = {.p = p,
+                     .color = calloc(p->n_nodes + 1, 1),
+                     .stack = calloc(p->n_nodes + 1, sizeof(size_t))};
     p->order = calloc(p->n_nodes + 1, sizeof *p->order);
     enum status s = w.color != NULL && w.stack != NULL && p->order != NULL ? OK : E_NOMEM;
     for (size_t i = 0; s == OK && i < p->n_nodes; i++)
@@ -577,16 +620,17 @@ static enum status put_in_order(struct arm_plan *p, struct err *err)
     return s;
 }
 
-enum status arm_plan_new(struct arm_plan **out, const json_t *tmpl, const json_t *params, const struct arm_context *ctx,
-                         struct err *err)
+enum status arm_plan_new(struct arm_plan **out, const json_t *tmpl, const json_t *params,
+                         const struct arm_context *ctx, struct err *err)
 {
     struct arm_plan *p = NULL;
     enum status s = plan_open(&p, ctx, err);
     if (s != OK) return s;
     struct ev e = {.p = p, .err = err};
-    const json_t *file = ev_object_get(params, "$schema") != NULL || ev_object_get(params, "contentVersion") != NULL
-                             ? ev_object_get(params, "parameters")
-                             : NULL;
+    const json_t *file =
+        ev_object_get(params, "$schema") != NULL || ev_object_get(params, "contentVersion") != NULL
+            ? ev_object_get(params, "parameters")
+            : NULL;
     if (file == NULL) file = params;
     if (json_dumpb(tmpl, NULL, 0, JSON_COMPACT) > ARM_TEMPLATE_MAX)
         s = ev_fail(&e, E_LIMIT, "the template is larger than 4 MB");
@@ -594,7 +638,8 @@ enum status arm_plan_new(struct arm_plan **out, const json_t *tmpl, const json_t
         s = ev_fail(&e, E_INVALID, "parameters must be an object");
     if (s == OK) s = ev_check_static(&e, tmpl);
     if (s == OK)
-        s = scope_new(&p->main, &e, tmpl, file != NULL ? json_incref((json_t *)file) : json_object(), NULL, false, NULL,
+        s = scope_new(&p->main, &e, tmpl,
+                      file != NULL ? json_incref((json_t *)file) : json_object(), NULL, false, NULL,
                       p->ctx.deployment_name);
     if (s == OK) {
         IGNORE(ev_for_scope(&e, p, p->main, err), "cannot fail");
@@ -656,7 +701,9 @@ static enum status list_deps(json_t *list, const struct arm_plan *p, size_t node
     mark_deps(p, node, seen);
     enum status s = OK;
     for (size_t i = 0; i < p->n_order && s == OK; i++) {
-        if (seen[p->order[i]] && json_array_append_new(list, json_string(p->nodes[p->order[i]].id)) != 0) s = E_NOMEM;
+        if (seen[p->order[i]] &&
+            json_array_append_new(list, json_string(p->nodes[p->order[i]].id)) != 0)
+            s = E_NOMEM;
     }
     free(seen);
     return s;
@@ -708,7 +755,8 @@ enum status arm_plan_parameter(json_t **out, struct arm_plan *p, const char *nam
     return scope_parameter(out, &e, name);
 }
 
-enum status arm_eval(json_t **out, const json_t *value, const struct arm_context *ctx, struct err *err)
+enum status arm_eval(json_t **out, const json_t *value, const struct arm_context *ctx,
+                     struct err *err)
 {
     struct arm_plan *p = NULL;
     enum status s = plan_open(&p, ctx, err);

@@ -8,16 +8,18 @@
 
 #include <cmocka.h>
 
-static enum status answer(json_t **out, void *arg, const char *id, const char *api_version, bool full, struct err *err)
+static enum status answer(json_t **out, void *arg, const char *id, const char *api_version,
+                          bool full, struct err *err)
 {
     (void)arg;
     (void)err;
-    *out = json_pack("{s:s, s:s, s:b}", "id", id, "v", api_version != NULL ? api_version : "", "full", full);
+    *out = json_pack("{s:s, s:s, s:b}", "id", id, "v", api_version != NULL ? api_version : "",
+                     "full", full);
     return OK;
 }
 
-static enum status keys(json_t **out, void *arg, const char *function, const char *id, const char *api_version,
-                        const json_t *body, struct err *err)
+static enum status keys(json_t **out, void *arg, const char *function, const char *id,
+                        const char *api_version, const json_t *body, struct err *err)
 {
     (void)arg;
     (void)api_version;
@@ -112,7 +114,8 @@ static const struct {
     {"[toUpper('One')]", "\"ONE\""},
     {"[trim('  a b ')]", "\"a b\""},
     {"[uri('http://contoso.org/firstpath', 'myscript.sh')]", "\"http://contoso.org/myscript.sh\""},
-    {"[uri('http://contoso.org/firstpath/', 'myscript.sh')]", "\"http://contoso.org/firstpath/myscript.sh\""},
+    {"[uri('http://contoso.org/firstpath/', 'myscript.sh')]",
+     "\"http://contoso.org/firstpath/myscript.sh\""},
     {"[uri('http://contoso.org/firstpath/azuredeploy.json', 'myscript.sh')]",
      "\"http://contoso.org/firstpath/myscript.sh\""},
     {"[uri('https://h/a/b.json?x=1', '../c/./d.json?s=2')]", "\"https://h/c/d.json?s=2\""},
@@ -139,9 +142,11 @@ static const struct {
     {"[union(createArray(1, 2), createArray(2, 3))]", "[1,2,3]"},
     {"[intersection(createArray(1, 2, 3), createArray(3, 2))]", "[2,3]"},
     {"[intersection(createObject('a', 1, 'b', 2), createObject('a', 1, 'b', 3))]", "{\"a\":1}"},
-    {"[items(createObject('b', 1, 'a', 2))]", "[{\"key\":\"a\",\"value\":2},{\"key\":\"b\",\"value\":1}]"},
+    {"[items(createObject('b', 1, 'a', 2))]",
+     "[{\"key\":\"a\",\"value\":2},{\"key\":\"b\",\"value\":1}]"},
     {"[objectKeys(createObject('b', 1))]", "[\"b\"]"},
-    {"[shallowMerge(createArray(createObject('a', 1), createObject('b', 2)))]", "{\"a\":1,\"b\":2}"},
+    {"[shallowMerge(createArray(createObject('a', 1), createObject('b', 2)))]",
+     "{\"a\":1,\"b\":2}"},
     {"[tryGet(createObject('a', createArray(7)), 'a', 0)]", "7"},
     {"[tryGet(createObject('a', 1), 'b')]", "null"},
     {"[flatten(createArray(createArray(1), createArray(2, 3)))]", "[1,2,3]"},
@@ -153,14 +158,20 @@ static const struct {
     {"[null().?b.?c]", "null"},
     {"[createArray(1)[?3]]", "null"},
     {"[map(range(0, 3), lambda('i', mul(lambdaVariables('i'), 2)))]", "[0,2,4]"},
-    {"[map(createArray('a', 'b'), lambda('x', 'i', format('{0}{1}', lambdaVariables('x'), lambdaVariables('i'))))]",
+    {"[map(createArray('a', 'b'), lambda('x', 'i', format('{0}{1}', lambdaVariables('x'), "
+     "lambdaVariables('i'))))]",
      "[\"a0\",\"b1\"]"},
     {"[filter(range(0, 6), lambda('i', equals(mod(lambdaVariables('i'), 2), 0)))]", "[0,2,4]"},
-    {"[reduce(range(1, 4), 0, lambda('a', 'b', add(lambdaVariables('a'), lambdaVariables('b'))))]", "10"},
-    {"[sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))]", "[1,2,3]"},
-    {"[toObject(createArray('a', 'b'), lambda('x', lambdaVariables('x')), lambda('x', toUpper(lambdaVariables('x'))))]",
+    {"[reduce(range(1, 4), 0, lambda('a', 'b', add(lambdaVariables('a'), lambdaVariables('b'))))]",
+     "10"},
+    {"[sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), "
+     "lambdaVariables('b'))))]",
+     "[1,2,3]"},
+    {"[toObject(createArray('a', 'b'), lambda('x', lambdaVariables('x')), lambda('x', "
+     "toUpper(lambdaVariables('x'))))]",
      "{\"a\":\"A\",\"b\":\"B\"}"},
-    {"[toObject(createArray('a'), lambda('x', concat('k', lambdaVariables('x'))))]", "{\"ka\":\"a\"}"},
+    {"[toObject(createArray('a'), lambda('x', concat('k', lambdaVariables('x'))))]",
+     "{\"ka\":\"a\"}"},
     {"[groupBy(createArray('ab', 'ac', 'b'), lambda('x', first(lambdaVariables('x'))))]",
      "{\"a\":[\"ab\",\"ac\"],\"b\":[\"b\"]}"},
     {"[mapValues(createObject('a', 1), lambda('v', add(lambdaVariables('v'), 1)))]", "{\"a\":2}"},
@@ -176,7 +187,8 @@ static const struct {
     {"[dateTimeToEpoch('2023-05-02T15:16:13Z')]", "1683040573"},
     {"[dateTimeToEpoch('2023-05-02T17:16:13+02:00')]", "1683040573"},
     {"[parseCidr('10.144.0.0/20')]",
-     "{\"network\":\"10.144.0.0\",\"netmask\":\"255.255.240.0\",\"broadcast\":\"10.144.15.255\",\"firstUsable\":"
+     "{\"network\":\"10.144.0.0\",\"netmask\":\"255.255.240.0\",\"broadcast\":\"10.144.15.255\","
+     "\"firstUsable\":"
      "\"10.144.0.1\",\"lastUsable\":\"10.144.15.254\",\"cidr\":20}"},
     {"[parseCidr('10.0.0.3/24').network]", "\"10.0.0.0\""},
     {"[cidrSubnet('10.144.0.0/20', 24, 3)]", "\"10.144.3.0/24\""},
@@ -188,25 +200,31 @@ static const struct {
     {"[pickZones('Microsoft.Compute', 'virtualMachines', 'x')]", "[\"1\"]"},
     {"[pickZones('Microsoft.Compute', 'virtualMachines', 'x', 2, 1)]", "[\"2\",\"3\"]"},
     {"[resourceId('Microsoft.Network/virtualNetworks/subnets', 'v', 's')]",
-     "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.Network/"
+     "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/"
+     "Microsoft.Network/"
      "virtualNetworks/v/subnets/s\""},
     {"[resourceId('other', 'Microsoft.KeyVault/vaults', 'v')]",
-     "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/other/providers/Microsoft.KeyVault/vaults/v\""},
+     "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/other/providers/"
+     "Microsoft.KeyVault/vaults/v\""},
     {"[resourceId('s', 'other', 'Microsoft.KeyVault/vaults', 'v')]",
      "\"/subscriptions/s/resourceGroups/other/providers/Microsoft.KeyVault/vaults/v\""},
     {"[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'r')]",
-     "\"/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleDefinitions/r\""},
+     "\"/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/"
+     "roleDefinitions/r\""},
     {"[tenantResourceId('Microsoft.Authorization/roleDefinitions', 'r')]",
      "\"/providers/Microsoft.Authorization/roleDefinitions/r\""},
-    {"[extensionResourceId('/x', 'Microsoft.Authorization/locks', 'l')]", "\"/x/providers/Microsoft.Authorization/locks/l\""},
+    {"[extensionResourceId('/x', 'Microsoft.Authorization/locks', 'l')]",
+     "\"/x/providers/Microsoft.Authorization/locks/l\""},
     {"[resourceGroup().location]", "\"westeurope\""},
-    {"[resourceGroup().id]", "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg\""},
+    {"[resourceGroup().id]",
+     "\"/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg\""},
     {"[subscription().tenantId]", "\"99999999-2222-3333-4444-555555555555\""},
     {"[tenant().tenantId]", "\"99999999-2222-3333-4444-555555555555\""},
     {"[deployment().name]", "\"main\""},
     {"[environment().suffixes.keyvaultDns]", "\".vault.azure.net\""},
     {"[newGuid()]", "\"abababab-abab-4bab-abab-abababababab\""},
-    {"[reference('/a/b', '2024-01-01', 'Full')]", "{\"id\":\"/a/b\",\"v\":\"2024-01-01\",\"full\":true}"},
+    {"[reference('/a/b', '2024-01-01', 'Full')]",
+     "{\"id\":\"/a/b\",\"v\":\"2024-01-01\",\"full\":true}"},
     {"[listKeys('/a/b', '2024-01-01').fn]", "\"listKeys\""},
     {"[equals(guid('a', 'b'), guid('a', 'b'))]", "true"},
     {"[equals(guid('ab', 'c'), guid('a', 'bc'))]", "false"},
@@ -254,7 +272,8 @@ static const struct {
     {"[99999999999999999999]", E_DECODE, "64 bits"},
     {"[-]", E_DECODE, "a digit"},
     {"[createArray(1)[0]", E_DECODE, "']' is expected"},
-    {"[frobnicate(1)]", E_INVALID, "unknown function frobnicate(); in expression '[frobnicate(1)]' at position 1"},
+    {"[frobnicate(1)]", E_INVALID,
+     "unknown function frobnicate(); in expression '[frobnicate(1)]' at position 1"},
     {"[concat('a', frobnicate())]", E_INVALID, "at position 13"},
     {"[add(1)]", E_INVALID, "add() takes 2 arguments, not 1"},
     {"[substring('a')]", E_INVALID, "takes 2 to 3 arguments, not 1"},
@@ -361,11 +380,15 @@ static void nesting_and_length_of_expressions_are_bounded(void **state)
 static void objects_are_evaluated_deeply_and_property_loops_expand(void **state)
 {
     (void)state;
-    json_t *v = json_pack("{s:[s, i], s:[{s:s, s:s, s:{s:s}}], s:{s:s}}", "list", "[add(1, 1)]", 7, "copy", "name", "disks",
-                          "count", "[int('2')]", "input", "lun", "[copyIndex('disks', 1)]", "tags",
-                          "[concat('a', 'b')]", "[concat('c', 'd')]");
+    json_t *v =
+        json_pack("{s:[s, i], s:[{s:s, s:s, s:{s:s}}], s:{s:s}}", "list", "[add(1, 1)]", 7, "copy",
+                  "name", "disks", "count", "[int('2')]", "input", "lun", "[copyIndex('disks', 1)]",
+                  "tags", "[concat('a', 'b')]", "[concat('c', 'd')]");
     assert_non_null(v);
-    json_t *got = NULL, *want = json_loads("{\"list\":[2,7],\"disks\":[{\"lun\":1},{\"lun\":2}],\"tags\":{\"ab\":\"cd\"}}", 0, NULL);
+    json_t *got = NULL,
+           *want = json_loads(
+               "{\"list\":[2,7],\"disks\":[{\"lun\":1},{\"lun\":2}],\"tags\":{\"ab\":\"cd\"}}", 0,
+               NULL);
     struct err err = {.status = OK};
     assert_int_equal(arm_eval(&got, v, &CTX, &err), OK);
     assert_true(json_equal(got, want));

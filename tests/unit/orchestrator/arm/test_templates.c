@@ -17,7 +17,8 @@ static enum status read_json(json_t **out, const char *path, struct err *err)
     buf_init(&b, 1 << 20);
     enum status s = file_read(&b, path, err);
     json_error_t je = {.line = 0};
-    json_t *v = s == OK ? json_loadb((const char *)b.ptr, b.len, JSON_REJECT_DUPLICATES, &je) : NULL;
+    json_t *v =
+        s == OK ? json_loadb((const char *)b.ptr, b.len, JSON_REJECT_DUPLICATES, &je) : NULL;
     if (s == OK && v == NULL) s = err_set(err, E_DECODE, "%s:%d: %s", path, je.line, je.text);
     buf_fini(&b);
     if (v != NULL) *out = v;
@@ -33,14 +34,16 @@ static enum status load(json_t **out, void *arg, const char *path, struct err *e
 }
 
 /* state as a target would tell it */
-static enum status reference(json_t **out, void *arg, const char *id, const char *api_version, bool full, struct err *err)
+static enum status reference(json_t **out, void *arg, const char *id, const char *api_version,
+                             bool full, struct err *err)
 {
     (void)arg;
     (void)api_version;
     const char *name = strrchr(id, '/') + 1;
     char text[200];
     if (full) {
-        *out = json_pack("{s:{s:s}}", "identity", "principalId", "00000000-0000-0000-0000-0000000000aa");
+        *out = json_pack("{s:{s:s}}", "identity", "principalId",
+                         "00000000-0000-0000-0000-0000000000aa");
     } else if (strstr(id, "Microsoft.KeyVault/vaults/") != NULL) {
         *out = json_pack("{s:s}", "vaultUri", "https://127.0.0.2:8443/");
     } else if (strstr(id, "/storageAccounts/") != NULL) {
@@ -90,11 +93,13 @@ static int teardown(void **state)
 
 static json_t *params(void)
 {
-    return json_pack("{s:{s:i}, s:{s:i}, s:{s:i}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:b}}", "regionCount",
-                     "value", 2, "numVLNodesRegion", "value", 2, "consortiumMemberId", "value", 3, "location_1", "value",
-                     "westeurope", "location_2", "value", "eastus", "adminUsername", "value", "poaadmin",
-                     "ethereumAdminPublicKey", "value", "0x00000000000000000000000000000000000000aa", "adminSSHKey",
-                     "value", "ssh-ed25519 AAAA", "omsDeploy", "value", 0);
+    return json_pack(
+        "{s:{s:i}, s:{s:i}, s:{s:i}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:b}}",
+        "regionCount", "value", 2, "numVLNodesRegion", "value", 2, "consortiumMemberId", "value", 3,
+        "location_1", "value", "westeurope", "location_2", "value", "eastus", "adminUsername",
+        "value", "poaadmin", "ethereumAdminPublicKey", "value",
+        "0x00000000000000000000000000000000000000aa", "adminSSHKey", "value", "ssh-ed25519 AAAA",
+        "omsDeploy", "value", 0);
 }
 
 static void set(json_t *p, const char *name, json_t *value)
@@ -176,7 +181,8 @@ static void two_regions_of_two_validators_become_plain_resources(void **state)
                 {"Microsoft.Authorization/roleAssignments", 4}};
     size_t all = 0;
     for (size_t i = 0; i < COUNT_OF(want); i++) {
-        if (count_type(p, want[i].type) != want[i].n) fail_msg("%s: %zu", want[i].type, count_type(p, want[i].type));
+        if (count_type(p, want[i].type) != want[i].n)
+            fail_msg("%s: %zu", want[i].type, count_type(p, want[i].type));
         all += want[i].n;
     }
     assert_int_equal(arm_plan_count(p), all);
@@ -210,8 +216,10 @@ static void addresses_ports_and_names_follow_the_plan(void **state)
     struct arm_plan *p = plan(given);
     json_t *vnet = find(p, "Microsoft.Network/virtualNetworks", 1);
     assert_string_equal(text_at(vnet, "properties.addressSpace.addressPrefixes.0"), "10.3.32.0/20");
-    assert_string_equal(text_at(vnet, "properties.subnets.0.properties.addressPrefix"), "10.3.33.0/24");
-    assert_string_equal(text_at(vnet, "properties.subnets.1.properties.addressPrefix"), "10.3.35.0/24");
+    assert_string_equal(text_at(vnet, "properties.subnets.0.properties.addressPrefix"),
+                        "10.3.33.0/24");
+    assert_string_equal(text_at(vnet, "properties.subnets.1.properties.addressPrefix"),
+                        "10.3.35.0/24");
     assert_string_equal(text_at(vnet, "location"), "eastus");
     assert_string_equal(text_at(vnet, "tags.poa-region"), "2");
     assert_string_equal(text_at(vnet, "tags.poa-member"), "3");
@@ -239,12 +247,17 @@ static void addresses_ports_and_names_follow_the_plan(void **state)
     list = at(lb, "properties.loadBalancingRules");
     assert_int_equal(json_array_size(list), COUNT_OF(ports));
     for (size_t i = 0; i < COUNT_OF(ports); i++) {
-        assert_int_equal(json_integer_value(at(json_array_get(list, i), "properties.frontendPort")), ports[i][0]);
-        assert_int_equal(json_integer_value(at(json_array_get(list, i), "properties.backendPort")), ports[i][1]);
-        assert_int_equal(json_integer_value(at(at(lb, "properties.probes"), i == 0 ? "0.properties.port" : "1.properties.port")),
+        assert_int_equal(json_integer_value(at(json_array_get(list, i), "properties.frontendPort")),
+                         ports[i][0]);
+        assert_int_equal(json_integer_value(at(json_array_get(list, i), "properties.backendPort")),
+                         ports[i][1]);
+        assert_int_equal(json_integer_value(at(at(lb, "properties.probes"),
+                                               i == 0 ? "0.properties.port" : "1.properties.port")),
                          i == 0 ? 3000 : 8545);
     }
-    assert_int_equal(json_integer_value(at(lb, "properties.inboundNatRules.0.properties.frontendPortRangeStart")), 4000);
+    assert_int_equal(json_integer_value(
+                         at(lb, "properties.inboundNatRules.0.properties.frontendPortRangeStart")),
+                     4000);
     assert_non_null(strstr(text_at(lb, "name"), "-vlLb-reg1"));
     json_decref(lb);
     json_t *set = find(p, "Microsoft.Compute/virtualMachineScaleSets", 1);
@@ -296,7 +309,11 @@ static char *cloud_init(const json_t *given)
     json_t *set_ = find(p, "Microsoft.Compute/virtualMachineScaleSets", 0);
     struct buf b;
     buf_init(&b, 1 << 20);
-    assert_int_equal(base64_get(&b, bytes_str(text_at(set_, "properties.virtualMachineProfile.osProfile.customData")), false), OK);
+    assert_int_equal(
+        base64_get(
+            &b, bytes_str(text_at(set_, "properties.virtualMachineProfile.osProfile.customData")),
+            false),
+        OK);
     char *t = strdup(buf_cstr(&b));
     buf_fini(&b);
     json_decref(set_);
@@ -333,11 +350,14 @@ static void the_cloud_init_document_is_filled_in(void **state)
     set(given, "isJoiningExistingNetwork", json_true());
     set(given, "consortiumDataURL", json_string("http://127.0.1.1"));
     set(given, "bootnodes", json_pack("[s]", "enode://aa@127.0.1.10:30300"));
-    set(given, "token", json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "client_credentials", "uri", "https://127.0.0.2:8443/t/token",
-                                  "clientId", "node", "secretFile", "/w/secret", "caFile", "/w/ca.pem"));
+    set(given, "token",
+        json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "client_credentials", "uri",
+                  "https://127.0.0.2:8443/t/token", "clientId", "node", "secretFile", "/w/secret",
+                  "caFile", "/w/ca.pem"));
     t = cloud_init(given);
     assert_has(t, "kind: client_credentials\n");
-    assert_has(t, "        token_uri: \"https://127.0.0.2:8443/t/token\"\n        client_id: \"node\"\n        client_secret_file: \"/w/secret\"\n");
+    assert_has(t, "        token_uri: \"https://127.0.0.2:8443/t/token\"\n        client_id: "
+                  "\"node\"\n        client_secret_file: \"/w/secret\"\n");
     assert_has(t, "\n      ca_file: \"/w/ca.pem\"\n");
     assert_has(t, "\n    data_url: \"http://127.0.1.1\"\n");
     assert_has(t, "bootnodes: [\"enode://aa@127.0.1.10:30300\"]");
@@ -383,7 +403,8 @@ static void the_cloud_init_document_is_yaml_and_so_is_the_configuration_in_it(vo
     assert_string_equal(text_at(doc, "runcmd.0.0"), "poa-node");
     assert_string_equal(text_at(doc, "runcmd.0.2"), "/w/i0/etc/poa-node.yaml");
     assert_string_equal(text_at(doc, "write_files.0.path"), "/w/i0/etc/poa-node.yaml");
-    if (yaml_get(&conf, bytes_str(text_at(doc, "write_files.0.content")), &err) != OK) fail_msg("%s", err.text);
+    if (yaml_get(&conf, bytes_str(text_at(doc, "write_files.0.content")), &err) != OK)
+        fail_msg("%s", err.text);
     assert_string_equal(text_at(conf, "base_path"), "/w/i0/var/lib/poa");
     assert_string_equal(text_at(conf, "rpc.address"), "127.0.1.10");
     assert_int_equal(json_integer_value(at(conf, "network.port")), 30300);
@@ -407,7 +428,8 @@ static void the_template_holds_the_text_of_validator_yaml(void **state)
     struct buf file, text;
     buf_init(&file, 1 << 20);
     buf_init(&text, 1 << 20);
-    if (file_read(&file, "templates/cloud-init/validator.yaml", &err) != OK) fail_msg("%s", err.text);
+    if (file_read(&file, "templates/cloud-init/validator.yaml", &err) != OK)
+        fail_msg("%s", err.text);
     size_t i;
     json_t *line;
     json_array_foreach(at(vmss, "variables.cloudInit"), i, line)
@@ -427,7 +449,9 @@ static void a_private_network_gets_gateways_and_connections(void **state)
     set(given, "deployUsingPublicIP", json_false());
     set(given, "connectionSharedKey", json_string("k3y"));
     set(given, "isJoiningExistingNetwork", json_true());
-    set(given, "consortiumMemberGatewayId", json_string("/subscriptions/x/resourceGroups/y/providers/Microsoft.Network/virtualNetworkGateways/z"));
+    set(given, "consortiumMemberGatewayId",
+        json_string("/subscriptions/x/resourceGroups/y/providers/Microsoft.Network/"
+                    "virtualNetworkGateways/z"));
     struct arm_plan *p = plan(given);
     assert_int_equal(count_type(p, "Microsoft.Network/virtualNetworkGateways"), 2);
     assert_int_equal(count_type(p, "Microsoft.Network/connections"), 3);
@@ -436,10 +460,13 @@ static void a_private_network_gets_gateways_and_connections(void **state)
     assert_int_equal(json_integer_value(at(gw, "properties.bgpSettings.asn")), 4200000016);
     json_decref(gw);
     json_t *lb = find(p, "Microsoft.Network/loadBalancers", 1);
-    assert_string_equal(text_at(lb, "properties.frontendIPConfigurations.0.properties.privateIPAddress"), "10.3.33.9");
+    assert_string_equal(
+        text_at(lb, "properties.frontendIPConfigurations.0.properties.privateIPAddress"),
+        "10.3.33.9");
     json_decref(lb);
     json_t *nsg = find(p, "Microsoft.Network/networkSecurityGroups", 0);
-    assert_string_equal(text_at(nsg, "properties.securityRules.3.properties.sourceAddressPrefix"), "VirtualNetwork");
+    assert_string_equal(text_at(nsg, "properties.securityRules.3.properties.sourceAddressPrefix"),
+                        "VirtualNetwork");
     json_decref(nsg);
     struct err err = {.status = OK};
     if (arm_plan_outputs(&o, p, &err) != OK) fail_msg("%s", err.text);
@@ -461,11 +488,13 @@ static void monitoring_adds_a_workspace_tables_and_a_rule(void **state)
     json_t *rule = find(p, "Microsoft.Insights/dataCollectionRules", 0);
     assert_int_equal(json_object_size(at(rule, "properties.streamDeclarations")), 4);
     assert_int_equal(json_array_size(at(rule, "properties.dataFlows")), 4);
-    assert_non_null(json_object_get(at(rule, "properties.streamDeclarations"), "Custom-MinedBlock_CL"));
+    assert_non_null(
+        json_object_get(at(rule, "properties.streamDeclarations"), "Custom-MinedBlock_CL"));
     json_decref(rule);
     struct err err = {.status = OK};
     if (arm_plan_outputs(&o, p, &err) != OK) fail_msg("%s", err.text);
-    assert_has(text_at(o, "OMS_PORTAL_URL.value"), "https://portal.azure.com/#resource/subscriptions/");
+    assert_has(text_at(o, "OMS_PORTAL_URL.value"),
+               "https://portal.azure.com/#resource/subscriptions/");
     json_decref(o);
     arm_plan_free(p);
     set(given, "omsWorkspaceId", json_string("22222222-2222-3333-4444-555555555555"));
@@ -492,9 +521,10 @@ static void parameters_out_of_the_guide_s_ranges_are_refused(void **state)
     struct arm_plan *p = NULL;
     struct err err = {.status = OK};
     assert_int_equal(arm_plan_new(&p, tmpl, given, &CTX, &err), E_INVALID);
-    static const char *const names[] = {"numVLNodesRegion: 1 is less than 2", "regionCount: 6 is more than 5",
-                                        "consortiumMemberId: 256 is more", "ethereumNetworkID: 4 is less",
-                                        "ethereumAdminPublicKey: the length 4", "vlStorageAccountType: the value"};
+    static const char *const names[] = {
+        "numVLNodesRegion: 1 is less than 2",   "regionCount: 6 is more than 5",
+        "consortiumMemberId: 256 is more",      "ethereumNetworkID: 4 is less",
+        "ethereumAdminPublicKey: the length 4", "vlStorageAccountType: the value"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         assert_has(err.text, names[i]);
     json_decref(given);
@@ -537,7 +567,8 @@ static int dump(const char *path)
         if (i & 1) set(given, "emailAddress", json_string("a@example.invalid"));
         if (i & 2) set(given, "deployUsingPublicIP", json_false());
         if (i & 2) set(given, "connectionSharedKey", json_string("k3y"));
-        if (i & 2) set(given, "deployerPrincipalId", json_string("00000000-0000-0000-0000-0000000000bb"));
+        if (i & 2)
+            set(given, "deployerPrincipalId", json_string("00000000-0000-0000-0000-0000000000bb"));
         if (i == 2) set(given, "omsPrimaryKey", json_string("c2VjcmV0"));
         if (i == 3) set(given, "authType", json_string("password"));
         if (i == 3) set(given, "adminPassword", json_string("Correct-horse-1"));
