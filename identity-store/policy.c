@@ -67,15 +67,26 @@ static enum status holds_secret(bool *yes, struct call *c)
     return s == E_NOT_FOUND ? OK : s;
 }
 
-/* the blob's lease, if the client is who acquired it */
-static enum status own_lease(bool *yes, bool *alive, struct call *c)
+/* The blob's lease: own: the client acquired it, alive: and it is locked. stranger: it names an id that is not the lease's: let the state
+ * machine answer that with its 409 or 412, which tell a node that it has lost the lease. The id of another's lease gives no rights. */
+struct standing {
+    bool own, alive, stranger;
+};
+
+static enum status lease_standing(struct standing *out, struct call *c)
 {
     struct found f;
     enum rest_error why;
+    char id[LEASE_ID_LEN + 1];
+    const char *proposed = call_request_header(c, "x-ms-proposed-lease-id");
+    char p[LEASE_ID_LEN + 1] = "";
     enum status s = blob_find(&f, &why, c, false);
     if (s != OK) return s;
-    *yes = f.exists && strcmp(f.rec.lease.holder, c->client.id) == 0;
-    *alive = *yes && lease_is_locked(&f.rec.lease, c->now_ms);
+    out->own = f.exists && strcmp(f.rec.lease.holder, c->client.id) == 0;
+    out->alive = out->own && lease_is_locked(&f.rec.lease, c->now_ms);
+    bool good = lease_header(id, c) == ERR_NONE && id[0] != 0 && (proposed == NULL || *proposed == 0 || lease_id_get(p, proposed));
+    const char *current = f.exists ? f.rec.lease.id : "";
+    out->stranger = good && strcmp(id, current) != 0 && (p[0] == 0 || strcmp(p, current) != 0);
     return OK;
 }
 
@@ -87,12 +98,12 @@ static bool same_text(json_t *a, json_t *b, const char *key)
 
 static enum status may_replace(bool *yes, struct call *c)
 {
-    bool own, alive;
+    struct standing st;
     struct record_key k;
     bytes old;
-    enum status s = own_lease(&own, &alive, c);
-    *yes = false;
-    if (s != OK || !own || !alive) return s;
+    enum status s = lease_standing(&st, c);
+    *yes = s == OK && st.stranger; /* ends in 412 */
+    if (s != OK || !st.alive || *yes) return s;
     key_of_blob(&k, c->container, c->blob);
     s = kv_get(&old, c->txn, TABLE_DATA, key_view(&k));
     if (s != OK) return s == E_NOT_FOUND ? OK : s;
@@ -108,7 +119,7 @@ static enum status may_replace(bool *yes, struct call *c)
 static enum status may_lease(bool *yes, struct call *c)
 {
     const char *action = call_request_header(c, "x-ms-lease-action");
-    bool alive;
+    struct standing st;
     *yes = false;
     if (action == NULL) return OK;
     if (strcasecmp(action, "acquire") == 0) {
@@ -116,7 +127,9 @@ static enum status may_lease(bool *yes, struct call *c)
         return OK;
     }
     if (strcasecmp(action, "break") == 0) return OK;
-    return own_lease(yes, &alive, c);
+    enum status s = lease_standing(&st, c);
+    *yes = s == OK && (st.own || st.stranger);
+    return s;
 }
 
 enum status policy_check(bool *allowed, struct call *c)
