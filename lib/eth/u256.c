@@ -75,11 +75,14 @@ static inline uint64_t div_3by2(u128 *rem, uint64_t u2, uint64_t u1, uint64_t u0
     return q1;
 }
 
+/* Loops over limbs, whose count is mostly a constant after inlining. */
+#define UNROLL _Pragma("GCC unroll 8")
+
 /* u[0..n) -= q * v[0..n); ret what is to be taken from the limb above. */
-static inline uint64_t sub_mul(uint64_t *u, const uint64_t *v, unsigned n, uint64_t q)
+static ALWAYS_INLINE uint64_t sub_mul(uint64_t *u, const uint64_t *v, unsigned n, uint64_t q)
 {
     uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
+    UNROLL for (unsigned i = 0; i < n; i++) {
         const u128 p = (u128)q * v[i] + carry;
         const uint64_t lo = (uint64_t)p;
         carry = (uint64_t)(p >> 64) + (u[i] < lo);
@@ -88,10 +91,10 @@ static inline uint64_t sub_mul(uint64_t *u, const uint64_t *v, unsigned n, uint6
     return carry;
 }
 
-static inline uint64_t add_limbs(uint64_t *u, const uint64_t *v, unsigned n)
+static ALWAYS_INLINE uint64_t add_limbs(uint64_t *u, const uint64_t *v, unsigned n)
 {
     uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
+    UNROLL for (unsigned i = 0; i < n; i++) {
         const u128 t = (u128)u[i] + v[i] + carry;
         u[i] = (uint64_t)t;
         carry = (uint64_t)(t >> 64);
@@ -101,7 +104,7 @@ static inline uint64_t add_limbs(uint64_t *u, const uint64_t *v, unsigned n)
 
 /* div_norm: u[0..m+n) by v[0..n), n >= 2, v normalised, u[m+n-1] < 2^63 or the top n limbs below v. The quotient goes to q[0..m), the
  * remainder stays in u[0..n). */
-static void div_norm(uint64_t *q, uint64_t *u, unsigned m, const uint64_t *v, unsigned n)
+static ALWAYS_INLINE void div_norm(uint64_t *q, uint64_t *u, unsigned m, const uint64_t *v, unsigned n)
 {
     const uint64_t d1 = v[n - 1], d0 = v[n - 2], recip = reciprocal_3by2(d1, d0);
     for (unsigned j = m; j-- > 0;) {
@@ -136,18 +139,18 @@ static inline unsigned count_limbs(const uint64_t *w, unsigned n)
 }
 
 /* shift_limbs: dst[0..n] = src[0..n) << s, 0 <= s < 64 */
-static inline void shift_limbs(uint64_t *dst, const uint64_t *src, unsigned n, unsigned s)
+static ALWAYS_INLINE void shift_limbs(uint64_t *dst, const uint64_t *src, unsigned n, unsigned s)
 {
     uint64_t carry = 0;
-    for (unsigned i = 0; i < n; i++) {
+    UNROLL for (unsigned i = 0; i < n; i++) {
         dst[i] = (src[i] << s) | carry;
-        carry = s == 0 ? 0 : src[i] >> (64 - s);
+        carry = (src[i] >> 1) >> (63 - s);
     }
     dst[n] = carry;
 }
 
-/* div_limbs: a[0..na) by b of n >= 2 limbs, na >= n; q gets na + 1 - n limbs. */
-static inline void div_limbs(uint64_t *q, u256 *r, const uint64_t *a, unsigned na, const u256 *b, unsigned n)
+/* div_by: a[0..na) by b of n >= 2 limbs, na >= n; q gets na + 1 - n limbs. n is a constant where it matters for speed. */
+static ALWAYS_INLINE void div_by(uint64_t *q, u256 *r, const uint64_t *a, unsigned na, const u256 *b, unsigned n)
 {
     uint64_t u[10], v[5];
     const unsigned s = (unsigned)__builtin_clzll(b->w[n - 1]);
@@ -155,10 +158,20 @@ static inline void div_limbs(uint64_t *q, u256 *r, const uint64_t *a, unsigned n
     shift_limbs(u, a, na, s); /* na + 1 limbs, the top one below v's */
     div_norm(q, u, na + 1 - n, v, n);
     *r = U256_ZERO;
-    for (unsigned i = 0; i < n; i++) {
+    UNROLL for (unsigned i = 0; i < n; i++) {
         r->w[i] = u[i] >> s;
-        if (s != 0 && i + 1 < n) r->w[i] |= u[i + 1] << (64 - s);
+        if (i + 1 < n) r->w[i] |= (u[i + 1] << 1) << (63 - s);
     }
+}
+
+static void div_limbs(uint64_t *q, u256 *r, const uint64_t *a, unsigned na, const u256 *b, unsigned n)
+{
+    if (n == 4)
+        div_by(q, r, a, na, b, 4);
+    else if (n == 3)
+        div_by(q, r, a, na, b, 3);
+    else
+        div_by(q, r, a, na, b, 2);
 }
 
 /* div_word: a[0..n) by one limb d; q gets n limbs. ret the remainder */
@@ -301,9 +314,9 @@ void u256_addmod_to(u256 *dst, const u256 *pa, const u256 *pb, const u256 *m)
 static inline void mul_full(uint64_t p[static 8], const u256 *a, const u256 *b)
 {
     memset(p, 0, 8 * sizeof *p);
-    for (unsigned i = 0; i < 4; i++) {
+    UNROLL for (unsigned i = 0; i < 4; i++) {
         uint64_t carry = 0;
-        for (unsigned j = 0; j < 4; j++) {
+        UNROLL for (unsigned j = 0; j < 4; j++) {
             const u128 t = (u128)a->w[i] * b->w[j] + p[i + j] + carry;
             p[i + j] = (uint64_t)t;
             carry = (uint64_t)(t >> 64);
