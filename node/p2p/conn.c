@@ -291,6 +291,8 @@ static enum status take_frame(struct conn *c)
     c->rx_need = s == E_AGAIN ? need : 0;
     if (s != OK) return s;
     s = message_get(&id, &data, &p->inflate, payload, c->state == CONN_READY && c->hello.version >= 5);
+    if (s == E_DECODE && c->state == CONN_READY && message_get(&id, &data, &p->inflate, payload, false) == OK && id < P2P_CAP_OFFSET)
+        s = OK; /* some send the base protocol's messages uncompressed all along */
     if (s != OK) {
         conn_disconnect(c, DISCONNECT_BREACH, "malformed message");
         return OK;
