@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { REFRESH_S = 10, FIRST_REFRESH_MS = 500, DOC_MAX = 64 << 20, FILE_MAX = 8 << 20 };
+enum { DOC_MAX = 64 << 20, FILE_MAX = 8 << 20 };
 
 struct member {
     struct member_config cfg;
@@ -14,64 +14,21 @@ struct member {
     json_t *fixed; /* members that never change */
     char *web_copy;
 
-    pthread_t thread;
-    bool has_thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stop, refresh;
-    json_t *nodes; /* last good list */
+    pthread_mutex_t lock; /* guards nodes and error */
+    json_t *nodes;        /* last good list */
     char error[300];
 };
 
-/* -------------------------------------------------------------- registrar */
-
-static void ask(struct member *m)
+void member_set_nodes(struct member *m, const json_t *nodes, const char *error)
 {
-    json_t *list = NULL;
-    struct err err = {0};
-    enum status s = m->cfg.nodes(m->cfg.ctx, &list, &err);
     pthread_mutex_lock(&m->lock);
-    if (s == OK) {
+    if (nodes != NULL) {
         json_decref(m->nodes);
-        m->nodes = list;
-        m->error[0] = '\0';
-        if (json_array_size(list) == 0) (void)snprintf(m->error, sizeof m->error, "Couldn't find any active nodes\n");
+        m->nodes = json_deep_copy(nodes);
+        (void)snprintf(m->error, sizeof m->error, "%s", json_array_size(nodes) == 0 ? "Couldn't find any active nodes\n" : "");
     } else {
-        (void)snprintf(m->error, sizeof m->error, "the identity store does not answer: %.200s\n", err_text(&err));
+        (void)snprintf(m->error, sizeof m->error, "the identity store does not answer: %.200s\n", error);
     }
-    pthread_mutex_unlock(&m->lock);
-}
-
-static void *run_registrar(void *arg)
-{
-    struct member *m = arg;
-    for (;;) {
-        ask(m);
-        pthread_mutex_lock(&m->lock);
-        struct timespec at;
-        clock_gettime(CLOCK_REALTIME, &at);
-        if (json_array_size(m->nodes) == 0) {
-            /* nothing yet: a young network fills up within moments */
-            at.tv_nsec += FIRST_REFRESH_MS * 1000000l;
-            at.tv_sec += at.tv_nsec / 1000000000l;
-            at.tv_nsec %= 1000000000l;
-        } else {
-            at.tv_sec += REFRESH_S;
-        }
-        while (!m->stop && !m->refresh && pthread_cond_timedwait(&m->wake, &m->lock, &at) == 0) {
-        }
-        m->refresh = false;
-        bool stop = m->stop;
-        pthread_mutex_unlock(&m->lock);
-        if (stop) return NULL;
-    }
-}
-
-void member_refresh(struct member *m)
-{
-    pthread_mutex_lock(&m->lock);
-    m->refresh = true;
-    pthread_cond_signal(&m->wake);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -230,17 +187,12 @@ enum status member_start(struct member **out, const struct member_config *cfg, s
     m->cfg = *cfg;
     m->nodes = json_array();
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->wake, NULL);
     m->web_copy = cfg->web_dir == NULL ? NULL : strdup(cfg->web_dir);
     (void)snprintf(m->error, sizeof m->error, "Couldn't find any active nodes\n");
     enum status s = make_fixed(m, err);
     struct http_server_config sc = {.bind_address = cfg->address, .port = cfg->port, .max_body = 4096, .max_connections = 256, .idle_timeout_s = 30};
     struct http_handler h = {.ctx = m, .request = on_request};
     if (s == OK) s = http_server_start(&m->server, &sc, &h, err);
-    if (s == OK && cfg->nodes != NULL) {
-        m->has_thread = pthread_create(&m->thread, NULL, run_registrar, m) == 0;
-        if (!m->has_thread) s = err_set(err, E_NOMEM, "cannot start the registrar's thread");
-    }
     if (s != OK) {
         member_stop(m);
         return s;
@@ -253,16 +205,8 @@ void member_stop(struct member *m)
 {
     if (m == NULL) return;
     if (m->server != NULL) http_server_stop(m->server);
-    if (m->has_thread) {
-        pthread_mutex_lock(&m->lock);
-        m->stop = true;
-        pthread_cond_signal(&m->wake);
-        pthread_mutex_unlock(&m->lock);
-        pthread_join(m->thread, NULL);
-    }
     json_decref(m->nodes);
     json_decref(m->fixed);
-    pthread_cond_destroy(&m->wake);
     pthread_mutex_destroy(&m->lock);
     free(m->web_copy);
     free(m);

@@ -5,8 +5,8 @@
  *   GET /health        200 {"status":"ok",...} while the chain moves, 503 otherwise: for probes
  *   GET /...           files of web_dir: a fixed list of types, no listing, no way out of the folder
  *
- * The registrar's thread asks the identity store every 10 s which identities are leased (original-product.md A5) and keeps the last
- * good answer when the store does not answer. */
+ * Who the member's nodes are comes by member_set_nodes, from whoever watches the identity store (original-product.md A5); the last good
+ * answer stays when the store does not answer. */
 #ifndef NODE_MEMBER_MEMBER_H
 #define NODE_MEMBER_MEMBER_H
 
@@ -24,8 +24,6 @@ struct member_config {
     bytes spec_json;       /* text of the chain spec; borrowed */
     bytes contracts_json;  /* {"valSetContract","adminContract","adminContractABI"(,"addressList")}; borrowed; may be empty */
     void *ctx;
-    /* nodes: array of {enodeUrl, hostname, address, region} of the leased identities; new reference. On the registrar's thread. */
-    enum status (*nodes)(void *ctx, json_t **out, struct err *err);
     /* recent_block: append the JSON of a block some way behind the head; on the server's thread */
     void (*recent_block)(void *ctx, struct buf *out);
     /* health: append members of the answer (", \"x\": 1"); false: unwell */
@@ -35,7 +33,8 @@ struct member_config {
 MUST_CHECK enum status member_start(struct member **out, const struct member_config *cfg, struct err *err);
 void member_stop(struct member *m);
 uint16_t member_port(const struct member *m);
-/** member_refresh: ask the registrar's source again now (an identity was just acquired). */
-void member_refresh(struct member *m);
+/** member_set_nodes: array of {enodeUrl, hostname, address, region} of the leased identities (copied); NULL: keep the list, error says why it
+ *  could not be had. Any thread. */
+void member_set_nodes(struct member *m, const json_t *nodes, const char *error);
 
 #endif

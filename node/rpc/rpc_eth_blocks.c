@@ -11,7 +11,7 @@ static bool put_pending_block(struct rpc_call *c, const hash32 *head, bool full)
     size_t n;
     enum status s = blocks_get_header(&parent, c->w->txn, head, c->a);
     if (s != OK) return rpc_fail_status(c, s, "header");
-    if (!pool_content(&pool, &n, c, NULL)) return false;
+    if (!rpc_pool_content(&pool, &n, c, NULL)) return false;
     struct block b = {.header = parent, .uncles_raw = BYTES_LIT("\xc0")};
     struct header *h = &b.header;
     uint64_t now_s = clock_wall_ms() / 1000;
@@ -83,7 +83,7 @@ bool eth_get_block_transaction_count(struct rpc_call *c)
     }
     if (ref.is_pending) {
         struct rpc_pool_tx *pool;
-        if (!pool_content(&pool, &n, c, NULL)) return false;
+        if (!rpc_pool_content(&pool, &n, c, NULL)) return false;
         size_t ready = 0;
         for (size_t i = 0; i < n; i++) ready += !pool[i].queued;
         jo_u64(c->out, ready);

@@ -1,7 +1,7 @@
 /* rpc_eth_tx.c: transactions and receipts. */
 #include "node/rpc/rpc_priv.h"
 
-bool pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of)
+bool rpc_pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of)
 {
     const struct rpc_pool *p = &c->rpc->pool;
     *out = NULL;

@@ -146,7 +146,7 @@ static bool put_pool(struct rpc_call *c, int show, bool full, size_t limit)
 {
     struct rpc_pool_tx *list;
     size_t n;
-    if (!pool_content(&list, &n, c, NULL)) return false;
+    if (!rpc_pool_content(&list, &n, c, NULL)) return false;
     jo_open(c->out, '[');
     for (size_t i = 0; i < n && limit > 0; i++) {
         if (!(show & (list[i].queued ? SHOW_QUEUED : SHOW_PENDING))) continue;

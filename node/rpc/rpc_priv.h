@@ -174,8 +174,8 @@ bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash);
 
 /* ------------------------------------------------------------------ others */
 size_t block_rlp_size(struct rpc_call *c, const hash32 *hash);
-/** pool_content: everything in the pool; n 0 without a pool */
-bool pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of);
+/** rpc_pool_content: everything in the pool; n 0 without a pool */
+bool rpc_pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of);
 bool next_block_base_fee(u256 *out, struct rpc_call *c);
 
 /* log filters: rpc_logs.c */

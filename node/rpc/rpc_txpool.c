@@ -69,7 +69,7 @@ static bool put_content(struct rpc_call *c, void (*put)(struct buf *, const stru
 {
     struct rpc_pool_tx *list;
     size_t n;
-    if (!pool_content(&list, &n, c, NULL)) return false;
+    if (!rpc_pool_content(&list, &n, c, NULL)) return false;
     jo_open(c->out, '{');
     put_half(c->out, list, n, false, put);
     put_half(c->out, list, n, true, put);
@@ -92,7 +92,7 @@ bool txpool_content_from(struct rpc_call *c)
     address of;
     struct rpc_pool_tx *list;
     size_t n;
-    if (!param_address(&of, c, 0) || !pool_content(&list, &n, c, &of)) return false;
+    if (!param_address(&of, c, 0) || !rpc_pool_content(&list, &n, c, &of)) return false;
     jo_open(c->out, '{');
     for (int queued = 0; queued < 2; queued++) {
         jo_key(c->out, queued ? "queued" : "pending");

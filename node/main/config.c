@@ -1,0 +1,220 @@
+#include "node/main/config.h"
+
+#include "lib/base/file.h"
+#include "lib/codec/json.h"
+#include "lib/codec/yaml.h"
+
+enum { CONFIG_MAX = 1 << 20 };
+
+/* sections and the keys that each may have */
+static const struct {
+    const char *section, *keys;
+} known[] = {
+    {"", " chain base_path network rpc member metrics identity data_url archive log "},
+    {"network", " address port public_address bootnodes discovery max_peers "},
+    {"rpc", " address port ws_port apis cors "},
+    {"member", " address port web_dir "},
+    {"metrics", " port "},
+    {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region "},
+    {"token", " kind token_uri client_id client_secret_file "},
+    {"log", " level file "},
+};
+
+static enum status check_keys(const struct json_at *at, const char *section, struct err *err)
+{
+    const char *keys = "";
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (strcmp(known[i].section, section) == 0) keys = known[i].keys;
+    enum status s = json_at_object(at, err);
+    void *iter = NULL;
+    struct json_at member;
+    while (s == OK && json_at_next(&member, at, &iter)) {
+        char word[80];
+        (void)snprintf(word, sizeof word, " %.70s ", member.key);
+        if (strstr(keys, word) == NULL) s = json_at_fail(&member, err, "no such setting; allowed here are%s", keys);
+    }
+    return s;
+}
+
+/* a section that is there is checked; one that is not leaves *has false */
+static enum status section(struct json_at *out, bool *has, const struct json_at *root, const char *key, struct err *err)
+{
+    *has = json_at_member(out, root, key) && !json_at_is_null(out);
+    return *has ? check_keys(out, key, err) : OK;
+}
+
+static enum status text(const char **out, const struct json_at *at, const char *key, struct err *err)
+{
+    struct json_at m;
+    if (!json_at_member(&m, at, key) || json_at_is_null(&m)) return OK;
+    return json_at_text(out, &m, err);
+}
+
+static enum status flag(bool *out, const struct json_at *at, const char *key, struct err *err)
+{
+    struct json_at m;
+    if (!json_at_member(&m, at, key)) return OK;
+    return json_at_bool(out, &m, err);
+}
+
+static enum status port(uint16_t *out, const struct json_at *at, const char *key, struct err *err)
+{
+    struct json_at m;
+    uint64_t v;
+    if (!json_at_member(&m, at, key)) return OK;
+    enum status s = json_at_u64(&v, &m, err);
+    if (s == OK && v > 65535) s = json_at_fail(&m, err, "a port is 0 to 65535");
+    if (s == OK) *out = (uint16_t)v;
+    return s;
+}
+
+static enum status read_network(struct node_config *c, const struct json_at *root, struct err *err)
+{
+    struct json_at n, list, item;
+    bool has;
+    enum status s = section(&n, &has, root, "network", err);
+    if (s != OK || !has) return s;
+    s = text(&c->network_address, &n, "address", err);
+    if (s == OK) s = port(&c->network_port, &n, "port", err);
+    if (s == OK) s = text(&c->public_address, &n, "public_address", err);
+    if (s == OK) s = flag(&c->discovery, &n, "discovery", err);
+    if (s == OK && json_at_member(&item, &n, "max_peers")) {
+        uint64_t v;
+        s = json_at_u64(&v, &item, err);
+        if (s == OK && (v < 1 || v > 200)) s = json_at_fail(&item, err, "1 to 200");
+        if (s == OK) c->max_peers = (size_t)v;
+    }
+    if (s != OK || !json_at_member(&list, &n, "bootnodes") || json_at_is_null(&list)) return s;
+    s = json_at_array(&list, err);
+    if (s != OK) return s;
+    size_t count = json_array_size(list.value);
+    c->bootnodes = calloc(count + 1, sizeof *c->bootnodes);
+    if (c->bootnodes == NULL) return E_NOMEM;
+    for (size_t i = 0; s == OK && json_at_element(&item, &list, i); i++) {
+        s = json_at_text(&c->bootnodes[i], &item, err);
+        if (s == OK) c->n_bootnodes++;
+    }
+    return s;
+}
+
+static enum status read_services(struct node_config *c, const struct json_at *root, struct err *err)
+{
+    struct json_at at;
+    bool has;
+    enum status s = section(&at, &c->has_rpc, root, "rpc", err);
+    if (s == OK && c->has_rpc) {
+        s = text(&c->rpc_address, &at, "address", err);
+        if (s == OK) s = port(&c->rpc_port, &at, "port", err);
+        if (s == OK) s = port(&c->ws_port, &at, "ws_port", err);
+        if (s == OK) s = text(&c->rpc_apis, &at, "apis", err);
+        if (s == OK) s = text(&c->rpc_cors, &at, "cors", err);
+    }
+    if (s == OK) s = section(&at, &c->has_member, root, "member", err);
+    if (s == OK && c->has_member) {
+        s = text(&c->member_address, &at, "address", err);
+        if (s == OK) s = port(&c->member_port, &at, "port", err);
+        if (s == OK) s = text(&c->web_dir, &at, "web_dir", err);
+    }
+    if (s == OK) s = section(&at, &has, root, "metrics", err);
+    if (s == OK && has) s = port(&c->metrics_port, &at, "port", err);
+    if (s == OK) s = section(&at, &has, root, "log", err);
+    if (s == OK && has) {
+        const char *level = NULL;
+        s = text(&level, &at, "level", err);
+        if (s == OK && level != NULL && !log_level_parse(&c->log_level, level)) {
+            struct json_at l;
+            IGNORE(!json_at_member(&l, &at, "level"), "it was read");
+            s = json_at_fail(&l, err, "error, warn, info, debug or trace");
+        }
+        if (s == OK) s = text(&c->log_file, &at, "file", err);
+    }
+    return s;
+}
+
+static enum status need(const char *value, const char *path, struct err *err)
+{
+    return value != NULL && *value != '\0' ? OK : err_set(err, E_INVALID, "%s: is missing", path);
+}
+
+static enum status read_identity(struct node_config *c, const struct json_at *root, struct err *err)
+{
+    static const char *const modes[] = {"none", "file", "secret"};
+    struct json_at id, m, token;
+    bool has;
+    size_t mode = 0;
+    enum status s = section(&id, &has, root, "identity", err);
+    if (s != OK || !has) return s;
+    if (json_at_member(&m, &id, "mode")) s = json_at_choice(&mode, &m, modes, COUNT_OF(modes), err);
+    c->mode = (enum identity_mode)mode;
+    const struct {
+        const char **out;
+        const char *key;
+    } texts[] = {{&c->key_file, "key_file"}, {&c->vault_uri, "vault_uri"}, {&c->blob_uri, "blob_uri"}, {&c->container, "container"},
+                 {&c->ca_file, "ca_file"},   {&c->hostname, "hostname"},   {&c->region, "region"}};
+    for (size_t i = 0; s == OK && i < COUNT_OF(texts); i++)
+        s = text(texts[i].out, &id, texts[i].key, err);
+    if (s == OK) s = section(&token, &has, &id, "token", err);
+    if (s == OK && has) {
+        s = text(&c->token_kind, &token, "kind", err);
+        if (s == OK) s = text(&c->token_uri, &token, "token_uri", err);
+        if (s == OK) s = text(&c->client_id, &token, "client_id", err);
+        if (s == OK) s = text(&c->client_secret_file, &token, "client_secret_file", err);
+        if (s == OK && c->token_kind != NULL && strcmp(c->token_kind, "msi") != 0 && strcmp(c->token_kind, "client_credentials") != 0)
+            s = err_set(err, E_INVALID, "identity.token.kind: '%s' is neither msi nor client_credentials", c->token_kind);
+    }
+    if (s == OK && c->mode == IDENTITY_FILE) s = need(c->key_file, "identity.key_file", err);
+    if (s == OK && c->mode == IDENTITY_SECRET) {
+        s = need(c->vault_uri, "identity.vault_uri", err);
+        if (s == OK) s = need(c->blob_uri, "identity.blob_uri", err);
+    }
+    if (s == OK && c->mode != IDENTITY_SECRET) s = need(c->chain, "chain", err);
+    return s;
+}
+
+enum status node_config_read(struct node_config *out, const char *path, struct err *err)
+{
+    struct node_config c = {.network_address = "0.0.0.0",
+                            .network_port = 30300,
+                            .discovery = true,
+                            .max_peers = 50,
+                            .rpc_address = "127.0.0.1",
+                            .rpc_port = 8545,
+                            .ws_port = 8546,
+                            .rpc_cors = "*",
+                            .member_address = "127.0.0.1",
+                            .member_port = 3000,
+                            .container = "poa-config",
+                            .log_level = LOG_LEVEL_INFO,
+                            .hostname = "",
+                            .region = ""};
+    struct buf b;
+    buf_init(&b, CONFIG_MAX);
+    enum status s = file_read(&b, path, err);
+    if (s == OK) s = yaml_get(&c.doc, buf_view(&b), err);
+    buf_fini(&b);
+    if (s == OK) {
+        struct json_at root = json_at_root(c.doc);
+        s = check_keys(&root, "", err);
+        if (s == OK) s = text(&c.chain, &root, "chain", err);
+        if (s == OK) s = text(&c.base_path, &root, "base_path", err);
+        if (s == OK) s = text(&c.data_url, &root, "data_url", err);
+        if (s == OK) s = flag(&c.archive, &root, "archive", err);
+        if (s == OK) s = read_network(&c, &root, err);
+        if (s == OK) s = read_services(&c, &root, err);
+        if (s == OK) s = read_identity(&c, &root, err);
+        if (s == OK) s = need(c.base_path, "base_path", err);
+    }
+    if (s != OK) {
+        node_config_fini(&c);
+        return err_prefix(err, "%s", path);
+    }
+    *out = c;
+    return OK;
+}
+
+void node_config_fini(struct node_config *c)
+{
+    json_decref(c->doc);
+    free(c->bootnodes);
+    *c = (struct node_config){0};
+}

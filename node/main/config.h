@@ -1,0 +1,63 @@
+/* config.h: poa-node's configuration: a YAML file, the same on every target (templates/cloud-init/validator.yaml writes it).
+ *
+ *     chain: spec.json                    # absent: the blob spec.json of the identity's container
+ *     base_path: /var/lib/poa
+ *     network: {address: 127.0.1.10, port: 30300, public_address: 127.0.1.10, bootnodes: [enode://...], discovery: true, max_peers: 50}
+ *     rpc: {address: 127.0.1.10, port: 8545, ws_port: 8546, apis: "web3,net,eth,...", cors: "*"}
+ *     member: {address: 127.0.1.10, port: 3000, web_dir: /usr/share/poa-deploy/web}
+ *     metrics: {port: 9545}
+ *     identity:
+ *       mode: secret                      # secret: leased from the store; file: a key file, for development; none: an observer
+ *       key_file: key.hex                 # mode file
+ *       vault_uri: https://127.0.0.2:8443
+ *       blob_uri: https://127.0.0.2:8443
+ *       container: poa-config
+ *       token: {kind: msi, token_uri: URL, client_id: ID, client_secret_file: FILE}
+ *       ca_file: ca.pem
+ *       hostname: vl-1
+ *       region: local1
+ *     data_url: http://127.0.1.1          # joining: another member's data API, for boot nodes
+ *     archive: false
+ *     log: {level: info, file: poa-node.log}
+ *
+ * Unknown keys are errors that name the key. Every field has the JSON path of its key in errors. */
+#ifndef NODE_MAIN_CONFIG_H
+#define NODE_MAIN_CONFIG_H
+
+#include <jansson.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+enum identity_mode { IDENTITY_NONE, IDENTITY_FILE, IDENTITY_SECRET };
+
+struct node_config {
+    json_t *doc; /* the strings below live here */
+    const char *chain, *base_path;
+    const char *network_address, *public_address;
+    uint16_t network_port;
+    const char **bootnodes;
+    size_t n_bootnodes;
+    bool discovery, archive;
+    size_t max_peers;
+    bool has_rpc, has_member;
+    const char *rpc_address, *rpc_apis, *rpc_cors;
+    uint16_t rpc_port, ws_port;
+    const char *member_address, *web_dir;
+    uint16_t member_port;
+    uint16_t metrics_port;
+    enum identity_mode mode;
+    const char *key_file;
+    const char *vault_uri, *blob_uri, *container;
+    const char *token_kind, *token_uri, *client_id, *client_secret_file;
+    const char *ca_file, *hostname, *region;
+    const char *data_url;
+    enum log_level log_level;
+    const char *log_file;
+};
+
+/** node_config_read: ret OK | E_NOT_FOUND, E_IO | E_DECODE: no YAML | E_INVALID: err has the path of the key */
+MUST_CHECK enum status node_config_read(struct node_config *out, const char *path, struct err *err);
+void node_config_fini(struct node_config *c);
+
+#endif

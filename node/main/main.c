@@ -1,0 +1,89 @@
+/* poa-node: parses, wires, runs. */
+#include "lib/base/file.h"
+#include "lib/base/secret.h"
+#include "node/main/node.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+static const char help[] =
+    "poa-node: a validator (or observer) of a proof-of-authority network\n\n"
+    "usage: poa-node --config FILE [options]\n\n"
+    "  --config FILE        YAML; the keys stand in node/main/config.h and the README\n"
+    "  --log-level LEVEL    error, warn, info, debug, trace (overrides log.level)\n"
+    "  --check-config       read the configuration, say what is wrong, end\n"
+    "  --version, --help\n\n"
+    "exit codes: 0 stopped as asked, 1 failed, 2 usage or configuration, 75 another identity was leased: start again\n";
+
+static int open_log(const struct node_config *c)
+{
+    int fd = 2;
+    if (c->log_file != NULL) {
+        char dir[4096];
+        (void)snprintf(dir, sizeof dir, "%s", c->log_file);
+        char *slash = strrchr(dir, '/');
+        if (slash != NULL && slash != dir) {
+            *slash = '\0';
+            struct err err;
+            if (file_mkdirs(dir, 0750, &err) != OK) {
+                fprintf(stderr, "poa-node: log.file: %s\n", err_text(&err));
+                return 1;
+            }
+        }
+        fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        if (fd < 0) {
+            fprintf(stderr, "poa-node: log.file: cannot open %s\n", c->log_file);
+            return 1;
+        }
+    }
+    log_open(fd, c->log_level);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct node node; /* large */
+    struct err err = {0};
+    const char *config = NULL, *level = NULL;
+    bool check = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) config = argv[++i];
+        else if (strcmp(argv[i], "--log-level") == 0 && i + 1 < argc) level = argv[++i];
+        else if (strcmp(argv[i], "--check-config") == 0) check = true;
+        else if (strcmp(argv[i], "--version") == 0) return puts("poa-node " NODE_VERSION) < 0;
+        else if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0;
+        else {
+            fprintf(stderr, "poa-node: error: unknown option or missing value: '%s'\n%s", argv[i], help);
+            return 2;
+        }
+    }
+    if (config == NULL) {
+        fputs(help, stderr);
+        return 2;
+    }
+    secret_harden_process();
+    signal(SIGPIPE, SIG_IGN);
+    if (node_config_read(&node.cfg, config, &err) != OK) {
+        fprintf(stderr, "poa-node: error: %s\n", err_text(&err));
+        return 2;
+    }
+    if (level != NULL && !log_level_parse(&node.cfg.log_level, level)) {
+        fprintf(stderr, "poa-node: error: --log-level: '%s' is none of error, warn, info, debug, trace\n", level);
+        return 2;
+    }
+    if (check) {
+        printf("%s: ok\n", config);
+        node_config_fini(&node.cfg);
+        return 0;
+    }
+    int code = open_log(&node.cfg);
+    if (code == 0 && node_run(&node, &err) != OK) {
+        log_error("node", "%s", err_text(&err));
+        fprintf(stderr, "poa-node: error: %s\n", err_text(&err));
+        code = 1;
+    }
+    if (code == 0 && node.restart) code = 75;
+    node_config_fini(&node.cfg);
+    return code;
+}

@@ -1,0 +1,92 @@
+/* node.h: the running node: everything that main.c wires together. One loop thread (libuv) owns chain imports, sealing, peers and timers;
+ * RPC and member pages serve on threads of their own; the finder asks the identity store and other members who is there. */
+#ifndef NODE_MAIN_NODE_H
+#define NODE_MAIN_NODE_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "lib/base/secret.h"
+#include "node/chain/chain.h"
+#include "node/identity/identity.h"
+#include "node/main/config.h"
+#include "node/member/member.h"
+#include "node/p2p/p2p.h"
+#include "node/pool/pool.h"
+#include "node/rpc/rpc.h"
+#include "node/store/kv.h"
+
+#define NODE_VERSION "0.1.0"
+#define NODE_CLIENT "poa-node/v" NODE_VERSION "/linux-x86_64"
+
+enum { TX_QUEUE_MAX = 1 << 16, PENDING_PEERS_MAX = 256 };
+
+struct node {
+    struct node_config cfg;
+    uv_loop_t loop;
+    bool loop_open;
+    uv_signal_t on_term, on_int;
+    uv_timer_t seal_timer, tick_timer;
+    uv_async_t wake; /* other threads have something for the loop */
+
+    struct chain_spec spec;
+    bool has_spec;
+    struct buf spec_text, contracts_text;
+    struct kv *kv;
+    struct chain *chain;
+    struct pool *pool;
+    struct p2p *p2p;
+    struct rpc *rpc;
+    struct member *member;
+
+    /* who we are */
+    struct identity *identity; /* mode secret */
+    secret32 file_key;         /* mode file */
+    secret32 node_key;
+    address self;
+    bool has_self;
+    uint64_t first_step; /* no proposal before this one */
+
+    /* for the loop, from other threads; under lock */
+    pthread_mutex_t lock;
+    hash32 *new_txs; /* came in by RPC: to be announced */
+    size_t n_new_txs;
+    char *new_peers[PENDING_PEERS_MAX]; /* enode URLs that the finder saw; malloc */
+    size_t n_new_peers;
+    bool stop, restart; /* another identity: start again as it */
+    /* what other threads may know of the loop's; under lock */
+    struct p2p_peer_info peers[SYNC_PEERS_MAX];
+    size_t n_peers;
+    struct sync_state sync;
+    char enode[512];
+
+    pthread_t finder;
+    bool has_finder;
+    pthread_cond_t finder_wake;
+
+    uint64_t logged_import_ms, informed_ms;
+    size_t quiet_blocks, quiet_txs;
+};
+
+/** node_run: from configuration to the end.  ret OK: stopped as asked (restart: see node->restart) */
+MUST_CHECK enum status node_run(struct node *n, struct err *err);
+
+/* --- glue.c: chain and pool as sync, RPC and import see them */
+void node_sync_ops(struct sync_ops *out, struct node *n);
+void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *n);
+/** node_submit: check a transaction against rules and state and put it into the pool. Any thread. */
+MUST_CHECK enum status node_submit(hash32 *hash, struct node *n, bytes raw, struct err *err);
+/** node_on_event, node_on_report, node_known_sender: for chain_config */
+void node_on_event(void *ctx, const struct chain_event *e);
+void node_on_report(void *ctx, const struct chain_report *r);
+bool node_known_sender(void *ctx, const hash32 *hash, address *out);
+
+/* --- sealer.c */
+/** node_schedule_seal: set the timer to the next step that may be ours. */
+void node_schedule_seal(struct node *n);
+
+/* --- finder.c: a thread that keeps the list of nodes fresh */
+MUST_CHECK enum status node_finder_start(struct node *n, struct err *err);
+void node_finder_stop(struct node *n);
+
+#endif

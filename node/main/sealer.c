@@ -1,0 +1,85 @@
+/* sealer.c: the timer of our steps. At the beginning of a step that is ours, and only while the lease of our identity surely holds and we
+ * are not far behind our peers, a block is built, sealed, imported and announced. */
+#include "lib/base/clock.h"
+#include "lib/crypto/secp256k1.h"
+#include "node/aura/aura.h"
+#include "node/main/node.h"
+
+enum { BLOCK_MAX = 32 << 20, RETRY_MS = 50 };
+
+/* the pool as a source of the best transactions */
+struct source {
+    struct node *n;
+    struct pool_best *best;
+};
+
+static bool next_tx(void *ctx, struct tx *out)
+{
+    struct source *s = ctx;
+    return pool_best_next(s->best, out);
+}
+
+static void tx_result(void *ctx, const struct tx *tx, enum tx_verdict v)
+{
+    struct source *s = ctx;
+    if (v == TX_VALID) return;
+    pool_best_skip(s->best);
+    /* not in this block, perhaps in the next */
+    if (v == TX_GAS_LIMIT_REACHED || v == TX_NONCE_TOO_LOW || v == TX_NONCE_TOO_HIGH || v == TX_FEE_BELOW_BASE) return;
+    log_debug("pool", "dropped a transaction: %s", tx_verdict_text(v));
+    IGNORE(!pool_remove(s->n->pool, &tx->hash), "it may be gone");
+}
+
+static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step)
+{
+    struct source *s = ctx;
+    if (s->n->cfg.mode == IDENTITY_FILE) return ec_sign(sig65, hash->b, &s->n->file_key);
+    return identity_sign(s->n->identity, sig65, hash->b, step);
+}
+
+static void propose(struct node *n, uint64_t step, uint64_t now_ms)
+{
+    struct chain_head head;
+    struct source src = {.n = n};
+    struct err err = {0};
+    chain_get_head(&head, n->chain);
+    enum status s = pool_best_new(&src.best, n->pool, &head.base_fee);
+    if (s != OK) return;
+    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign};
+    struct buf block;
+    buf_init(&block, BLOCK_MAX);
+    unsigned budget = (unsigned)(aura_step_duration_ms(&n->spec.aura, step) / 2);
+    s = chain_propose(&block, n->chain, &n->self, step, now_ms, budget, &ps, &err);
+    pool_best_free(src.best);
+    if (s == OK) {
+        chain_get_head(&head, n->chain);
+        p2p_announce_block(n->p2p, &head.hash, buf_view(&block));
+    } else if (s == E_DENIED || s == E_CONFLICT) {
+        log_warn("engine", "Not preparing block; cannot sign. step=%llu: the lease of this identity is not surely held", (unsigned long long)step);
+    } else if (s != E_AGAIN && s != E_EXISTS) {
+        log_error("engine", "no block for step=%llu reason=%s: %s", (unsigned long long)step, status_name(s), err_text(&err));
+    }
+    buf_fini(&block);
+}
+
+static void on_seal_timer(uv_timer_t *t)
+{
+    struct node *n = t->data;
+    uint64_t now = clock_wall_ms(), step, next;
+    chain_step_at(&step, &next, n->chain, now);
+    struct sync_state sync;
+    sync_get_state(&sync, p2p_sync(n->p2p));
+    /* far behind, a block of ours could only make a fork */
+    if (n->has_self && step >= n->first_step && !sync.is_syncing && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    node_schedule_seal(n);
+}
+
+void node_schedule_seal(struct node *n)
+{
+    if (n->spec.engine != ENGINE_AURA || n->p2p == NULL) return;
+    uint64_t now = clock_wall_ms(), step, next;
+    chain_step_at(&step, &next, n->chain, now);
+    uv_update_time(&n->loop);
+    uint64_t wait = next > now ? next - now : 1;
+    if (uv_timer_start(&n->seal_timer, on_seal_timer, wait, 0) != 0) BUG("uv_timer_start");
+}
