@@ -9,6 +9,8 @@
 
 enum {
     SEARCH_PAUSE_MS = 2000,  /* no free identity, or no answer: try again */
+    SEARCH_QUICK_MS = 100,   /* the same at first: a young network's identities appear within moments */
+    SEARCH_QUICK_TRIES = 50,
     RENEW_RETRY_MS = 500,    /* between the retries' own deadlines */
     RENEW_DEADLINE_MS = 8000,
     RELEASE_DEADLINE_MS = 3000,
@@ -234,12 +236,14 @@ static void give_back(struct identity *id)
 static void *loop(void *arg)
 {
     struct identity *id = arg;
+    unsigned tries = 0;
     while (!atomic_load(&id->stop)) {
         struct held h;
         if (search(&h, id) != OK) {
-            rest(id, SEARCH_PAUSE_MS);
+            rest(id, tries++ < SEARCH_QUICK_TRIES ? SEARCH_QUICK_MS : SEARCH_PAUSE_MS);
             continue;
         }
+        tries = 0;
         enter(id, &h);
         secret_fini(&h.key);
         enum identity_loss why = keep(id, h.sent_ms);
