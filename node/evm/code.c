@@ -376,6 +376,7 @@ static uint32_t translate(const struct evm *e, struct evm_code *c, uint64_t pc)
     /* A JUMPI that is not taken goes on at the head of a block without looking what stands there: so one of no cost stands before the GOTO. */
     open_block(&t);
     close_block(&t);
+    open_block(&t); /* JUMPI wants a block's head behind itself: one that costs nothing */
     emit(&t, H_GOTO)->ptr = &c->insns[c->entry[t.pc]];
     return start;
 }

@@ -6,9 +6,12 @@
 #include "lib/crypto/keccak.h"
 #include "node/evm/evm.h"
 
+#ifndef MH_ACCOUNTS /* a fuzzer wants more */
 #define MH_ACCOUNTS 64
 #define MH_SLOTS 256
 #define MH_LOGS 16
+#define MH_CODES 64
+#endif
 #define MH_UNDO 65536
 
 struct mh_account {
@@ -49,7 +52,7 @@ struct mem_host {
     uint64_t block_number;
     int snapshots, reverts;
     enum status fail_with; /* of get_storage: our own trouble */
-    uint8_t *owned[64];
+    uint8_t *owned[MH_CODES];
     size_t n_owned;
 };
 
@@ -307,9 +310,13 @@ static const struct evm_host mem_host_table = {
     .revert = mh_revert,
 };
 
-static void mem_host_fini(struct mem_host *h)
+/* mem_host_reset: an empty world. Rows beyond the counts are never read. */
+static void mem_host_reset(struct mem_host *h)
 {
     for (size_t i = 0; i < h->n_owned; i++) free(h->owned[i]);
+    h->n_accounts = h->n_slots = h->n_logs = h->n_owned = 0;
+    h->n_undo = 0;
+    h->fail_with = OK;
 }
 
 #endif

@@ -346,6 +346,10 @@ static void jumps_go_to_jumpdests_only(void **state)
     assert_int_equal(b->r.outcome, EVM_BAD_JUMP);
     call_gas(b, "5f 6006 5f52 5f51 57 00", 100, BYTES_EMPTY);
     assert_int_equal(b->r.outcome, EVM_SUCCESS);
+    /* a JUMPI that is not taken falls into a JUMPDEST (8) where an earlier jump has been */
+    call_gas(b, "6008 56 5b 5f 6003 57 5b 59 6012 57 5f51 6003 56 5b 00", 1000, BYTES_EMPTY);
+    assert_int_equal(b->r.outcome, EVM_SUCCESS);
+    assert_int_equal(gas_used(b, 1000), 79);
     /* a loop: 100 down to 0 */
     call_gas(b, "6064 5b 6001 90 03 80 6002 57 00", 10000, BYTES_EMPTY);
     assert_int_equal(b->r.outcome, EVM_SUCCESS);
