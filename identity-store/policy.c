@@ -67,26 +67,26 @@ static enum status holds_secret(bool *yes, struct call *c)
     return s == E_NOT_FOUND ? OK : s;
 }
 
-/* The blob's lease: own: the client acquired it, alive: and it is locked. stranger: it names an id that is not the lease's: let the state
- * machine answer that with its 409 or 412, which tell a node that it has lost the lease. The id of another's lease gives no rights. */
+/* How the client stands to the blob's lease. knows_id: it names the lease's own id, which gives no rights to who did not acquire it.
+ * wrong_id: it names only others: let the state machine answer with its 409 or 412, which tell a node that it has lost the lease. */
 struct standing {
-    bool own, alive, stranger;
+    bool own, locked, knows_id, wrong_id;
 };
 
 static enum status lease_standing(struct standing *out, struct call *c)
 {
     struct found f;
     enum rest_error why;
-    char id[LEASE_ID_LEN + 1];
-    const char *proposed = call_request_header(c, "x-ms-proposed-lease-id");
-    char p[LEASE_ID_LEN + 1] = "";
+    char id[LEASE_ID_LEN + 1], proposed[LEASE_ID_LEN + 1] = "";
+    const char *p = call_request_header(c, "x-ms-proposed-lease-id");
     enum status s = blob_find(&f, &why, c, false);
     if (s != OK) return s;
-    out->own = f.exists && strcmp(f.rec.lease.holder, c->client.id) == 0;
-    out->alive = out->own && lease_is_locked(&f.rec.lease, c->now_ms);
-    bool good = lease_header(id, c) == ERR_NONE && id[0] != 0 && (proposed == NULL || *proposed == 0 || lease_id_get(p, proposed));
     const char *current = f.exists ? f.rec.lease.id : "";
-    out->stranger = good && strcmp(id, current) != 0 && (p[0] == 0 || strcmp(p, current) != 0);
+    bool well_formed = lease_header(id, c) == ERR_NONE && (p == NULL || *p == 0 || lease_id_get(proposed, p));
+    out->own = f.exists && strcmp(f.rec.lease.holder, c->client.id) == 0;
+    out->locked = f.exists && lease_is_locked(&f.rec.lease, c->now_ms);
+    out->knows_id = current[0] != 0 && (strcmp(id, current) == 0 || strcmp(proposed, current) == 0);
+    out->wrong_id = well_formed && id[0] != 0 && !out->knows_id;
     return OK;
 }
 
@@ -102,8 +102,8 @@ static enum status may_replace(bool *yes, struct call *c)
     struct record_key k;
     bytes old;
     enum status s = lease_standing(&st, c);
-    *yes = s == OK && st.stranger; /* ends in 412 */
-    if (s != OK || !st.alive || *yes) return s;
+    *yes = s == OK && st.wrong_id; /* ends in 412 */
+    if (s != OK || *yes || !st.own || !st.locked) return s;
     key_of_blob(&k, c->container, c->blob);
     s = kv_get(&old, c->txn, TABLE_DATA, key_view(&k));
     if (s != OK) return s == E_NOT_FOUND ? OK : s;
@@ -122,14 +122,12 @@ static enum status may_lease(bool *yes, struct call *c)
     struct standing st;
     *yes = false;
     if (action == NULL) return OK;
-    if (strcasecmp(action, "acquire") == 0) {
-        *yes = true;
-        return OK;
-    }
     if (strcasecmp(action, "break") == 0) return OK;
     enum status s = lease_standing(&st, c);
-    *yes = s == OK && (st.own || st.stranger);
-    return s;
+    if (s != OK) return s;
+    if (strcasecmp(action, "acquire") == 0) *yes = st.own || !st.locked || !st.knows_id;
+    else *yes = st.own || st.wrong_id;
+    return OK;
 }
 
 enum status policy_check(bool *allowed, struct call *c)
