@@ -6,7 +6,7 @@
 
 void secret_wipe(void *ptr, size_t len)
 {
-    explicit_bzero(ptr, len);
+    if (len != 0) explicit_bzero(ptr, len); /* an empty buffer has no memory */
 }
 
 void secret_fini(secret32 *s)
