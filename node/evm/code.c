@@ -1,7 +1,8 @@
 /* Translation of bytecode, block by block as blocks are reached, and the cache of translations. */
 #include "node/evm/evm_priv.h"
 
-#define INSNS_MAX(len) (3 * (len) + 8) /* at most a check and an operation per byte, a check and a GOTO per stretch, and a closing STOP */
+/* At most a check and an operation per byte, a check and a GOTO per stretch, and a closing STOP; pages are taken as they fill. */
+#define INSNS_MAX(len) (3 * (len) + 8)
 #define BLOCK_GAS_MAX ((uint32_t)1 << 30)
 
 bool code_is_delegation(address *to, bytes code)
@@ -373,10 +374,9 @@ static uint32_t translate(const struct evm *e, struct evm_code *c, uint64_t pc)
         if (!goes_on) return start;
         if (t.pc < c->text.len && c->entry[t.pc] > 1) break;
     }
-    /* A JUMPI that is not taken goes on at the head of a block without looking what stands there: so one of no cost stands before the GOTO. */
+    /* A JUMPI that is not taken goes on at a block's head without looking what stands there: so one of no cost stands before GOTO. */
     open_block(&t);
     close_block(&t);
-    open_block(&t); /* JUMPI wants a block's head behind itself: one that costs nothing */
     emit(&t, H_GOTO)->ptr = &c->insns[c->entry[t.pc]];
     return start;
 }

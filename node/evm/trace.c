@@ -83,8 +83,8 @@ static int64_t call_cost(struct evm *e, const struct frame *f, uint8_t op, const
             cost = add_cost(cost, address_eq(&delegate, &to) ? GAS_WARM : GAS_WARM + cold_cost(e, &word));
         }
     }
+    if (cost > gas - e->sched->op[op].gas) return cost;
     const int64_t left = gas - e->sched->op[op].gas - cost;
-    if (left < 0) return cost;
     const uint64_t want = u256_to_u64_sat(&sp[0]), most = (uint64_t)(e->rules->eip150 ? left - left / 64 : left);
     if (want > most && !e->rules->eip150) return want > INT64_MAX ? INT64_MAX : add_cost(cost, (int64_t)want);
     return add_cost(cost, (int64_t)(want < most ? want : most));
