@@ -414,6 +414,11 @@ static void local_text(struct conn *c)
 
 /* ---------------------------------------------------------------- accept and dial */
 
+static bool is_loopback_ip(const char *ip)
+{
+    return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+}
+
 void conn_accept(struct p2p *p)
 {
     struct conn *c = conn_new(p, true);
@@ -443,8 +448,7 @@ void conn_accept(struct p2p *p)
         pending++;
         same += strcmp(o->host, c->host) == 0;
     }
-    const bool is_loopback = strncmp(c->host, "127.", 4) == 0 || strcmp(c->host, "::1") == 0;
-    if (pending >= HANDSHAKES_IN || (same >= HANDSHAKES_A_HOST && !is_loopback)) {
+    if (pending >= HANDSHAKES_IN || (same >= HANDSHAKES_A_HOST && !is_loopback_ip(c->host))) {
         conn_close(c, "too many handshakes at once");
         return;
     }
@@ -490,7 +494,7 @@ enum status conn_dial(struct p2p *p, struct target *t, const struct sockaddr *sa
     address_text(c->remote, c->host, sa);
     /* the other end sees the address that we listen on: one machine may hold many nodes on loopback addresses */
     if (sa->sa_family == AF_INET && uv_ip4_addr(p->bind_ip, 0, (struct sockaddr_in *)&from) == 0 &&
-        ((struct sockaddr_in *)&from)->sin_addr.s_addr != 0)
+        ((struct sockaddr_in *)&from)->sin_addr.s_addr != 0 && is_loopback_ip(p->bind_ip) == is_loopback_ip(c->host))
         IGNORE(uv_tcp_bind(&c->tcp, (struct sockaddr *)&from, 0), "then the kernel chooses");
     c->connect.data = c;
     const int r = uv_tcp_connect(&c->connect, &c->tcp, sa, on_connected);

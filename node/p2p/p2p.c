@@ -434,7 +434,7 @@ size_t p2p_get_peers(struct p2p_peer_info *out, size_t max, const struct p2p *p)
         memcpy(o->local, c->local, sizeof o->local);
         size_t at = 0;
         for (size_t k = 0; k < c->hello.n_caps && at + 24 < sizeof o->caps; k++)
-            at += (size_t)snprintf(o->caps + at, sizeof o->caps - at, "%s%s/%u", k == 0 ? "" : ", ", c->hello.caps[k].name,
+            at += (size_t)snprintf(o->caps + at, sizeof o->caps - at, "%s%s/%u", k == 0 ? "" : ",", c->hello.caps[k].name,
                                    c->hello.caps[k].version);
         IGNORE(!sync_get_peer(&o->eth, p->sync, c->id), "then it is all zero");
     }

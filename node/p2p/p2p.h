@@ -67,7 +67,7 @@ struct p2p_peer_info {
     uint64_t id; /* as sync_get_peer takes it */
     uint8_t pub[64];
     char client[128];
-    char caps[160]; /* "eth/66, eth/68" */
+    char caps[160]; /* "eth/66,eth/68" */
     char remote[64], local[64]; /* "127.1.1.10:30300", "[::1]:30300" */
     bool inbound, is_static;
     uint64_t connected_ms; /* how long */

@@ -66,10 +66,9 @@ void announce_on_hashes(struct sync *s, struct peer *p, bytes payload, uint64_t 
         }
         seen_add(&p->blocks, s->key, &hash);
         const bool known = s->ops.has_block(s->ops.chain, &hash);
-        if (!p->has_number || number > p->number) {
+        if (p->has_number && number > p->number) { /* a head of unknown number came with its difficulty: that stays */
             p->head = hash;
             p->number = number;
-            p->has_number = true;
             uint64_t num;
             u256 td;
             if (known && s->ops.get_meta(s->ops.chain, &num, &td, &hash) == OK && u256_lt(&p->td, &td)) p->td = td;
@@ -385,7 +384,7 @@ static void wants_tick(struct sync *s, uint64_t now)
             struct tx_want *w = &s->wants[i];
             if (!w->used || w->asked || now < w->due) continue;
             struct peer *p = want_peer(s, w);
-            if (w->n_peers == 0) {
+            if (w->n_peers == 0 || s->ops.has_tx(s->ops.pool, &w->hash)) {
                 want_remove(s, w);
                 continue;
             }

@@ -530,8 +530,8 @@ static void finish(struct sync *s, uint64_t now)
     const uint64_t imported = s->fetch.imported;
     s->ops.get_head(s->ops.chain, &head);
     if (p != NULL) {
-        p->unsynced = false;
-        if (imported == 0) { /* it promised more than it has */
+        if (s->ops.has_block(s->ops.chain, &p->head)) p->unsynced = false;
+        else if (imported == 0) { /* it promised more than it has */
             peer_fault(s, p, "its chain is not what it claims", now);
             p->cooldown = now + 10000;
         }
@@ -569,6 +569,18 @@ void fetch_ask(struct sync *s, uint64_t now)
     }
 }
 
+/* Nobody has the body of the next block: its header's giver left with that fork, or made it up. */
+static bool is_stuck(const struct sync *s, uint64_t now)
+{
+    const struct fetch *f = &s->fetch;
+    if (f->n == 0 || f->slots[f->first].state != SLOT_NEED) return false;
+    for (size_t i = 0; i < s->n_peers; i++) {
+        const struct peer *p = s->peers[i];
+        if (p->ready && (p->req[REQ_BODIES].active || now >= p->bodies_cooldown)) return false;
+    }
+    return true;
+}
+
 bool fetch_run(struct sync *s, uint64_t now)
 {
     struct fetch *f = &s->fetch;
@@ -591,6 +603,10 @@ bool fetch_run(struct sync *s, uint64_t now)
         return false;
     }
     fetch_ask(s, now);
+    if (is_stuck(s, now)) {
+        give_up(s, peer_find(s, slot_at(f, 0)->header_peer), 5000, now);
+        return false;
+    }
     if (f->headers_done && f->n == 0) finish(s, now);
     return fetch_wants_turn(s, now);
 }

@@ -218,7 +218,7 @@ void gossip_on_new_block(struct sync *s, struct peer *p, bytes payload, uint64_t
     hash32 hash;
     keccak256(hash.b, head_item.raw.ptr, head_item.raw.len);
     seen_add(&p->blocks, s->key, &hash);
-    if (!p->has_number || u256_lt(&p->td, &td) || h.number > p->number) {
+    if (u256_lt(&p->td, &td) || (p->has_number && h.number > p->number)) {
         p->head = hash;
         p->number = h.number;
         p->has_number = true;

@@ -145,7 +145,7 @@ static void two_nodes_connect_and_the_empty_one_catches_up(void **state)
     assert_true(info.inbound);
     assert_false(info.is_static);
     assert_string_equal("poa-node/test", info.client);
-    assert_string_equal("eth/63, eth/66, eth/67, eth/68", info.caps);
+    assert_string_equal("eth/63,eth/66,eth/67,eth/68", info.caps);
     assert_int_equal(68, info.eth.version);
     uint8_t pub[64];
     assert_int_equal(OK, ec_public(pub, &w.key[1]));
