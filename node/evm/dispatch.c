@@ -1,5 +1,6 @@
 /* The loop. One handler per kind of instruction; each ends by jumping to the next one's (threaded dispatch). The top of the stack, the
- * gas left and the instruction pointer are locals; they are written to the frame only where code outside of this file reads them. */
+ * gas left and the instruction pointer are locals; they are written to the frame only where code outside of this file reads them.
+ * run() is one function, and long, because computed gotos can't leave a function; its cases are independent of each other. */
 #include "node/evm/evm_priv.h"
 
 #pragma GCC diagnostic ignored "-Wpedantic" /* labels as values */

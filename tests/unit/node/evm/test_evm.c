@@ -897,6 +897,79 @@ static void precompiles_answer_by_their_rules(void **state)
     assert_int_equal(b->r.gas_left, 0);
 }
 
+/* a chain spec's builtin: IDENTITY at 0x00..ff, base 7, 2 a word; nothing elsewhere */
+static void spec_precompile(void *ctx, const address *a, int *id, int *pricing, uint64_t *price_a, uint64_t *price_b)
+{
+    (void)ctx;
+    static const address at = {{[19] = 0xff}};
+    *id = address_eq(a, &at) ? BUILTIN_IDENTITY : BUILTIN_NONE;
+    *pricing = PRICING_LINEAR;
+    *price_a = 7;
+    *price_b = 2;
+}
+
+static void a_specs_builtins_replace_those_of_the_rules(void **state)
+{
+    struct bench *b = *state;
+    struct evm_host host = mem_host_table;
+    host.precompile = spec_precompile;
+    b->host->rules.precompiles_by_spec = true;
+    struct evm_message m = {.sender = SENDER, .gas = 100, .input = unhex(b, "0102")};
+    m.recipient.b[19] = m.code_address.b[19] = 0xff;
+    evm_begin(b->evm, &b->host->rules, &b->block, &b->tx, &host, b->host, NULL);
+    evm_run(&b->r, b->evm, &m);
+    assert_int_equal(b->r.outcome, EVM_SUCCESS);
+    assert_int_equal(b->r.output.len, 2);
+    assert_int_equal(gas_used(b, 100), 9);
+    m.recipient.b[19] = m.code_address.b[19] = 4; /* nothing here in this spec */
+    evm_run(&b->r, b->evm, &m);
+    assert_int_equal(b->r.output.len, 0);
+    assert_int_equal(gas_used(b, 100), 0);
+}
+
+static void translations_are_evicted_and_made_again(void **state)
+{
+    struct bench *b = *state;
+    evm_free(b->evm);
+    assert_int_equal(evm_new(&b->evm, 1), OK); /* a cache of one byte: each code pushes out those not running */
+    char code[64];
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < 40; i++) {
+            snprintf(code, sizeof code, "61%04x", i * 3 + 1);
+            assert_int_equal(eval(b, code).w[0], i * 3 + 1);
+        }
+    /* a code that runs stays, though the one it calls wants its place */
+    set_account(b, &OTHER, unhex(b, "5f5f5f5f5f 73aa01000000000000000000000000000000000000 61ffff f1 5f52 60205ff3"), 0);
+    assert_int_equal(eval(b, CALL_OTHER("f1", "5f", "61ffff") "50 5f51").w[0], 1);
+}
+
+static void every_fork_keeps_its_own_translations(void **state)
+{
+    struct bench *b = *state;
+    for (int round = 0; round < 2; round++)
+        for (int f = 0; f < FORK_N; f++) { /* more forks than schedules kept */
+            reset(b, (enum fork)f);
+            call_gas(b, "6000 54 00", 10000, BYTES_EMPTY);
+            const uint64_t want = f >= FORK_BERLIN ? 2100 : f >= FORK_ISTANBUL ? 800 : f >= FORK_EIP150 ? 200 : 50;
+            assert_int_equal(gas_used(b, 10000), 3 + want);
+        }
+}
+
+static void init_code_and_code_sizes_have_their_limits(void **state)
+{
+    struct bench *b = *state;
+    /* EIP-3860: 49152 bytes pass, one more is out; 2 gas a word */
+    call_gas(b, "61c000 5f 5f f0" RETURN_TOP, 10000000, BYTES_EMPTY);
+    assert_int_equal(b->r.outcome, EVM_SUCCESS);
+    assert_int_not_equal(top_of(b).w[0], 0);
+    call_gas(b, "61c001 5f 5f f0", 10000000, BYTES_EMPTY);
+    assert_int_equal(b->r.outcome, EVM_INIT_CODE_TOO_LARGE);
+    assert_int_equal(b->r.gas_left, 0);
+    reset(b, FORK_LONDON);
+    call_gas(b, "61c001 6000 6000 f0", 10000000, BYTES_EMPTY);
+    assert_int_equal(b->r.outcome, EVM_SUCCESS);
+}
+
 static void host_trouble_ends_the_run_and_is_no_verdict(void **state)
 {
     struct bench *b = *state;
@@ -1073,6 +1146,10 @@ int main(void)
         T(failed_frames_undo_their_writes_and_refunds),
         T(delegated_accounts_run_their_delegates_code),
         T(precompiles_answer_by_their_rules),
+        T(a_specs_builtins_replace_those_of_the_rules),
+        T(translations_are_evicted_and_made_again),
+        T(every_fork_keeps_its_own_translations),
+        T(init_code_and_code_sizes_have_their_limits),
         T(host_trouble_ends_the_run_and_is_no_verdict),
         T(a_cancelled_run_stops),
         T(a_tracer_sees_each_step_with_its_cost),
