@@ -142,9 +142,12 @@ static void fix_page_port(json_t *outputs, const struct local_target *t)
 
 enum status template_resolve(json_t **resources, json_t **outputs, const struct template_input *in, struct err *err)
 {
+    /* names derive from the resource group: on one machine each member has its own */
+    char group[200];
+    (void)snprintf(group, sizeof group, "%.90s-member%u", SETTING(in->settings, resource_group), in->local->member);
     struct arm_context ctx = {.subscription_id = "00000000-0000-0000-0000-000000000000",
                               .tenant_id = "00000000-0000-0000-0000-000000000000",
-                              .resource_group = SETTING(in->settings, resource_group),
+                              .resource_group = group,
                               .location = "local1",
                               .deployment_name = "mainTemplate",
                               .utc_now_s = clock_wall_ms() / 1000,

@@ -193,10 +193,10 @@ static enum status write_certificates(const struct local_target *t, struct err *
 }
 
 /* a client of the store: its secret in a file of its own, the secret's hash in the list. An existing secret stays. */
-static enum status add_client(struct buf *yaml, const struct local_target *t, const char *id, const char *role, const char *file, const char *address,
-                              struct err *err)
+static enum status add_client(struct buf *yaml, const struct local_target *t, const char *id, const char *role, const char *file, struct err *err)
 {
     char secret[65] = "", hash[65] = "", path[4096];
+    bool is_node = strcmp(role, "node") == 0;
     struct buf text;
     buf_init(&text, 128);
     local_path(path, t, file);
@@ -221,7 +221,8 @@ static enum status add_client(struct buf *yaml, const struct local_target *t, co
     hex_put(hash, digest, 32);
     hash[64] = '\0';
     buf_printf(yaml, "  - id: %s\n    secret_sha256: %s\n    role: %s\n", id, hash, role);
-    if (address != NULL) buf_printf(yaml, "    container: poa-config\n    addresses: [127.%u.0.0/16]\n", t->member & 255);
+    /* a connection to any 127.x address comes from 127.0.0.1, so the narrowest net is the loopback's */
+    if (is_node) buf_printf(yaml, "    container: poa-config\n    addresses: [127.0.0.0/8]\n");
     secret_wipe(secret, sizeof secret);
     if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
     buf_fini(&text);
@@ -245,11 +246,11 @@ enum status local_write_store(struct local_target *t, struct err *err)
     buf_init(&clients, TEXT_MAX);
     buf_init(&config, TEXT_MAX);
     buf_put_str(&clients, "clients:\n");
-    if (s == OK) s = add_client(&clients, t, LOCAL_ORCHESTRATOR_CLIENT, "orchestrator", LOCAL_ORCHESTRATOR_SECRET, NULL, err);
+    if (s == OK) s = add_client(&clients, t, LOCAL_ORCHESTRATOR_CLIENT, "orchestrator", LOCAL_ORCHESTRATOR_SECRET, err);
     for (size_t i = 0; s == OK && i < t->n_instances; i++) {
         char file[256];
         instance_file(file, &t->instances[i], "run/identity-secret");
-        s = add_client(&clients, t, t->instances[i].name, "node", file, t->instances[i].address, err);
+        s = add_client(&clients, t, t->instances[i].name, "node", file, err);
     }
     if (s == OK) s = write_local(t, "store/clients.yaml", buf_view(&clients), 0600, err);
     buf_printf(&config,
