@@ -37,6 +37,8 @@
 NORETURN COLD void bug_abort(const char *file, int line, const char *why);
 
 #ifndef POA_NO_POISON
+#undef sprintf /* macros under clang with _FORTIFY_SOURCE; what is poisoned must be none */
+#undef vsprintf
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets localtime rand srand
 #endif
 
