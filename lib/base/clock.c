@@ -51,7 +51,8 @@ void clock_format_rfc1123(char dst[static 32], uint64_t unix_s)
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct tm tm = utc(unix_s);
-    (void)snprintf(dst, 32, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
-                   tm.tm_mday % 100, months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000,
-                   tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+    /* unsigned and reduced, so that the compiler can see that 29 characters are enough */
+    (void)snprintf(dst, 32, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[tm.tm_wday % 7],
+                   (unsigned)tm.tm_mday % 100, months[tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000,
+                   (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }

@@ -202,7 +202,7 @@ enum status json_at_uint(uint8_t *dst, size_t len, const struct json_at *at, str
 
 enum status json_at_u64(uint64_t *out, const struct json_at *at, struct err *err)
 {
-    uint8_t be[8];
+    uint8_t be[8] = {0};
     enum status s = json_at_uint(be, sizeof be, at, err);
     if (s == OK) *out = be64_get(be);
     return s;

@@ -141,7 +141,7 @@ enum status local_add_resources(struct local_target *t, const json_t *resources,
             if (t->n_instances == LOCAL_INSTANCES_MAX) return err_set(err, E_LIMIT, "more than %d instances", LOCAL_INSTANCES_MAX);
             struct local_instance *in = &t->instances[t->n_instances++];
             *in = (struct local_instance){.region = r, .index = k};
-            (void)snprintf(in->name, sizeof in->name, "%.70s%06u", name, k);
+            (void)snprintf(in->name, sizeof in->name, "%.69s%06u", name, k % 1000000);
             (void)snprintf(in->address, sizeof in->address, "127.%u.%u.%u", t->member & 255, r & 255, (10 + k) & 255);
             (void)snprintf(in->location, sizeof in->location, "%.60s", location == NULL ? "" : location);
         }
