@@ -491,8 +491,8 @@ static bool import_one(struct sync *s, uint64_t now)
     }
     switch (r.result) {
     case IMPORT_HEAD:
-    case IMPORT_SIDE: s->count.n_blocks_imported++; /* fallthrough */
     case IMPORT_SIDE: s->count.n_blocks_imported++; __attribute__((fallthrough));
+    case IMPORT_KNOWN: {
         const hash32 hash = sl->hash;
         if (r.result != IMPORT_KNOWN) f->imported++;
         f->progress_at = now;
