@@ -129,7 +129,7 @@ void p2p_announce_block(struct p2p *p, const hash32 *hash, bytes block)
 void p2p_announce_tx(struct p2p *p, const hash32 *hash)
 {
     if (p->stopping) return;
-    sync_announce_tx(p->sync, hash);
+    sync_announce_tx(p->sync, hash, clock_mono_ms());
     p2p_arm_sync(p);
 }
 

@@ -285,7 +285,7 @@ static void take_txs(struct sync *s, struct peer *p, bytes list, uint64_t now)
         switch (s->ops.add_tx(s->ops.pool, tx, &hash)) {
         case SYNC_TX_ADDED:
             s->count.n_txs_added++;
-            sync_announce_tx(s, &hash);
+            sync_announce_tx(s, &hash, now);
             break;
         case SYNC_TX_KNOWN:
         case SYNC_TX_REFUSED: break;
@@ -402,7 +402,7 @@ static void wants_tick(struct sync *s, uint64_t now)
 
 /* ---------------------------------------------------------------- our announcements */
 
-void sync_announce_tx(struct sync *s, const hash32 *hash)
+void sync_announce_tx(struct sync *s, const hash32 *hash, uint64_t now_ms)
 {
     if (seen_has(&s->tx_seen, s->key, hash) || s->n_tx_out >= TX_OUT) return;
     if (s->n_tx_out == s->cap_tx_out) {
@@ -413,7 +413,7 @@ void sync_announce_tx(struct sync *s, const hash32 *hash)
         s->cap_tx_out = cap;
     }
     seen_add(&s->tx_seen, s->key, hash);
-    if (s->n_tx_out == 0) s->tx_out_due = s->now + TX_FLUSH_MS;
+    if (s->n_tx_out == 0) s->tx_out_due = now_ms + TX_FLUSH_MS;
     s->tx_out[s->n_tx_out++] = *hash;
 }
 

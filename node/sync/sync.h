@@ -130,7 +130,7 @@ uint64_t sync_next_ms(const struct sync *s, uint64_t now_ms);
 void sync_announce_block(struct sync *s, const hash32 *hash, bytes block, uint64_t now_ms);
 /** sync_announce_tx: a transaction came into the pool: pass it on to peers who don't know it. Queued until the tick. Those that
  *  came through add_tx are announced by the sync itself; once more does no harm. */
-void sync_announce_tx(struct sync *s, const hash32 *hash);
+void sync_announce_tx(struct sync *s, const hash32 *hash, uint64_t now_ms);
 /** sync_nudge: the chain's head moved without the sync (tests, imports by other ways): look again whether to catch up. */
 void sync_nudge(struct sync *s, uint64_t now_ms);
 

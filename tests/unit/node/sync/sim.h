@@ -363,7 +363,7 @@ UNUSED static hash32 sim_new_tx(struct sim_node *nd, uint64_t nonce, size_t len)
     keccak256(h.b, b.ptr, b.len);
     if (sim_add_tx(nd, buf_view(&b), &h) != SYNC_TX_ADDED) abort();
     buf_fini(&b);
-    sync_announce_tx(nd->sync, &h);
+    sync_announce_tx(nd->sync, &h, nd->sim->now);
     nd->next_tick = 0;
     return h;
 }
