@@ -55,6 +55,7 @@ void evm_begin(struct evm *e, const struct rules *rules, const struct evm_block 
 
 void evm_run(struct evm_result *out, struct evm *e, const struct evm_message *msg)
 {
+    ret_trim(e);
     e->top = -1;
     e->refund = 0;
     e->host_status = OK;

@@ -146,6 +146,7 @@ struct evm {
 
     struct frame *frames; /* [EVM_DEPTH_MAX + 1] */
     int top;              /* index of the running frame, -1: none */
+    int top_high;         /* most frames at a time in this run */
     int64_t refund;
     enum status host_status;
 
@@ -223,8 +224,9 @@ bool code_is_delegation(address *to, bytes code);
 /** memory_init, _fini: map the pools of stacks and memories. */
 MUST_CHECK enum status memory_init(struct evm *e);
 void memory_fini(struct evm *e);
-/** memory_trim: after a run: give back what a big one took. */
+/** memory_trim: after a run: give back what a big one took. ret_trim: the same for the return data, which outlive the run: before. */
 void memory_trim(struct evm *e);
+void ret_trim(struct evm *e);
 /** memory_grow: make the running frame's memory reach `end` bytes, and charge f->gas. */
 MUST_CHECK enum evm_outcome memory_grow(struct evm *e, struct frame *f, uint64_t end);
 /** memory_cost: gas of expanding from len bytes (a multiple of 32) to end; INT64_MAX when it is more than that. */

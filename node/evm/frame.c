@@ -58,6 +58,7 @@ static enum evm_outcome push_frame(struct evm *e, const struct opening *o, int s
 {
     const struct frame *up = e->top >= 0 ? &e->frames[e->top] : NULL;
     struct frame *f = &e->frames[++e->top];
+    if (e->top >= e->top_high) e->top_high = e->top + 1;
     f->tr = tr;
     f->ip = &tr->insns[tr->start];
     f->bottom = f->sp = up != NULL ? up->sp : e->stack;

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #define STACK_BYTES (sizeof(u256) * (EVM_STACK_MAX + 1) * (EVM_DEPTH_MAX + 1))
-#define MEMORY_KEEP ((size_t)4 << 20) /* what a run may leave mapped in */
+#define POOL_KEEP ((size_t)4 << 20) /* what a run may leave mapped in, of each pool */
 
 static void *map_pool(size_t len)
 {
@@ -33,12 +33,25 @@ void memory_fini(struct evm *e)
     free(e->ret);
 }
 
+static void give_back(void *pool, size_t used)
+{
+    if (used > POOL_KEEP) IGNORE(madvise((char *)pool + POOL_KEEP, used - POOL_KEEP, MADV_DONTNEED), "advice only");
+}
+
 void memory_trim(struct evm *e)
 {
-    if (e->mem_high > MEMORY_KEEP) {
-        IGNORE(madvise(e->mem + MEMORY_KEEP, e->mem_high - MEMORY_KEEP, MADV_DONTNEED), "advice only");
-        e->mem_high = MEMORY_KEEP;
-    }
+    give_back(e->mem, e->mem_high);
+    give_back(e->stack, (size_t)e->top_high * EVM_STACK_MAX * sizeof *e->stack);
+    e->mem_high = 0;
+    e->top_high = 0;
+}
+
+void ret_trim(struct evm *e)
+{
+    if (e->ret_cap <= POOL_KEEP) return;
+    free(e->ret);
+    e->ret = NULL;
+    e->ret_len = e->ret_cap = 0;
 }
 
 int64_t memory_cost(uint64_t len, uint64_t end)
