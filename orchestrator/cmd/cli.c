@@ -144,7 +144,10 @@ static bool place_positionals(struct cli *c, const char **words, size_t n)
     while (many && i < n && looks_like_address(words[i]) && c->n_args < CLI_ARGS_MAX)
         c->args[c->n_args++] = words[i++];
     if (many && args[0] == 'A' && c->n_args == 0) return false;
-    if (takes_dir && i < n) c->dir = words[i++];
+    if (takes_dir && i < n) {
+        c->dir = words[i++];
+        c->has_dir = true;
+    }
     return i == n;
 }
 

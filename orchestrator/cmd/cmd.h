@@ -16,6 +16,7 @@ struct cli {
     const struct command *command;
     bool json, yes, help;
     const char *dir; /* workspace; "consortium" if not given */
+    bool has_dir;    /* it was given */
     const char *args[CLI_ARGS_MAX]; /* positional arguments without DIR */
     size_t n_args;
     struct {
