@@ -7,8 +7,8 @@
  *   TABLE_TD        td(32) || number(8) || flags(1)
  *   TABLE_RECEIPTS  n(4) || sender(20) * n || RLP list of receipts in network form
  *   TABLE_TX        number(8) || index(4)
- *   TABLE_META      "head" -> number(8) || hash(32);  "final" -> number(8) */
-enum { META_LEN = 41, FLAG_EXECUTED = 1, FLAG_INVALID = 2, BODY_MAX = 64 << 20 };
+ *   TABLE_META      "head" -> number(8) || hash(32);  "final" -> number(8);  "side" || number(8) || hash(32) -> 1 */
+enum { META_LEN = 41, FLAG_EXECUTED = 1, FLAG_INVALID = 2, BODY_MAX = 64 << 20, SIDE_LEN = 44 };
 
 static const bytes KEY_HEAD = {(const uint8_t *)"head", 4};
 static const bytes KEY_FINAL = {(const uint8_t *)"final", 5};
@@ -258,4 +258,79 @@ enum status blocks_set_finalised(struct kv_txn *txn, uint64_t number)
     uint8_t v[8];
     be64_put(v, number);
     return kv_put(txn, TABLE_META, KEY_FINAL, bytes_make(v, sizeof v));
+}
+
+/* ----------------------------------------------------------- side blocks */
+
+static bytes side_key(uint8_t key[static SIDE_LEN], uint64_t number, const hash32 *hash)
+{
+    memcpy(key, "side", 4);
+    be64_put(key + 4, number);
+    memcpy(key + 12, hash->b, 32);
+    return bytes_make(key, SIDE_LEN);
+}
+
+static bool is_side_key(bytes key)
+{
+    return key.len == SIDE_LEN && memcmp(key.ptr, "side", 4) == 0;
+}
+
+enum status blocks_set_side(struct kv_txn *txn, uint64_t number, const hash32 *hash)
+{
+    uint8_t key[SIDE_LEN];
+    return kv_put(txn, TABLE_META, side_key(key, number, hash), BYTES_LIT("\1"));
+}
+
+enum status blocks_unset_side(struct kv_txn *txn, uint64_t number, const hash32 *hash)
+{
+    uint8_t key[SIDE_LEN];
+    return kv_delete(txn, TABLE_META, side_key(key, number, hash));
+}
+
+/* the first side block, E_NOT_FOUND if there is none */
+static enum status first_side(uint64_t *number, hash32 *hash, struct kv_txn *txn)
+{
+    struct kv_cursor *cur;
+    bytes k, v;
+    enum status s = kv_cursor_open(&cur, txn, TABLE_META);
+    if (s != OK) return s;
+    s = kv_cursor_seek(&k, &v, cur, BYTES_LIT("side"));
+    if (s == OK && !is_side_key(k)) s = E_NOT_FOUND;
+    if (s == OK) {
+        *number = be64_get(k.ptr + 4);
+        memcpy(hash->b, k.ptr + 12, 32);
+    }
+    kv_cursor_close(cur);
+    return s;
+}
+
+enum status blocks_drop_sides(size_t *n, struct kv_txn *txn, uint64_t number)
+{
+    uint64_t at;
+    hash32 hash;
+    enum status s;
+    while ((s = first_side(&at, &hash, txn)) == OK && at <= number) {
+        s = blocks_unset_side(txn, at, &hash);
+        if (s == OK) s = kv_delete(txn, TABLE_HEADER, hash_bytes(&hash));
+        if (s == OK) s = kv_delete(txn, TABLE_BODY, hash_bytes(&hash));
+        if (s == OK) s = kv_delete(txn, TABLE_TD, hash_bytes(&hash));
+        if (s != OK) return s;
+        if (*n > 0) --*n;
+    }
+    return s == E_NOT_FOUND ? OK : s;
+}
+
+enum status blocks_count_sides(size_t *n, struct kv_txn *txn)
+{
+    struct kv_cursor *cur;
+    bytes k, v;
+    size_t count = 0;
+    enum status s = kv_cursor_open(&cur, txn, TABLE_META);
+    if (s != OK) return s;
+    for (s = kv_cursor_seek(&k, &v, cur, BYTES_LIT("side")); s == OK && is_side_key(k); s = kv_cursor_next(&k, &v, cur))
+        count++;
+    kv_cursor_close(cur);
+    if (s != OK && s != E_NOT_FOUND) return s;
+    *n = count;
+    return OK;
 }

@@ -48,4 +48,11 @@ MUST_CHECK enum status blocks_unset_canonical(struct kv_txn *txn, const struct b
 MUST_CHECK enum status blocks_set_head(struct kv_txn *txn, uint64_t number, const hash32 *hash);
 MUST_CHECK enum status blocks_set_finalised(struct kv_txn *txn, uint64_t number);
 
+/* side blocks: those that are stored but were never executed (or turned out invalid), by number, so that they can be dropped */
+MUST_CHECK enum status blocks_set_side(struct kv_txn *txn, uint64_t number, const hash32 *hash);
+MUST_CHECK enum status blocks_unset_side(struct kv_txn *txn, uint64_t number, const hash32 *hash);
+/** blocks_drop_sides: forget all up to a number; *n is counted down for each. cost: one seek when there is none */
+MUST_CHECK enum status blocks_drop_sides(size_t *n, struct kv_txn *txn, uint64_t number);
+MUST_CHECK enum status blocks_count_sides(size_t *n, struct kv_txn *txn);
+
 #endif

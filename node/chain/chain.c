@@ -55,9 +55,34 @@ static enum status load_head(struct chain *c, struct kv_txn *txn)
     if (s == OK) s = blocks_get_header(&h, txn, &hash, &a);
     if (s == OK) s = blocks_get_meta(&meta, txn, &hash);
     if (s == OK) s = epoch_load(&c->epoch, c, txn, number, &hash);
-    if (s == OK) chain_fill_head(&c->head, c, &h, &hash, &meta.td, finalised);
+    if (s == OK) s = blocks_count_sides(&c->n_sides, txn);
+    if (s == OK) {
+        chain_fill_head(&c->head, c, &h, &hash, &meta.td, finalised);
+        chain_show_epoch(c);
+    }
     arena_fini(&a);
     return s;
+}
+
+enum status chain_refresh(struct chain *c)
+{
+    if (!c->is_stale) return OK;
+    struct kv_txn *txn;
+    struct epoch e;
+    size_t n_sides;
+    enum status s = kv_begin(&txn, c->kv, false);
+    if (s != OK) return s;
+    s = epoch_load(&e, c, txn, c->head.number, &c->head.hash);
+    if (s == OK) {
+        epoch_fini(&c->epoch);
+        c->epoch = e;
+        s = blocks_count_sides(&n_sides, txn);
+    }
+    kv_abort(txn);
+    if (s != OK) return s;
+    c->n_sides = n_sides;
+    c->is_stale = false;
+    return OK;
 }
 
 enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spec *spec, const struct chain_config *cfg,
@@ -102,6 +127,7 @@ void chain_close(struct chain *c)
 {
     if (c == NULL) return;
     epoch_fini(&c->epoch);
+    validators_fini(&c->view.set);
     evm_free(c->evm);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -132,18 +158,14 @@ void chain_get_head(struct chain_head *out, struct chain *c)
 void chain_get_epoch(struct chain_epoch *out, struct chain *c)
 {
     pthread_mutex_lock(&c->lock);
-    *out = (struct chain_epoch){.start_block = c->epoch.number,
-                                .has_pending = c->has_pending_signal,
-                                .pending_signal_block = c->pending_signal_block,
-                                .signers_seen = c->epoch.fin.n_distinct,
-                                .signers_needed = finality_needed(&c->epoch.fin)};
+    *out = c->view.epoch;
     pthread_mutex_unlock(&c->lock);
 }
 
 enum status chain_validators(address **out, size_t *n, struct chain *c, struct arena *a)
 {
     pthread_mutex_lock(&c->lock);
-    const struct validators *set = &c->epoch.fin.set;
+    const struct validators *set = &c->view.set;
     address *list = arena_zalloc(a, set->n + 1, sizeof *list);
     if (list != NULL && set->n > 0) memcpy(list, set->list, set->n * sizeof *list);
     size_t count = set->n;
@@ -191,7 +213,7 @@ void chain_step_at(uint64_t *step, uint64_t *next_step_ms, struct chain *c, uint
 bool chain_is_proposer(struct chain *c, const address *me, uint64_t step)
 {
     pthread_mutex_lock(&c->lock);
-    const struct validators *set = &c->epoch.fin.set;
+    const struct validators *set = &c->view.set;
     bool yes = set->n > 0 && step > c->head.step && step != c->closed_step && address_eq(aura_proposer(set, step), me);
     pthread_mutex_unlock(&c->lock);
     return yes;
@@ -218,6 +240,14 @@ static enum status claim_step(struct chain *c, const address *me, uint64_t step)
         return s;
     }
     return kv_commit(txn);
+}
+
+/* SPEC(EIP-1559): the first block with a base fee may be `elasticity` times as large as its parent, so that its target is the old limit */
+uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct header *child, const struct header *parent)
+{
+    uint64_t limit = parent->gas_limit;
+    if (child->has_base_fee && !parent->has_base_fee && __builtin_mul_overflow(limit, spec->elasticity_multiplier, &limit)) limit = UINT64_MAX / 2;
+    return limit;
 }
 
 /* proposal: a block in the making */
@@ -249,7 +279,6 @@ static enum status begin_header(struct proposal *p, struct kv_txn *txn, const ad
                          .uncles_hash = HASH_EMPTY_UNCLES,
                          .author = *author,
                          .number = p->parent.number + 1,
-                         .gas_limit = aura_gas_limit(p->parent.gas_limit, floor, spec->gas_limit_bound_divisor),
                          .timestamp = now_s > p->parent.timestamp ? now_s : p->parent.timestamp + 1,
                          .extra = c->cfg.extra_data,
                          .seal = SEAL_AURA,
@@ -265,6 +294,7 @@ static enum status begin_header(struct proposal *p, struct kv_txn *txn, const ad
     chain_spec_rules(&rules, spec, h->number, h->timestamp);
     h->has_base_fee = rules.eip1559;
     if (rules.eip1559) h->base_fee = exec_base_fee(spec, &p->parent);
+    h->gas_limit = aura_gas_limit(chain_parent_gas_limit(spec, h, &p->parent), floor, spec->gas_limit_bound_divisor);
     p->block.uncles_raw = bytes_make("\xc0", 1);
     p->td = u256_add(meta.td, h->difficulty);
     return OK;
@@ -324,44 +354,37 @@ static enum status finish_header(struct proposal *p)
     return s;
 }
 
-static enum status commit_own(struct proposal *p)
+static enum status commit_own(struct proposal *p, uint64_t now_ms)
 {
     struct chain *c = p->c;
     struct kv_txn *txn = NULL;
-    struct epoch e = {0};
     struct chain_head head;
     struct epoch_step step;
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
-    if (s == OK) s = epoch_load(&e, c, txn, c->head.number, &c->head.hash);
     if (s == OK) {
         struct state *state = p->state;
         p->state = NULL;
         p->env.block_hash_ctx = txn;
-        s = chain_finish_block(&head, &step, c, txn, &e, state, &p->env, &p->block, p->receipts, &p->td, c->head.finalised);
+        s = chain_finish_block(&head, &step, c, txn, &c->epoch, state, &p->env, &p->block, p->receipts, &p->td, c->head.finalised);
     }
     if (s == OK) {
         s = kv_commit(txn);
         txn = NULL;
     }
     kv_abort(txn);
-    if (s == OK) {
-        pthread_mutex_lock(&c->lock);
-        if (step.changed_set) c->has_pending_signal = false;
-        if (step.signalled && !c->has_pending_signal) {
-            c->has_pending_signal = true;
-            c->pending_signal_block = head.number;
-        }
-        pthread_mutex_unlock(&c->lock);
+    if (s != OK) {
+        c->is_stale = true;
+    } else {
+        chain_note_seal(c, &p->block.header);
         struct chain_event event = {.added = &p->block,
                                     .n_added = 1,
                                     .head_receipts = p->receipts,
                                     .n_head_receipts = p->n,
                                     .is_own = true,
                                     .finality_advanced = head.finalised != before};
-        chain_publish(c, &head, &e, &event);
+        chain_publish(c, &head, step.changed_set, now_ms, &event);
     }
-    epoch_fini(&e);
     return s;
 }
 
@@ -375,7 +398,8 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     arena_init(&p.arena, BLOCK_ARENA_MAX);
     struct kv_txn *txn = NULL;
     enum block_verdict v = BLOCK_VALID;
-    enum status s = kv_begin(&txn, c->kv, false);
+    enum status s = chain_refresh(c);
+    if (s == OK) s = kv_begin(&txn, c->kv, false);
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
     if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);
     if (s == OK) s = grow(&p);
@@ -393,7 +417,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     s = src->sign(src->ctx, p.block.header.signature, &seal_hash, step);
     if (s != OK) goto out;
     p.block.hash = header_hash(&p.block.header);
-    s = commit_own(&p);
+    s = commit_own(&p, now_ms);
     if (s == OK) {
         block_put(out, &p.block);
         s = buf_status(out);

@@ -12,7 +12,11 @@ enum {
     BLOCK_ARENA_MAX = 512 << 20,  /* decoded block, receipts and logs of one import */
     HISTORY_BLOCKS = 128,         /* DESIGN.md section 4: recent history that is kept without --archive */
     CALL_GAS = 50000000,          /* SPEC(aura.md B9): gas of the reads of validator and permission contracts */
-    RECENT_SEALS = 256            /* (step, author) pairs remembered to see two blocks in one step */
+    RECENT_SEALS = 256,           /* (step, author) pairs remembered to see two blocks in one step */
+    RECENT_FORKS = 256,           /* side blocks whose fork is remembered: a branch that grows is not walked back for each block */
+    RECENT_BAD = 256,             /* hashes of refused blocks */
+    REORG_MAX = 65536,            /* blocks of a side branch that one re-org executes: a day of a halved network with steps of 2 s */
+    SIDE_MAX = REORG_MAX          /* side blocks kept; what fell behind the finalised block is dropped at once */
 };
 
 /* epoch: the validator set in force after a block, where it came from, and the finality window since */
@@ -20,12 +24,30 @@ struct epoch {
     uint64_t number; /* block that recorded the transition; the set rules from number + 1 */
     hash32 hash;
     struct finality fin; /* fin.set is the set */
+    bool has_pending;    /* a change was signalled in the window and waits for finality */
+    uint64_t pending_signal_block;
 };
 
 struct recent_seal {
     uint64_t step;
     address author;
+    hash32 hash; /* that was signed */
+};
+
+struct recent_fork {
+    hash32 hash; /* of a side block */
+    uint64_t fork; /* its last canonical ancestor */
+};
+
+struct recent_bad {
     hash32 hash;
+    enum block_verdict verdict;
+};
+
+/* chain_view: what readers on other threads see of the epoch */
+struct chain_view {
+    struct validators set;
+    struct chain_epoch epoch;
 };
 
 struct chain {
@@ -35,15 +57,19 @@ struct chain {
     hash32 genesis_hash;
     struct evm *evm; /* of the importer's thread */
 
-    pthread_mutex_t lock; /* guards head and epoch for readers on other threads; the importer alone writes them */
+    pthread_mutex_t lock; /* guards head, view and closed_step for readers on other threads; the importer alone writes them */
     struct chain_head head;
-    struct epoch epoch;
-    bool has_pending_signal;
-    uint64_t pending_signal_block;
-
+    struct chain_view view;
     uint64_t closed_step; /* no proposal in this step: the set changed in it */
-    struct recent_seal recent[RECENT_SEALS];
-    size_t n_recent;
+
+    /* the importer's own */
+    struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
+    size_t n_sides;     /* side blocks in the database */
+    bool is_stale;      /* a failed commit left epoch and n_sides ahead of the database: load them again */
+    struct recent_seal seals[RECENT_SEALS];
+    struct recent_fork forks[RECENT_FORKS];
+    struct recent_bad bad[RECENT_BAD];
+    size_t next_seal, next_fork, next_bad; /* rings: taken modulo their length */
 };
 
 /* --- engine.c: validator sets over the database */
@@ -74,12 +100,24 @@ MUST_CHECK enum status engine_after_block(struct epoch_step *out, struct chain *
 /** engine_call_validators: getValidators() of a contract on a state. */
 MUST_CHECK enum status engine_call_validators(struct validators *out, struct exec_env *env, struct state *s, const address *contract);
 
+/* --- chain.c */
+
+/** chain_refresh: epoch and n_sides from the database if they are stale. */
+MUST_CHECK enum status chain_refresh(struct chain *c);
+/** chain_parent_gas_limit: what the bounds of a child's gas limit are taken from. */
+uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct header *child, const struct header *parent);
+
 /* --- import.c */
+
+/** chain_note_seal: two blocks of one author in one step are reported. */
+void chain_note_seal(struct chain *c, const struct header *h);
 
 /** block_env_init: rules and environment of a block for its execution on txn. */
 void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h);
-/** chain_publish: after a commit: move head and epoch, tell the listener. Takes e. */
-void chain_publish(struct chain *c, const struct chain_head *head, struct epoch *e_take, const struct chain_event *event);
+/** chain_publish: after a commit: move the head, show the epoch, tell the listener. changed_set: as of epoch_step. */
+void chain_publish(struct chain *c, const struct chain_head *head, bool changed_set, uint64_t now_ms, const struct chain_event *event);
+/** chain_show_epoch: copy what readers may see of c->epoch. */
+void chain_show_epoch(struct chain *c);
 /** chain_fill_head: head fields from a header. */
 void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
                      uint64_t finalised);

@@ -149,7 +149,8 @@ enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, u
 
     hash32 at = *hash;
     bool full = false;
-    for (uint64_t n = number; n > e.number && !full; n--) {
+    uint8_t key[33];
+    for (uint64_t n = number; n > e.number; n--) {
         struct header h;
         arena_reset(&a);
         s = blocks_get_header(&h, txn, &at, &a);
@@ -157,6 +158,15 @@ enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, u
         s = finality_push_front(&e.fin, &at, n, &h.author, signers, n_signers, &full);
         if (s == E_INVALID) break; /* SPEC(aura.md B5): a block by an unknown signer ends the window */
         if (s != OK) goto out;
+        if (full) break;
+        bytes signal;
+        signal_key(key, &at);
+        s = kv_get(&signal, txn, TABLE_EPOCH, bytes_make(key, sizeof key));
+        if (s != OK && s != E_NOT_FOUND) goto out;
+        if (s == OK) {
+            e.has_pending = true;
+            e.pending_signal_block = n;
+        }
         free(signers);
         signers = NULL;
         s = empty_step_signers(&signers, &n_signers, &h);
@@ -246,10 +256,14 @@ enum status engine_open_block(enum block_verdict *v, struct chain *c, struct exe
         /* SPEC(EIP-2935): the history contract keeps the parent's hash at the start of the block, if it is deployed */
         static const address history = {{0x00, 0x00, 0xf9, 0x08, 0x27, 0xf1, 0xc5, 0x3a, 0x10, 0xcb,
                                          0x7a, 0x02, 0x33, 0x5b, 0x17, 0x53, 0x20, 0x00, 0x29, 0x35}};
-        bytes code;
-        st = state_get_code(s, &history, &code);
-        if (st == OK && code.len > 0) st = system_call(v, &r, env, s, &history, bytes_make(h->parent_hash.b, 32));
-        if (st != OK || *v != BLOCK_VALID) return st;
+        st = exec_protocol_call(&r, env, s, &history, bytes_make(h->parent_hash.b, 32));
+        if (st != OK) return st;
+    }
+    const struct aura_params *p = &c->spec->aura;
+    for (size_t i = 0; c->spec->engine == ENGINE_AURA && i < p->n_rewrites && p->rewrites[i].at <= h->number; i++) {
+        if (p->rewrites[i].at != h->number) continue;
+        st = state_set_code(s, &p->rewrites[i].addr, p->rewrites[i].code);
+        if (st != OK) return st;
     }
     if (c->spec->engine != ENGINE_AURA || c->spec->aura.immediate_transitions) return OK;
     if (h->number != e->number + 1) return OK; /* no new epoch begins here */
@@ -374,6 +388,7 @@ static enum status begin_epoch(struct chain *c, struct kv_txn *txn, struct epoch
     e->fin = f;
     e->number = b->header.number;
     e->hash = b->hash;
+    e->has_pending = false;
     return OK;
 }
 
@@ -395,12 +410,16 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
     uint8_t key[33];
 
     if (st == OK && c->spec->aura.immediate_transitions) {
-        /* no epochs: the set is read anew after each block, and only a lone validator's blocks are final at once */
+        /* no epochs and no finality: the set is read anew after each block. A contract that gives none leaves things as they are. */
         bool first;
         const struct validator_set_spec *set = aura_set_spec_at(&first, &c->spec->aura.validators, b->header.number);
         st = is_contract_set(set) ? engine_call_validators(&next, env, s, &set->contract)
                                   : validators_copy(&next, set->list, set->n_list);
-        if (st == OK && !validators_eq(&next, &e->fin.set)) st = begin_epoch(c, txn, e, b, &next);
+        if (st == E_INVALID) st = OK;
+        if (st == OK && next.n > 0 && !validators_eq(&next, &e->fin.set)) {
+            st = begin_epoch(c, txn, e, b, &next);
+            out->changed_set = true;
+        }
         goto out;
     }
     bool signalled = false;
@@ -409,6 +428,10 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
         signal_key(key, &b->hash);
         st = put_list(txn, bytes_make(key, sizeof key), &signal);
         out->signalled = true;
+        if (!e->has_pending) {
+            e->has_pending = true;
+            e->pending_signal_block = b->header.number;
+        }
     }
     if (st == OK) st = empty_step_signers(&empty, &n_empty, &b->header);
     if (st != OK) goto out;

@@ -466,7 +466,6 @@ u256 exec_base_fee(const struct chain_spec *spec, const struct header *parent)
     const u256 initial = spec != NULL ? spec->base_fee_initial : u256_from_u64(1000000000);
     if (!parent->has_base_fee) return initial;
     const u256 base = parent->base_fee;
-    if (u256_is_zero(&initial) && u256_is_zero(&base)) return base; /* a network without a base fee */
     const uint64_t target = parent->gas_limit / elasticity;
     u256 fee = base, delta;
     if (target == 0 || parent->gas_used == target) {
@@ -481,7 +480,7 @@ u256 exec_base_fee(const struct chain_spec *spec, const struct header *parent)
         u256_divmod(&delta, NULL, delta, u256_from_u64(denominator));
         fee = u256_sub(base, delta);
     }
-    if (spec != NULL && spec->has_base_fee_min && u256_lt(&fee, &spec->base_fee_min)) fee = spec->base_fee_min;
+    if (spec != NULL && spec->has_base_fee_min && parent->number + 1 >= spec->base_fee_min_transition && u256_lt(&fee, &spec->base_fee_min)) fee = spec->base_fee_min;
     return fee;
 }
 

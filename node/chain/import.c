@@ -6,8 +6,7 @@
 
 enum {
     AHEAD_OK_S = 15,     /* SPEC(aura.md B4): a timestamp this far ahead of the clock is taken as it is */
-    AHEAD_EARLY_S = 150, /* up to here the block is early; beyond, it is bad */
-    REORG_MAX = 4096     /* blocks of a side branch that one re-org executes */
+    AHEAD_EARLY_S = 150  /* up to here the block is early; beyond, it is bad */
 };
 
 const char *block_verdict_text(enum block_verdict v)
@@ -112,8 +111,8 @@ static enum block_verdict check_parent(const struct chain *c, const struct heade
     if (h->number != p->number + 1) return BLOCK_NUMBER;
     if (h->timestamp <= p->timestamp) return BLOCK_TIMESTAMP;
     bool by_contract = c->spec->aura.n_block_gas_limit_contract > 0 && c->spec->aura.block_gas_limit_contract[0].at <= h->number;
-    uint64_t delta = p->gas_limit / c->spec->gas_limit_bound_divisor;
-    if (!by_contract && (h->gas_limit <= p->gas_limit - delta || h->gas_limit >= p->gas_limit + delta)) return BLOCK_GAS_LIMIT;
+    uint64_t limit = chain_parent_gas_limit(c->spec, h, p), delta = limit / c->spec->gas_limit_bound_divisor;
+    if (!by_contract && (h->gas_limit <= limit - delta || h->gas_limit >= limit + delta)) return BLOCK_GAS_LIMIT;
     if (h->has_base_fee) {
         u256 want = exec_base_fee(c->spec, p);
         if (!u256_eq(&want, &h->base_fee)) return BLOCK_BASE_FEE;
@@ -122,30 +121,68 @@ static enum block_verdict check_parent(const struct chain *c, const struct heade
     return BLOCK_VALID;
 }
 
-/* two blocks of one author in one step: reported, accepted (SPEC aura.md B4) */
-static void note_seal(struct chain *c, const struct header *h, const hash32 *hash)
+/* two blocks of one author in one step: reported, accepted (SPEC aura.md B4). What counts is the hash that was signed: the signature itself, and
+ * with it the block's hash, could be altered by others. */
+void chain_note_seal(struct chain *c, const struct header *h)
 {
-    for (size_t i = 0; i < RECENT_SEALS && i < c->n_recent; i++) {
-        struct recent_seal *r = &c->recent[i];
+    hash32 sealed = header_aura_seal_hash(h), *hash = &sealed;
+    for (size_t i = 0; i < RECENT_SEALS && i < c->next_seal; i++) {
+        struct recent_seal *r = &c->seals[i];
         if (r->step == h->step && address_eq(&r->author, &h->author)) {
             if (!hash_eq(&r->hash, hash)) report(c, true, &h->author, h->number, "two blocks in one step");
             return;
         }
     }
-    c->recent[c->n_recent++ % RECENT_SEALS] = (struct recent_seal){.step = h->step, .author = h->author, .hash = *hash};
+    c->seals[c->next_seal++ % RECENT_SEALS] = (struct recent_seal){.step = h->step, .author = h->author, .hash = *hash};
 }
 
-/* the number where the branch of im->parent leaves the canonical chain; deep: parent itself is not canonical */
+/* a side block's fork from a former import; forks do not move but by a re-org, which forgets them all */
+static bool known_fork(uint64_t *fork, const struct chain *c, const hash32 *hash)
+{
+    for (size_t i = 0; i < RECENT_FORKS && i < c->next_fork; i++) {
+        if (!hash_eq(&c->forks[i].hash, hash)) continue;
+        *fork = c->forks[i].fork;
+        return true;
+    }
+    return false;
+}
+
+/* Refused for what its hash stands for: the same again is refused without a look. Not so what a clock or a damaged body causes. */
+static bool is_lasting(enum block_verdict v)
+{
+    return v != BLOCK_VALID && v != BLOCK_MALFORMED && v != BLOCK_FUTURE && v != BLOCK_TX_ROOT && v != BLOCK_UNCLES && v != BLOCK_WITHDRAWALS &&
+           v != BLOCK_PAST_FINALITY;
+}
+
+static enum block_verdict known_bad(const struct chain *c, const hash32 *hash)
+{
+    for (size_t i = 0; i < RECENT_BAD && i < c->next_bad; i++)
+        if (hash_eq(&c->bad[i].hash, hash)) return c->bad[i].verdict;
+    return BLOCK_VALID;
+}
+
+static void note_bad(struct chain *c, const hash32 *hash, enum block_verdict v)
+{
+    if (is_lasting(v) && known_bad(c, hash) == BLOCK_VALID) c->bad[c->next_bad++ % RECENT_BAD] = (struct recent_bad){.hash = *hash, .verdict = v};
+}
+
+/* the number where the branch of im->parent leaves the canonical chain; deep: parent itself is not canonical. A branch that left it before the
+ * finalised block may be gone from the database in part: it is bad whatever it is. */
 static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, struct kv_txn *txn)
 {
     hash32 at = im->block.header.parent_hash;
     uint64_t n = im->parent.number;
     struct arena a;
     arena_init(&a, 1 << 20);
-    enum status s;
-    *deep = false;
+    enum status s = OK;
+    *deep = known_fork(fork, im->c, &at);
+    if (*deep) return OK;
     for (;;) {
         hash32 canonical;
+        if (n < im->c->head.finalised) {
+            s = bad(im, BLOCK_PAST_FINALITY);
+            break;
+        }
         s = blocks_get_canonical_hash(&canonical, txn, n);
         if (s != OK && s != E_NOT_FOUND) break;
         if (s == OK && hash_eq(&canonical, &at)) {
@@ -235,7 +272,7 @@ void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, stru
                                     .difficulty = h->difficulty,
                                     .base_fee = h->has_base_fee ? h->base_fee : U256_ZERO,
                                     .chain_id = c->spec->chain_id};
-    env->has_fee_collector = c->spec->has_fee_collector;
+    env->has_fee_collector = c->spec->has_fee_collector && h->number >= c->spec->fee_collector_transition;
     env->fee_collector = c->spec->fee_collector;
 }
 
@@ -325,8 +362,14 @@ enum status chain_finish_block(struct chain_head *head, struct epoch_step *step,
         finalised = step->finalised;
         st = blocks_set_finalised(txn, finalised);
     }
-    if (st == OK && !c->cfg.archive && b->header.number > HISTORY_BLOCKS)
-        st = state_prune(txn, b->header.number - HISTORY_BLOCKS);
+    if (st == OK && step->has_finals) st = blocks_drop_sides(&c->n_sides, txn, finalised);
+    if (st == OK && !c->cfg.archive && b->header.number > HISTORY_BLOCKS) {
+        /* While nothing becomes final, as in a network that fell apart, the way back to the fork must stay open (user-pains.md 4) */
+        uint64_t keep = b->header.number - HISTORY_BLOCKS;
+        bool has_finality = c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
+        if (has_finality && finalised < keep) keep = finalised;
+        st = state_prune(txn, keep);
+    }
     if (st == OK) chain_fill_head(head, c, &b->header, &b->hash, td, finalised);
     return st;
 }
@@ -363,38 +406,43 @@ static enum status execute_and_write(struct import *im, struct kv_txn *txn, stru
     return chain_finish_block(head, step, c, txn, e, s, &env, b, receipts, td, finalised);
 }
 
-void chain_publish(struct chain *c, const struct chain_head *head, struct epoch *e_take, const struct chain_event *event)
+void chain_show_epoch(struct chain *c)
 {
-    struct epoch old;
+    const struct finality *f = &c->epoch.fin;
+    struct validators set = {0}, old = {0};
+    bool is_same = validators_eq(&c->view.set, &f->set);
+    if (!is_same && validators_copy(&set, f->set.list, f->set.n) != OK) BUG("out of memory");
     pthread_mutex_lock(&c->lock);
-    c->head = *head;
-    old = c->epoch;
-    c->epoch = *e_take;
+    if (!is_same) {
+        old = c->view.set;
+        c->view.set = set;
+    }
+    c->view.epoch = (struct chain_epoch){.start_block = c->epoch.number,
+                                         .has_pending = c->epoch.has_pending,
+                                         .pending_signal_block = c->epoch.pending_signal_block,
+                                         .signers_seen = f->n_distinct,
+                                         .signers_needed = finality_needed(f)};
     pthread_mutex_unlock(&c->lock);
-    *e_take = (struct epoch){0};
-    epoch_fini(&old);
-    if (c->cfg.on_event != NULL) c->cfg.on_event(c->cfg.listener_ctx, event);
+    validators_fini(&old);
 }
 
-static void note_signals(struct chain *c, const struct epoch_step *step, uint64_t number, uint64_t now_ms)
+void chain_publish(struct chain *c, const struct chain_head *head, bool changed_set, uint64_t now_ms, const struct chain_event *event)
 {
     pthread_mutex_lock(&c->lock);
-    if (step->changed_set) c->has_pending_signal = false;
-    if (step->signalled && !c->has_pending_signal) {
-        c->has_pending_signal = true;
-        c->pending_signal_block = number;
-    }
-    pthread_mutex_unlock(&c->lock);
+    c->head = *head;
     /* SPEC(aura.md B2): at a change of the set a step may have two proposers: the new set waits for the next step */
-    if (step->changed_set && c->spec->engine == ENGINE_AURA) c->closed_step = aura_step_at(&c->spec->aura, now_ms);
+    if (changed_set && c->spec->engine == ENGINE_AURA) c->closed_step = aura_step_at(&c->spec->aura, now_ms);
+    pthread_mutex_unlock(&c->lock);
+    chain_show_epoch(c);
+    if (c->cfg.on_event != NULL) c->cfg.on_event(c->cfg.listener_ctx, event);
 }
 
 /* validators that let a step go by between parent and child without an empty step (SPEC aura.md B4: benign) */
 static void report_skipped(struct chain *c, const struct import *im)
 {
     const struct header *h = &im->block.header, *p = &im->parent;
-    if (c->cfg.on_report == NULL || h->has_empty_steps || p->number == 0) return;
-    const struct validators *set = &c->epoch.fin.set;
+    if (c->cfg.on_report == NULL || c->spec->engine != ENGINE_AURA || aura_empty_steps_count(h) > 0 || p->number == 0) return;
+    const struct validators *set = &c->view.set; /* it is not shown yet if this block changed it */
     address first = {{0}};
     for (uint64_t step = p->step + 1; step < h->step && set->n > 0; step++) {
         const address *skipped = aura_proposer(set, step);
@@ -408,62 +456,72 @@ static enum status import_on_head(enum import_result *result, struct import *im)
 {
     struct chain *c = im->c;
     struct kv_txn *txn = NULL;
-    struct epoch e = {0};
     struct chain_head head;
     struct epoch_step step;
     struct receipt *receipts = NULL;
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
-    if (s == OK) s = epoch_load(&e, c, txn, c->head.number, &c->head.hash);
-    if (s == OK)
-        s = execute_and_write(im, txn, &e, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
+    if (s != OK) return s;
+    s = execute_and_write(im, txn, &c->epoch, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
     if (s == OK && im->verdict == BLOCK_VALID) {
         s = kv_commit(txn);
         txn = NULL;
     }
     kv_abort(txn);
-    if (s == OK && im->verdict == BLOCK_VALID) {
-        report_skipped(c, im); /* by the set that was in force, so before the new one is published */
-        note_signals(c, &step, head.number, im->now_ms);
+    if (s != OK) {
+        c->is_stale = true;
+    } else if (im->verdict == BLOCK_VALID) {
+        report_skipped(c, im); /* by the set that was in force, so before the new one is shown */
         struct chain_event event = {.added = &im->block,
                                     .n_added = 1,
                                     .head_receipts = receipts,
                                     .n_head_receipts = im->block.n_txs,
                                     .finality_advanced = head.finalised != before};
-        chain_publish(c, &head, &e, &event);
+        chain_publish(c, &head, step.changed_set, im->now_ms, &event);
         *result = IMPORT_HEAD;
     }
-    epoch_fini(&e);
     return s;
 }
 
 /* ------------------------------------------------------------ side branches */
 
-static enum status store_side(struct import *im)
+static enum status store_side(struct import *im, uint64_t fork)
 {
+    struct chain *c = im->c;
     struct kv_txn *txn;
     struct block_meta meta = {.td = im->td, .number = im->block.header.number};
-    enum status s = kv_begin(&txn, im->c->kv, true);
-    if (s != OK) return s;
-    s = blocks_put(txn, &im->block, &meta);
-    if (s != OK) {
-        kv_abort(txn);
-        return s;
-    }
-    return kv_commit(txn);
-}
-
-static enum status mark_invalid(struct chain *c, const hash32 *hash, uint64_t number)
-{
-    struct kv_txn *txn;
-    struct block_meta meta = {.number = number, .invalid = true};
+    if (c->n_sides >= SIDE_MAX) return OK; /* not kept: who is on such a branch has to come back to ours, or we to theirs by hand */
     enum status s = kv_begin(&txn, c->kv, true);
     if (s != OK) return s;
-    s = blocks_put_meta(txn, hash, &meta);
+    s = blocks_put(txn, &im->block, &meta);
+    if (s == OK) s = blocks_set_side(txn, meta.number, &im->block.hash);
     if (s != OK) {
         kv_abort(txn);
         return s;
     }
+    s = kv_commit(txn);
+    if (s != OK) return s;
+    c->n_sides++;
+    c->forks[c->next_fork++ % RECENT_FORKS] = (struct recent_fork){.hash = im->block.hash, .fork = fork};
+    return OK;
+}
+
+/* the blocks of a branch from a bad one on; all but the last are side blocks already */
+static enum status mark_invalid(struct chain *c, const struct block *list, size_t n)
+{
+    struct kv_txn *txn;
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s != OK) return s;
+    for (size_t i = 0; s == OK && i < n; i++) {
+        struct block_meta meta = {.number = list[i].header.number, .invalid = true};
+        s = blocks_put_meta(txn, &list[i].hash, &meta);
+        if (s == OK) s = blocks_set_side(txn, meta.number, &list[i].hash);
+    }
+    if (s != OK) {
+        kv_abort(txn);
+        return s;
+    }
+    c->is_stale = true; /* the count of side blocks */
     return kv_commit(txn);
 }
 
@@ -477,8 +535,12 @@ static enum status load_branch(struct block **out, size_t *n_out, struct import 
     if (list == NULL) return E_NOMEM;
     list[n - 1] = im->block;
     for (size_t i = n - 1; i-- > 0;) {
-        enum status s = blocks_get(&list[i], txn, &list[i + 1].header.parent_hash, &im->arena);
+        const hash32 *hash = &list[i + 1].header.parent_hash;
+        struct block_meta meta;
+        enum status s = blocks_get_meta(&meta, txn, hash);
+        if (s == OK) s = blocks_get(&list[i], txn, hash, &im->arena);
         if (s != OK) return s;
+        if (meta.invalid) im->verdict = BLOCK_BAD_PARENT;
     }
     *out = list;
     *n_out = n;
@@ -510,62 +572,96 @@ static enum status unwind_to(hash32 **removed, size_t *n_removed, struct import 
     return s;
 }
 
+/* execute a branch on the state of its fork. *n_done: how many were, the last one with a verdict if that is bad */
+static enum status execute_branch(size_t *n_done, struct import *im, struct kv_txn *txn, struct epoch *e, struct block *branch, size_t n,
+                                  u256 td, struct chain_head *head, bool *changed_set, struct receipt **receipts, struct arena *a)
+{
+    enum status s = OK;
+    size_t i = 0;
+    while (s == OK && im->verdict == BLOCK_VALID && i < n) {
+        struct block *b = &branch[i++];
+        struct epoch_step step;
+        td = u256_add(td, b->header.difficulty);
+        arena_reset(a);
+        s = execute_and_write(im, txn, e, b, &td, head, &step, head->finalised, receipts, a);
+        if (s != OK || im->verdict != BLOCK_VALID) break;
+        *changed_set |= step.changed_set;
+        s = blocks_unset_side(txn, b->header.number, &b->hash);
+    }
+    *n_done = i;
+    return s;
+}
+
+/* what reorganise builds in its transaction */
+struct reorg {
+    struct block *branch;
+    hash32 *removed;
+    size_t n_branch, n_removed, n_done;
+    struct epoch epoch;
+    struct chain_head head;
+    bool changed_set;
+    struct receipt *receipts; /* of the last block, in the arena */
+    struct arena arena;
+};
+
+static enum status build_reorg(struct reorg *r, struct import *im, struct kv_txn *txn, uint64_t fork)
+{
+    hash32 hash;
+    struct block_meta meta;
+    enum status s = load_branch(&r->branch, &r->n_branch, im, txn, fork);
+    if (s != OK || im->verdict != BLOCK_VALID) return s;
+    s = unwind_to(&r->removed, &r->n_removed, im, txn, fork);
+    if (s == OK) s = blocks_get_canonical_hash(&hash, txn, fork);
+    if (s == OK) s = blocks_get_meta(&meta, txn, &hash);
+    if (s == OK) s = epoch_load(&r->epoch, im->c, txn, fork, &hash);
+    if (s != OK) return s;
+    return execute_branch(&r->n_done, im, txn, &r->epoch, r->branch, r->n_branch, meta.td, &r->head, &r->changed_set, &r->receipts, &r->arena);
+}
+
+/* the branch of im->block is heavier than the chain: all of it in one transaction, or nothing of it */
 static enum status reorganise(enum import_result *result, struct import *im, uint64_t fork)
 {
     struct chain *c = im->c;
     struct kv_txn *txn = NULL;
-    struct epoch e = {0};
-    struct block *branch = NULL;
-    hash32 *removed = NULL;
-    size_t n_branch = 0, n_removed = 0, i = 0;
-    struct chain_head head = c->head;
-    struct epoch_step step = {0};
-    struct receipt *receipts = NULL;
-    hash32 fork_hash;
-    struct block_meta fork_meta;
+    struct reorg r = {.head = c->head};
     uint64_t before = c->head.finalised;
-
-    enum status s = store_side(im); /* so that nothing received is lost if the branch turns out bad further up */
-    if (s == OK) s = kv_begin(&txn, c->kv, true);
-    if (s == OK) s = load_branch(&branch, &n_branch, im, txn, fork);
-    if (s == OK) s = unwind_to(&removed, &n_removed, im, txn, fork);
-    if (s == OK) s = blocks_get_canonical_hash(&fork_hash, txn, fork);
-    if (s == OK) s = blocks_get_meta(&fork_meta, txn, &fork_hash);
-    if (s == OK) s = epoch_load(&e, c, txn, fork, &fork_hash);
-    u256 td = fork_meta.td;
-    for (; s == OK && im->verdict == BLOCK_VALID && i < n_branch; i++) {
-        td = u256_add(td, branch[i].header.difficulty);
-        struct epoch_step one;
-        s = execute_and_write(im, txn, &e, &branch[i], &td, &head, &one, head.finalised, &receipts, &im->arena);
-        if (s == OK && im->verdict == BLOCK_VALID) {
-            step.changed_set |= one.changed_set;
-            step.signalled |= one.signalled;
-        }
-    }
+    arena_init(&r.arena, BLOCK_ARENA_MAX);
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s == OK) s = build_reorg(&r, im, txn, fork);
     if (s == OK && im->verdict == BLOCK_VALID) {
         s = kv_commit(txn);
         txn = NULL;
     }
     kv_abort(txn);
     if (s == OK && im->verdict != BLOCK_VALID) {
-        s = mark_invalid(c, &branch[i - 1].hash, branch[i - 1].header.number);
+        if (r.n_done > 0) note_bad(c, &r.branch[r.n_done - 1].hash, im->verdict);
+        if (r.n_done > 0 && r.n_done < r.n_branch) im->verdict = BLOCK_BAD_PARENT; /* the fault is further down */
+        size_t first = r.n_done > 0 ? r.n_done - 1 : r.n_branch - 1;
+        s = mark_invalid(c, r.branch + first, r.n_branch - first);
     } else if (s == OK) {
-        note_signals(c, &step, head.number, im->now_ms);
-        struct chain_event event = {.added = branch,
-                                    .n_added = n_branch,
-                                    .removed = removed,
-                                    .n_removed = n_removed,
-                                    .head_receipts = receipts,
-                                    .n_head_receipts = branch[n_branch - 1].n_txs,
-                                    .finality_advanced = head.finalised != before};
-        chain_publish(c, &head, &e, &event);
+        epoch_fini(&c->epoch);
+        c->epoch = r.epoch;
+        r.epoch = (struct epoch){0};
+        c->next_fork = 0;
+        c->is_stale = true; /* the count of side blocks */
+        struct chain_event event = {.added = r.branch,
+                                    .n_added = r.n_branch,
+                                    .removed = r.removed,
+                                    .n_removed = r.n_removed,
+                                    .head_receipts = r.receipts,
+                                    .n_head_receipts = im->block.n_txs,
+                                    .finality_advanced = r.head.finalised != before};
+        chain_publish(c, &r.head, r.changed_set, im->now_ms, &event);
         *result = IMPORT_HEAD;
-    } else if (s == E_NOT_FOUND || s == E_LIMIT) {
-        /* what it would take to go back that far is pruned: the branch stays a side branch */
+    } else if (s == E_NOT_FOUND || s == E_LIMIT || s == E_NOMEM) {
+        /* what it would take to go back that far is pruned, or it is too much at once: the branch stays a side branch */
         *result = IMPORT_SIDE;
-        s = OK;
+        c->is_stale = true;
+        s = store_side(im, fork);
     }
-    epoch_fini(&e);
+    if (s != OK) c->is_stale = true;
+    epoch_fini(&r.epoch);
+    arena_fini(&r.arena);
     return s;
 }
 
@@ -577,17 +673,48 @@ static enum status import_on_side(enum import_result *result, struct import *im)
     enum status s = kv_begin(&txn, im->c->kv, false);
     if (s != OK) return s;
     s = find_fork(&fork, &deep, im, txn);
-    if (s == OK && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
+    if (s == OK && im->verdict == BLOCK_VALID && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
     if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, fork, deep);
     kv_abort(txn);
     if (s != OK || im->verdict != BLOCK_VALID) return s;
     /* SPEC(aura.md B3): strictly greater total difficulty replaces */
     if (u256_lt(&im->c->head.td, &im->td)) return reorganise(result, im, fork);
     *result = IMPORT_SIDE;
-    return store_side(im);
+    return store_side(im, fork);
 }
 
 /* ---------------------------------------------------------------- import */
+
+/* The signature does not cover the step (SPEC aura.md B1: the bare hash), but the difficulty that it covers tells it: difference to the
+ * parent's. Without this anyone could move the step of an honest block. */
+static bool is_step_signed(const struct import *im)
+{
+    const struct header *h = &im->block.header;
+    struct kv_txn *txn;
+    struct header parent;
+    struct arena a;
+    if (kv_begin(&txn, im->c->kv, false) != OK) return false;
+    arena_init(&a, 1 << 20);
+    bool yes = blocks_get_header(&parent, txn, &h->parent_hash, &a) == OK;
+    if (yes) {
+        u256 want = aura_difficulty(parent.seal == SEAL_AURA ? parent.step : 0, h->step, aura_empty_steps_count(h));
+        yes = u256_eq(&want, &h->difficulty) && aura_check_signature(h) == AURA_VALID;
+    }
+    kv_abort(txn);
+    arena_fini(&a);
+    return yes;
+}
+
+/* SPEC(aura.md B4): who sealed a block that the rules of steps refuse is reported. Only what a validator has signed is held against it. */
+static void report_bad(const struct import *im)
+{
+    const struct header *h = &im->block.header;
+    enum block_verdict v = im->verdict;
+    if (v != BLOCK_STEP && v != BLOCK_FUTURE && v != BLOCK_NOT_PROPOSER) return;
+    if (im->c->cfg.on_report == NULL || h->seal != SEAL_AURA) return;
+    if (validators_index(&im->c->view.set, &h->author) == im->c->view.set.n || !is_step_signed(im)) return;
+    report(im->c, v == BLOCK_STEP, &h->author, h->number, block_verdict_text(v));
+}
 
 /* everything up to the point where it is known on what the block builds; *result is set when that settles it */
 static enum status prepare(bool *settled, enum import_result *result, uint64_t *retry_ms, struct import *im, bytes rlp)
@@ -607,11 +734,20 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
     s = blocks_get_meta(&meta, txn, &im->block.hash);
     if (s == OK) {
         *result = meta.invalid ? IMPORT_BAD : IMPORT_KNOWN;
-        if (meta.invalid) im->verdict = BLOCK_BAD_PARENT;
+        if (meta.invalid) {
+            enum block_verdict why = known_bad(im->c, &im->block.hash);
+            im->verdict = why != BLOCK_VALID ? why : BLOCK_BAD_PARENT;
+        }
         kv_abort(txn);
         return OK;
     }
     uint64_t early_ms = 0;
+    if (s == E_NOT_FOUND) im->verdict = known_bad(im->c, &im->block.hash);
+    if (im->verdict == BLOCK_VALID && known_bad(im->c, &im->block.header.parent_hash) != BLOCK_VALID) im->verdict = BLOCK_BAD_PARENT;
+    if (s == E_NOT_FOUND && im->verdict != BLOCK_VALID) {
+        kv_abort(txn);
+        return OK;
+    }
     if (s == E_NOT_FOUND) {
         s = OK;
         im->verdict = check_basic(im->c, &im->block, im->now_ms, &early_ms);
@@ -656,17 +792,16 @@ enum status chain_import(enum import_result *result, enum block_verdict *verdict
     enum status s = prepare(&settled, &r, &retry, &im, block_rlp);
     if (s == OK && !settled) {
         bool on_head = hash_eq(&im.block.header.parent_hash, &c->head.hash);
-        s = on_head ? import_on_head(&r, &im) : import_on_side(&r, &im);
-        if (s == OK && im.verdict == BLOCK_VALID && c->spec->engine == ENGINE_AURA) {
-            note_seal(c, &im.block.header, &im.block.hash);
-        }
+        s = chain_refresh(c);
+        if (s == OK) s = on_head ? import_on_head(&r, &im) : import_on_side(&r, &im);
+        if (s == OK && im.verdict == BLOCK_VALID && c->spec->engine == ENGINE_AURA) chain_note_seal(c, &im.block.header);
     }
     if (s == OK && im.verdict != BLOCK_VALID) {
         r = IMPORT_BAD;
         if (err != NULL && err->text[0] == '\0')
             IGNORE(err_set(err, E_INVALID, "%s", block_verdict_text(im.verdict)), "only text");
-        if (im.verdict == BLOCK_STEP && aura_check_signature(&im.block.header) == AURA_VALID)
-            report(c, true, &im.block.header.author, im.block.header.number, "step not after the parent's");
+        note_bad(c, &im.block.hash, im.verdict);
+        report_bad(&im);
     }
     arena_fini(&im.arena);
     if (s != OK) return s;
