@@ -271,14 +271,20 @@ static enum status start_services(struct node *n, struct err *err)
         s = rpc_server_start(&n->rpc, &rc, n->chain, &pool, &node, err);
     }
     if (s == OK && n->cfg.has_member) {
+        char web_dir[4096];
         struct member_config mc = {.address = n->cfg.member_address,
                                    .port = n->cfg.member_port,
-                                   .web_dir = n->cfg.web_dir,
+                                   .web_dir = node_web_dir(web_dir, n->cfg.web_dir),
                                    .spec_json = buf_view(&n->spec_text),
                                    .contracts_json = buf_view(&n->contracts_text),
                                    .ctx = n,
                                    .recent_block = recent_block,
-                                   .health = health};
+                                   .health = health,
+                                   .views = node_member_views(),
+                                   .network = node_network_json,
+                                   .live = node_live_json,
+                                   .rpc_port = n->cfg.has_rpc ? n->cfg.rpc_port : 0,
+                                   .ws_port = n->cfg.has_rpc ? n->cfg.ws_port : 0};
         s = member_start(&n->member, &mc, err);
     }
     return s;

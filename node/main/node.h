@@ -81,6 +81,13 @@ void node_on_event(void *ctx, const struct chain_event *e);
 void node_on_report(void *ctx, const struct chain_report *r);
 bool node_known_sender(void *ctx, const hash32 *hash, address *out);
 
+/* --- views.c: for member_config */
+struct member_views node_member_views(void);
+json_t *node_network_json(void *ctx);
+json_t *node_live_json(void *ctx);
+/** node_web_dir: where the page's files are: as configured, beside the program, or as packaged; NULL: nowhere */
+const char *node_web_dir(char dst[static 4096], const char *configured);
+
 /* --- sealer.c */
 /** node_schedule_seal: set the timer to the next step that may be ours. */
 void node_schedule_seal(struct node *n);

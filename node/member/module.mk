@@ -1,3 +1,3 @@
-SRCS := member.c
-USES := lib/base lib/codec lib/net node/member
-PKGS := jansson
+SRCS := member.c governance.c nodes.c
+USES := lib/base lib/codec lib/eth lib/net node/member
+PKGS := jansson zlib
