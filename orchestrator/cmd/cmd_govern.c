@@ -6,24 +6,10 @@
 #include "lib/crypto/keystore.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/eth/abi_call.h"
-#include "orchestrator/cmd/cmd.h"
 #include "orchestrator/genesis/genesis.h"
-#include "orchestrator/govern/govern.h"
+#include "orchestrator/cmd/session.h"
 
-enum { MINED_S = 60, FINAL_S = 180 };
-
-struct session {
-    struct cli *cli;
-    struct workspace ws;
-    bool has_ws;
-    struct govern g;
-    bool has_g;
-    secret32 key;
-    address from;
-    bool has_key;
-};
-
-static void session_close(struct session *s)
+void session_close(struct session *s)
 {
     secret_fini(&s->key);
     if (s->has_g) govern_close(&s->g);
@@ -31,7 +17,7 @@ static void session_close(struct session *s)
 }
 
 /* the workspace names the contract; --rpc may name another node of the same network */
-static enum status session_open(struct session *s, struct cli *c, struct err *err)
+enum status session_open(struct session *s, struct cli *c, struct err *err)
 {
     *s = (struct session){.cli = c};
     json_t *spec = NULL;
@@ -51,7 +37,7 @@ static enum status session_open(struct session *s, struct cli *c, struct err *er
 }
 
 /* --keystore, else the account that was made with the workspace (its password lies beside it) */
-static enum status load_key(struct session *s, struct err *err)
+enum status session_load_key(struct session *s, struct err *err)
 {
     struct cli *c = s->cli;
     char path[4096], password_path[4096];
@@ -85,12 +71,12 @@ static enum status load_key(struct session *s, struct err *err)
     return st;
 }
 
-static void note(void *ctx, const char *text)
+void session_note(void *ctx, const char *text)
 {
     report_note(ctx, "%s", text);
 }
 
-static enum exit_code refused_or_failed(struct cli *c, enum status s, struct err *err)
+enum exit_code session_fail(struct cli *c, enum status s, struct err *err)
 {
     err->status = s;
     enum exit_code code = cli_fail(c, err);
@@ -119,16 +105,16 @@ static enum exit_code act(struct session *s, bytes data, const char *what)
     struct err err = {0};
     struct govern_receipt r = {0};
     if (cli_flag(c, "--unsigned") != NULL) return print_unsigned(s, data);
-    enum status st = load_key(s, &err);
+    enum status st = session_load_key(s, &err);
     if (st != OK) return cli_fail(c, &err);
     report_step(&c->report, "%s", what);
-    st = govern_send(&r, &s->g, &s->key, data, MINED_S, &err);
-    if (st != OK) return refused_or_failed(c, st, &err);
+    st = govern_send(&r, &s->g, &s->key, data, SESSION_MINED_S, &err);
+    if (st != OK) return session_fail(c, st, &err);
     bool waited = (r.signalled || r.queued) && cli_flag(c, "--no-wait") == NULL;
     if (waited) {
         report_step(&c->report, "wait until the change of validators is in force");
-        st = govern_wait_change(&s->g, &s->key, FINAL_S, note, &c->report, &err);
-        if (st != OK) return refused_or_failed(c, st, &err);
+        st = govern_wait_change(&s->g, &s->key, SESSION_FINAL_S, session_note, &c->report, &err);
+        if (st != OK) return session_fail(c, st, &err);
     }
     report_done(&c->report);
     if (c->json) {
@@ -293,7 +279,7 @@ enum exit_code cmd_admin_rescind(struct cli *c)
     bool voted_for = false;
     enum status st = subject(&who, c, &err);
     if (st == OK) st = session_open(&s, c, &err);
-    if (st == OK) st = load_key(&s, &err);
+    if (st == OK) st = session_load_key(&s, &err);
     address *list = NULL;
     size_t n = 0;
     if (st == OK) st = govern_list(&list, &n, &s.g, "whoHasVotedFor(address)", &who, &err);

@@ -4,6 +4,7 @@
 #include "lib/azure/identity_doc.h"
 #include "lib/azure/keyvault.h"
 #include "lib/azure/token.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/codec/hex.h"
 #include "lib/crypto/secp256k1.h"
@@ -27,20 +28,56 @@ void identities_fini(struct identities *id)
     secret_wipe(id, sizeof *id);
 }
 
-static enum status put_secret(char uri[KEYVAULT_URI_MAX], struct keyvault *vault, const struct identities *id, size_t i, struct err *err)
+/* the vault and its blobs, opened for a few calls */
+struct session {
+    struct azure_token_source *tokens;
+    struct keyvault *vault;
+    struct blob_store *blobs;
+};
+
+static void session_close(struct session *s)
+{
+    blob_store_free(s->blobs);
+    keyvault_free(s->vault);
+    azure_token_source_free(s->tokens);
+}
+
+static enum status session_open(struct session *out, const struct vault_access *access, unsigned deadline_ms, struct err *err)
+{
+    struct session x = {NULL, NULL, NULL};
+    struct buf secret;
+    buf_init(&secret, 4096);
+    enum status s = file_read(&secret, access->client_secret_file, err);
+    struct azure_token_config tc = {.kind = AZURE_TOKEN_CLIENT,
+                                    .token_uri = access->token_uri,
+                                    .client_id = access->client_id,
+                                    .client_secret = buf_cstr(&secret),
+                                    .ca_file = access->ca_file};
+    if (s == OK) s = azure_token_source_new(&x.tokens, &tc, err);
+    struct azure_service_config sc = {.base_uri = access->url, .ca_file = access->ca_file, .tokens = x.tokens, .deadline_ms = deadline_ms};
+    if (s == OK) s = keyvault_new(&x.vault, &sc, err);
+    if (s == OK) s = blob_store_new(&x.blobs, &sc, err);
+    if (secret.ptr != NULL) secret_wipe(secret.ptr, secret.cap);
+    buf_fini(&secret);
+    if (s == OK) *out = x;
+    else session_close(&x);
+    return s;
+}
+
+static enum status put_secret(char uri[KEYVAULT_URI_MAX], struct keyvault *vault, const secret32 *key, const address *who, size_t i, struct err *err)
 {
     char name[32], address_text[43], pub_hex[129], value[64];
     uint8_t pub[64];
     secret32 node_key;
     (void)snprintf(name, sizeof name, "validator-%zu", i);
-    address_put(address_text, &id->addresses[i]);
-    identity_node_key(&node_key, &id->keys[i]);
+    address_put(address_text, who);
+    identity_node_key(&node_key, key);
     if (ec_public(pub, &node_key) != OK) BUG("a node key is valid");
     secret_fini(&node_key);
     hex_put(pub_hex, pub, 64);
     pub_hex[128] = '\0';
     const struct keyvault_tag tags[] = {{"address", address_text}, {"enodePublicKey", pub_hex}};
-    hex_put(value, id->keys[i].b, 32);
+    hex_put(value, key->b, 32);
     enum status s = keyvault_secret_set(uri, vault, name, bytes_make(value, sizeof value), "application/x-ethereum-private-key", tags, COUNT_OF(tags), err);
     secret_wipe(value, sizeof value);
     return s;
@@ -63,7 +100,7 @@ static enum status push_all(struct keyvault *vault, struct blob_store *blobs, co
         struct buf json;
         char name[32];
         buf_init(&json, IDENTITY_DOC_MAX);
-        s = put_secret(doc.secret_uri, vault, id, i, err);
+        s = put_secret(doc.secret_uri, vault, &id->keys[i], &id->addresses[i], i, err);
         memcpy(doc.address, id->addresses[i].b, 20);
         identity_doc_put(&json, &doc);
         identity_blob_name(name, (unsigned)i);
@@ -77,27 +114,114 @@ static enum status push_all(struct keyvault *vault, struct blob_store *blobs, co
 enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
                             unsigned deadline_ms, struct err *err)
 {
-    struct buf secret;
-    buf_init(&secret, 4096);
-    struct azure_token_source *tokens = NULL;
-    struct keyvault *vault = NULL;
-    struct blob_store *blobs = NULL;
-    enum status s = file_read(&secret, access->client_secret_file, err);
-    struct azure_token_config tc = {.kind = AZURE_TOKEN_CLIENT,
-                                    .token_uri = access->token_uri,
-                                    .client_id = access->client_id,
-                                    .client_secret = buf_cstr(&secret),
-                                    .ca_file = access->ca_file};
-    if (s == OK) s = azure_token_source_new(&tokens, &tc, err);
-    struct azure_service_config sc = {.base_uri = access->url, .ca_file = access->ca_file, .tokens = tokens, .deadline_ms = deadline_ms};
-    if (s == OK) s = keyvault_new(&vault, &sc, err);
-    if (s == OK) s = blob_store_new(&blobs, &sc, err);
-    if (s == OK) s = keyvault_probe(vault, deadline_ms, err);
-    if (s == OK) s = push_all(vault, blobs, id, spec_json, contracts_json, err);
-    blob_store_free(blobs);
-    keyvault_free(vault);
-    azure_token_source_free(tokens);
-    if (secret.ptr != NULL) secret_wipe(secret.ptr, secret.cap);
-    buf_fini(&secret);
+    struct session x;
+    enum status s = session_open(&x, access, deadline_ms, err);
+    if (s != OK) return s;
+    s = keyvault_probe(x.vault, deadline_ms, err);
+    if (s == OK) s = push_all(x.vault, x.blobs, id, spec_json, contracts_json, err);
+    session_close(&x);
+    return s;
+}
+
+/* --------------------------------------------------------------- rotation */
+
+enum { ROTATE_DEADLINE_MS = 30000, LEASE_S = 15, LEASE_TRIES = 50, LEASE_PAUSE_MS = 50 };
+
+static enum status read_doc(struct identity_doc *doc, struct blob_store *blobs, unsigned index, struct err *err)
+{
+    struct buf b;
+    char name[32];
+    buf_init(&b, IDENTITY_DOC_MAX);
+    identity_blob_name(name, index);
+    enum status s = blob_get(&b, NULL, blobs, CONTAINER, name, err);
+    if (s == OK) s = identity_doc_get(doc, buf_view(&b), err);
+    buf_fini(&b);
+    return s;
+}
+
+enum status identities_read(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err)
+{
+    struct session x;
+    struct identity_doc doc;
+    enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
+    if (s != OK) return s;
+    s = read_doc(&doc, x.blobs, index, err);
+    session_close(&x);
+    if (s != OK) return s;
+    memcpy(out->who.b, doc.address, 20);
+    (void)snprintf(out->secret_uri, sizeof out->secret_uri, "%s", doc.secret_uri);
+    return OK;
+}
+
+enum status identities_add_key(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err)
+{
+    struct session x;
+    struct identity_state next = {.secret_uri = ""};
+    secret32 key;
+    uint8_t pub[64];
+    enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
+    if (s != OK) return s;
+    ec_secret_generate(&key);
+    if (ec_public(pub, &key) != OK) BUG("a fresh key is valid");
+    ec_address(next.who.b, pub);
+    s = put_secret(next.secret_uri, x.vault, &key, &next.who, index, err);
+    secret_fini(&key);
+    session_close(&x);
+    if (s == OK) *out = next;
+    return s;
+}
+
+/* ours: the lease that is broken is taken at once; the node may be a little faster now and then */
+static enum status take_lease(struct blob_store *blobs, const char *name, const char *lease_id, struct err *err)
+{
+    enum status s = E_CONFLICT;
+    for (int i = 0; i < LEASE_TRIES && s == E_CONFLICT; i++) {
+        if (i > 0) clock_sleep_ms(LEASE_PAUSE_MS);
+        s = blob_lease_break(NULL, blobs, CONTAINER, name, 0, ROTATE_DEADLINE_MS, err);
+        if (s != OK && s != E_CONFLICT) return s; /* E_CONFLICT: there was no lease to break */
+        s = blob_lease_acquire(blobs, CONTAINER, name, LEASE_S, lease_id, ROTATE_DEADLINE_MS, err);
+    }
+    return s;
+}
+
+enum status identities_hand_over(const struct identity_state *next, const struct vault_access *access, unsigned index, struct err *err)
+{
+    struct session x;
+    struct identity_doc doc;
+    char name[32], lease_id[BLOB_LEASE_ID_LEN + 1];
+    struct buf json;
+    enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
+    if (s != OK) return s;
+    buf_init(&json, IDENTITY_DOC_MAX);
+    identity_blob_name(name, index);
+    blob_lease_id_new(lease_id);
+    s = read_doc(&doc, x.blobs, index, err);
+    if (s == OK) s = take_lease(x.blobs, name, lease_id, err);
+    if (s == OK) {
+        memcpy(doc.address, next->who.b, 20);
+        (void)snprintf(doc.secret_uri, sizeof doc.secret_uri, "%s", next->secret_uri);
+        doc.enode_url[0] = '\0'; /* the node that leases it next fills it in */
+        identity_doc_put(&json, &doc);
+        s = buf_status(&json);
+        struct blob_conditions cond = {.lease_id = lease_id};
+        if (s == OK) s = blob_put(x.blobs, CONTAINER, name, "application/json", buf_view(&json), NULL, 0, &cond, err);
+        enum status r = blob_lease_release(x.blobs, CONTAINER, name, lease_id, ROTATE_DEADLINE_MS, s == OK ? err : NULL);
+        if (s == OK && r != OK && r != E_CONFLICT) s = r;
+    }
+    buf_fini(&json);
+    session_close(&x);
+    return s;
+}
+
+enum status identities_retire(const char *secret_uri, const struct vault_access *access, struct err *err)
+{
+    struct session x;
+    char name[128];
+    const char *version = strrchr(secret_uri, '/');
+    if (!keyvault_secret_name(name, secret_uri) || version == NULL) return err_set(err, E_INVALID, "'%s' is no secret URI with a version", secret_uri);
+    enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
+    if (s != OK) return s;
+    s = keyvault_secret_enable(x.vault, name, version + 1, false, err);
+    session_close(&x);
     return s;
 }

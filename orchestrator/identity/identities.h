@@ -30,4 +30,20 @@ struct vault_access {
 MUST_CHECK enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
                                        unsigned deadline_ms, struct err *err);
 
+/* --- rotation of one identity (reference: DESIGN.md section 3): a new key beside the old one, and the hand-over of the leased blob */
+
+struct identity_state {
+    address who;
+    char secret_uri[512];
+};
+/** identities_read: what blob identity-<index>.json says now.  ret OK | E_NOT_FOUND: no such identity | ... */
+MUST_CHECK enum status identities_read(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err);
+/** identities_add_key: a fresh key as a new version of secret validator-<index>; the old version stays readable until identities_retire. */
+MUST_CHECK enum status identities_add_key(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err);
+/** identities_hand_over: take the lease from the node that holds it, write the new identity into the blob, give the lease free. The node loses its
+ *  lease definitively and leases the blob again, as the new identity. Can be repeated. */
+MUST_CHECK enum status identities_hand_over(const struct identity_state *next, const struct vault_access *access, unsigned index, struct err *err);
+/** identities_retire: disable the version that secret_uri names; it stays in the vault. OK also when it is disabled already. */
+MUST_CHECK enum status identities_retire(const char *secret_uri, const struct vault_access *access, struct err *err);
+
 #endif

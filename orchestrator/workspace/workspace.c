@@ -210,3 +210,15 @@ enum status workspace_set_fact(struct workspace *w, const char *key, const char 
     if (json_object_set_new(w->state, key, json_string(value)) != 0) return err_set(err, E_NOMEM, "no memory");
     return save(w, NULL, err);
 }
+
+const json_t *workspace_record(const struct workspace *w, const char *key)
+{
+    return json_object_get(w->state, key);
+}
+
+enum status workspace_set_record(struct workspace *w, const char *key, json_t *value_take, struct err *err)
+{
+    if (value_take == NULL) IGNORE(json_object_del(w->state, key) != 0, "it may not be there");
+    else if (json_object_set_new(w->state, key, value_take) != 0) return err_set(err, E_NOMEM, "no memory");
+    return save(w, NULL, err);
+}

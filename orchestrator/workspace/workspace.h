@@ -42,5 +42,8 @@ MUST_CHECK enum status workspace_finish(struct workspace *w, struct err *err);
 /** workspace_fact, workspace_set_fact: strings that later commands need ("dataUrl"); NULL if absent */
 const char *workspace_fact(const struct workspace *w, const char *key);
 MUST_CHECK enum status workspace_set_fact(struct workspace *w, const char *key, const char *value, struct err *err);
+/** workspace_record, workspace_set_record: the same for an object (stolen; NULL removes it). The view lives until it is set again. */
+const json_t *workspace_record(const struct workspace *w, const char *key);
+MUST_CHECK enum status workspace_set_record(struct workspace *w, const char *key, json_t *value_take, struct err *err);
 
 #endif
