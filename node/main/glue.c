@@ -5,67 +5,7 @@
 #include "node/main/node.h"
 #include "node/state/trie.h"
 
-enum { STALE_TRIES = 8, LOG_IMPORT_EVERY_MS = 1000 };
-
-/* --------------------------------------------------------------- submit */
-
-/* rules and state against a transaction, and what the pool wants to know of its sender */
-static enum status check_tx(enum tx_verdict *v, struct pool_account *account, struct node *n, const struct tx *tx)
-{
-    struct kv_txn *txn = NULL;
-    struct state *state = NULL;
-    struct exec_env env;
-    struct header h;
-    struct arena a;
-    uint64_t number, finalised;
-    hash32 hash;
-    arena_init(&a, 1 << 20);
-    enum status s = kv_begin(&txn, n->kv, false);
-    if (s == OK) s = blocks_get_head(&number, &hash, &finalised, txn);
-    if (s == OK) s = blocks_get_header(&h, txn, &hash, &a);
-    if (s == OK) s = state_open(&state, txn, STATE_LATEST);
-    if (s == OK) {
-        chain_call_env(&env, n->chain, NULL, txn, &h, true); /* a check runs no code */
-        s = exec_tx_check(v, &env, state, tx);
-    }
-    if (s == OK) {
-        account->addr = tx->sender;
-        s = state_get_nonce(state, &tx->sender, &account->nonce);
-        if (s == OK) s = state_get_balance(state, &tx->sender, &account->balance);
-    }
-    state_free(state);
-    kv_abort(txn);
-    arena_fini(&a);
-    return s;
-}
-
-enum status node_submit(hash32 *hash, struct node *n, bytes raw, struct err *err)
-{
-    struct tx tx;
-    enum status s = tx_get(&tx, raw, err);
-    if (s != OK) return s;
-    if (tx.type == TX_BLOB) return err_set(err, E_UNSUPPORTED, "%s", tx_verdict_text(TX_TYPE_NOT_SUPPORTED));
-    if (pool_has(n->pool, &tx.hash)) {
-        *hash = tx.hash;
-        return err_set(err, E_EXISTS, "%s", pool_verdict_text(POOL_KNOWN));
-    }
-    if (tx_recover(&tx, true) != OK) return err_set(err, E_CRYPTO, "%s", tx_verdict_text(TX_BAD_SIGNATURE));
-    for (int i = 0; i < STALE_TRIES; i++) {
-        struct pool_account account;
-        enum tx_verdict v;
-        uint64_t version = pool_version(n->pool);
-        s = check_tx(&v, &account, n, &tx);
-        if (s != OK) return err_set(err, s, "%s", status_text(s));
-        /* a gap in nonces is the pool's affair: it waits there for what is missing */
-        if (v != TX_VALID && v != TX_NONCE_TOO_HIGH) return err_set(err, E_INVALID, "%s", tx_verdict_text(v));
-        enum pool_verdict p = pool_add(n->pool, &tx, &account, version, clock_mono_ms());
-        if (p == POOL_STALE) continue;
-        s = pool_verdict_status(p);
-        *hash = tx.hash;
-        return s == OK ? OK : err_set(err, s, "%s", pool_verdict_text(p));
-    }
-    return err_set(err, E_AGAIN, "%s", pool_verdict_text(POOL_STALE));
-}
+enum { LOG_IMPORT_EVERY_MS = 1000 };
 
 /* ------------------------------------------------------- sync: the chain */
 
@@ -309,7 +249,8 @@ static void update_pool(struct node *n, const struct chain_event *e)
     enum status s = load_removed(&removed, n, e, &a);
     if (s == OK) s = changed_accounts(&changed, &n_changed, n, e, removed, e->n_removed, &a);
     if (s == OK) pool_on_head(n->pool, changed, n_changed, e->added[e->n_added - 1].header.gas_limit);
-    else log_error("pool", "cannot follow the head reason=%s", status_name(s));
+    submit_on_head(n->submit);
+    if (s != OK) log_error("pool", "cannot follow the head reason=%s", status_name(s));
     /* what left the chain waits again, unless the new branch has it */
     for (size_t i = 0; s == OK && i < e->n_removed; i++) {
         for (size_t t = 0; t < removed[i].n_txs; t++) {
@@ -358,7 +299,7 @@ static enum status rpc_add(void *ctx, hash32 *hash, bytes raw, struct err *err)
     enum status s = node_submit(hash, n, raw, err);
     if (s != OK) return s;
     pthread_mutex_lock(&n->lock);
-    bool wake = n->n_new_txs == 0;
+    bool wake = n->n_new_txs == 0 && !n->has_tx_timer;
     if (n->n_new_txs < TX_QUEUE_MAX) n->new_txs[n->n_new_txs++] = *hash;
     pthread_mutex_unlock(&n->lock);
     if (wake) uv_async_send(&n->wake);

@@ -18,6 +18,7 @@
 enum {
     SPEC_MAX = 64 << 20,
     TICK_MS = 250,
+    TX_MS = 10, /* transactions are announced that long after they came in, at most */
     INFORM_MS = 30000,
     RECENT_BEHIND = 10, /* SPEC(original-product.md A5): recentBlock is 10 behind the head */
 };
@@ -173,6 +174,7 @@ static enum status open_chain(struct node *n, struct err *err)
     struct pool_limits limits = {0};
     if (s == OK) s = chain_open(&n->chain, n->kv, &n->spec, &cc, err);
     if (s == OK) s = pool_new(&n->pool, &limits);
+    if (s == OK) s = submit_new(&n->submit);
     if (s != OK) return s;
     struct chain_head head;
     char genesis[67];
@@ -321,6 +323,14 @@ static void on_signal(uv_signal_t *h, int number)
     stop_loop(h->data);
 }
 
+static void on_wake(uv_async_t *h);
+
+static void on_tx_timer(uv_timer_t *t)
+{
+    struct node *n = t->data;
+    on_wake(&n->wake);
+}
+
 /* take what other threads left, act on it outside the lock */
 static void on_wake(uv_async_t *h)
 {
@@ -336,8 +346,10 @@ static void on_wake(uv_async_t *h)
     memcpy(peers, n->new_peers, n_peers * sizeof *peers);
     n->n_new_txs = n->n_new_peers = 0;
     bool restart = n->restart;
+    n->has_tx_timer = n_txs > 0;
     pthread_mutex_unlock(&n->lock);
 
+    if (n_txs > 0 && uv_timer_start(&n->tx_timer, on_tx_timer, TX_MS, 0) != 0) BUG("uv_timer_start");
     for (size_t i = 0; txs != NULL && n->p2p != NULL && i < n_txs; i++)
         p2p_announce_tx(n->p2p, &txs[i]);
     if (txs != NULL && n->rpc != NULL) rpc_on_pending(n->rpc, txs, n_txs);
@@ -384,8 +396,9 @@ static enum status init_loop(struct node *n)
     uv_signal_init(&n->loop, &n->on_int);
     uv_timer_init(&n->loop, &n->seal_timer);
     uv_timer_init(&n->loop, &n->tick_timer);
+    uv_timer_init(&n->loop, &n->tx_timer);
     uv_async_init(&n->loop, &n->wake, on_wake);
-    n->on_term.data = n->on_int.data = n->seal_timer.data = n->tick_timer.data = n->wake.data = n;
+    n->on_term.data = n->on_int.data = n->seal_timer.data = n->tick_timer.data = n->tx_timer.data = n->wake.data = n;
     if (uv_signal_start(&n->on_term, on_signal, SIGTERM) != 0 || uv_signal_start(&n->on_int, on_signal, SIGINT) != 0) return E_IO;
     return OK;
 }
@@ -403,10 +416,12 @@ static void shut_down(struct node *n)
         uv_close((uv_handle_t *)&n->on_int, NULL);
         uv_close((uv_handle_t *)&n->seal_timer, NULL);
         uv_close((uv_handle_t *)&n->tick_timer, NULL);
+        uv_close((uv_handle_t *)&n->tx_timer, NULL);
         uv_close((uv_handle_t *)&n->wake, NULL);
         uv_run(&n->loop, UV_RUN_DEFAULT);
         IGNORE(uv_loop_close(&n->loop), "the process ends");
     }
+    submit_free(n->submit);
     pool_free(n->pool);
     chain_close(n->chain);
     if (n->kv != NULL) kv_close(n->kv);

@@ -10,6 +10,7 @@
 #include "node/chain/chain.h"
 #include "node/identity/identity.h"
 #include "node/main/config.h"
+#include "node/main/submit.h"
 #include "node/member/member.h"
 #include "node/p2p/p2p.h"
 #include "node/pool/pool.h"
@@ -28,6 +29,7 @@ struct node {
     uv_signal_t on_term, on_int;
     uv_timer_t seal_timer, tick_timer;
     uv_async_t wake; /* other threads have something for the loop */
+    uv_timer_t tx_timer; /* runs while transactions come in: they need not wake the loop one by one */
 
     struct chain_spec spec;
     bool has_spec;
@@ -35,6 +37,7 @@ struct node {
     struct kv *kv;
     struct chain *chain;
     struct pool *pool;
+    struct submit *submit;
     struct p2p *p2p;
     struct rpc *rpc;
     struct member *member;
@@ -51,6 +54,7 @@ struct node {
     pthread_mutex_t lock;
     hash32 *new_txs; /* came in by RPC: to be announced */
     size_t n_new_txs;
+    bool has_tx_timer;
     char *new_peers[PENDING_PEERS_MAX]; /* enode URLs that the finder saw; malloc */
     size_t n_new_peers;
     bool stop, restart; /* another identity: start again as it */
