@@ -24,10 +24,11 @@ static void line_hash(uint8_t out[32], const uint8_t before[32], bytes body)
 
 static void put_member(struct buf *b, const char *name, const char *v, size_t max)
 {
-    size_t n = strlen(v);
-    if (n > max) n = max;
+    size_t n = strnlen(v, max);
     while (n > 0 && !text_is_utf8(bytes_make(v, n))) n--;
-    buf_printf(b, ",\"%s\":", name);
+    buf_put(b, ",\"", 2);
+    buf_put_str(b, name);
+    buf_put(b, "\":", 2);
     json_put_text(b, bytes_make(v, n));
 }
 
@@ -49,6 +50,7 @@ static enum status append(struct audit *a, const struct audit_event *e)
     char time[32], hex[65];
     uint8_t hash[32];
     buf_init(&b, LINE_MAX_LEN);
+    IGNORE(buf_reserve(&b, 512) == NULL, "room for a usual line at once; the status tells");
     utc_date_put(time, clock_wall_ms());
     buf_printf(&b, "{\"seq\":%llu,\"time\":\"%s\"", (unsigned long long)a->seq + 1, time);
     put_member(&b, "client", e->client, 64);

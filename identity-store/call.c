@@ -23,7 +23,7 @@ void call_init(struct call *c, struct store *store, const struct config *cfg)
     buf_init(&c->reply.body, REPLY_MAX);
     c->now_ms = store_now_ms(store);
     c->wall_ms = clock_wall_ms();
-    lease_id_new(c->request_id);
+    store_request_id(c->request_id, store);
 }
 
 void call_fini(struct call *c)

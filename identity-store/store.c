@@ -159,6 +159,20 @@ uint64_t store_next_etag(struct store *s)
     return s->last_etag;
 }
 
+void store_request_id(char dst[static 37], struct store *s)
+{
+    uint8_t id[16];
+    char hex[32];
+    memcpy(id, s->request_seed, 16);
+    be64_put(id + 8, be64_get(id + 8) + atomic_fetch_add(&s->requests, 1));
+    hex_put(hex, id, 16);
+    for (size_t from = 0, to = 0; from < 32; from++) {
+        if (from == 8 || from == 12 || from == 16 || from == 20) dst[to++] = '-';
+        dst[to++] = hex[from];
+    }
+    dst[36] = 0;
+}
+
 /* ------------------------------------------------------------------- open */
 
 static enum status check_schema(bool *is_new, struct kv_txn *txn, const char *dir, struct err *err)
@@ -200,6 +214,7 @@ enum status store_open(struct store *out, const struct store_options *o, struct 
     static const char *const names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder"};
     struct store st = {0};
     buf_init(&st.token_key_pem, 16 << 10);
+    rng_fill(st.request_seed, sizeof st.request_seed);
     enum status s = o->kek_file == NULL ? kv_open_memory(&st.kv, TABLE_N)
                                         : kv_open_lmdb(&st.kv, o->data_dir, names, TABLE_N, o->max_bytes, 0, err);
     if (s == OK) s = open_contents(&st, o, err);

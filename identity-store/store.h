@@ -14,6 +14,8 @@
 #include "lib/base/secret.h"
 #include "node/store/kv.h"
 
+#include <stdatomic.h>
+
 enum store_table {
     TABLE_META,      /* name -> value */
     TABLE_SECRET,    /* lower-case name -> secret_head */
@@ -36,6 +38,8 @@ struct store {
     struct buf token_key_pem;
     char token_kid[33];
     char boot_id[40];
+    uint8_t request_seed[16]; /* request ids: random at the start, then counted */
+    atomic_uint_fast64_t requests;
 };
 
 struct store_options {
@@ -53,7 +57,9 @@ uint64_t store_now_ms(const struct store *s);
 MUST_CHECK enum status store_put_clock(struct store *s, struct kv_txn *txn);
 /** store_next_etag: greater than any before it. Writer's thread only. */
 uint64_t store_next_etag(struct store *s);
-/** store_seal, store_open_sealed: a value under the data key; `about` binds it to its place. */
+/** store_request_id: a GUID that no other request of this or another run has. Any thread. */
+void store_request_id(char dst[static 37], struct store *s);
+/** store_seal, store_unseal: a value under the data key; `about` binds it to its place. */
 MUST_CHECK enum status store_seal(struct buf *out, const struct store *s, bytes plain, bytes about);
 MUST_CHECK enum status store_unseal(struct buf *out, const struct store *s, bytes sealed, bytes about);
 
