@@ -10,6 +10,7 @@
 #include "lib/base/file.h"
 #include "lib/codec/hex.h"
 #include "lib/codec/json.h"
+#include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/eth/abi_call.h"
