@@ -104,6 +104,7 @@ static enum status import_block(void *ctx, struct sync_import *out, bytes block)
     struct node *n = ctx;
     struct err err = {0};
     uint64_t retry_ms = 0, now = clock_wall_ms();
+    n->import_began_ns = clock_mono_ns();
     enum status s = chain_import(&out->result, &out->verdict, &retry_ms, n->chain, block, now, &err);
     if (s != OK) {
         log_error("chain", "import failed reason=%s: %s", status_name(s), err_text(&err));
@@ -276,8 +277,12 @@ static void log_import(struct node *n, const struct chain_event *e)
     }
     char more[100] = "";
     if (n->quiet_blocks > 0) (void)snprintf(more, sizeof more, " + another %zu block(s) containing %zu tx(s)", n->quiet_blocks, n->quiet_txs);
-    log_info("chain", "%s #%llu %.6s…%s (%zu txs, %llu.%02llu Mgas)%s", e->is_own ? "Sealed" : "Imported", (unsigned long long)b->header.number, hash,
-             hash + 62, b->n_txs, (unsigned long long)(b->header.gas_used / 1000000), (unsigned long long)(b->header.gas_used % 1000000 / 10000), more);
+    char bytes_text[40] = "";
+    if (!e->is_own) (void)snprintf(bytes_text, sizeof bytes_text, ", %zu.%02zu KiB", b->raw.len / 1024, b->raw.len % 1024 * 100 / 1024);
+    log_info("chain", "%s #%llu %.6s…%s (%zu txs, %llu.%02llu Mgas, %llu ms%s)%s", e->is_own ? "Sealed" : "Imported",
+             (unsigned long long)b->header.number, hash, hash + 62, b->n_txs, (unsigned long long)(b->header.gas_used / 1000000),
+             (unsigned long long)(b->header.gas_used % 1000000 / 10000), (unsigned long long)((clock_mono_ns() - n->import_began_ns) / 1000000),
+             bytes_text, more);
     n->logged_import_ms = now;
     n->quiet_blocks = n->quiet_txs = 0;
 }
@@ -286,6 +291,7 @@ void node_on_event(void *ctx, const struct chain_event *e)
 {
     struct node *n = ctx;
     log_import(n, e);
+    node_gauges_on_event(n, e);
     update_pool(n, e);
     if (n->rpc != NULL) rpc_on_chain_event(n->rpc, e);
     node_schedule_seal(n);

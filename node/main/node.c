@@ -297,8 +297,10 @@ static enum status boot(struct node *n, struct err *err)
     enum status s = n->cfg.mode == IDENTITY_NONE ? load_node_key(n, err) : OK;
     if (s == OK) s = load_spec(n, err);
     if (s == OK) s = open_chain(n, err);
+    if (s == OK) s = node_gauges_open(n, err);
     if (s == OK) s = start_peers(n, err);
     if (s == OK) s = start_services(n, err);
+    if (s == OK) node_gauges_start(n);
     if (s == OK) s = node_finder_start(n, err);
     if (s != OK) return s;
     /* SPEC(user-pains.md 9): whoever held this identity before, on a disk that is not here, may have sealed in the step that runs now. A
@@ -373,6 +375,7 @@ static void on_tick(uv_timer_t *t)
     was = n->sync.is_syncing;
     n->n_peers = p2p_get_peers(n->peers, max, n->p2p);
     sync_get_state(&n->sync, p2p_sync(n->p2p));
+    p2p_get_counts(&n->counts, n->p2p);
     is = n->sync.is_syncing;
     size_t peers = n->n_peers;
     pthread_mutex_unlock(&n->lock);
@@ -407,6 +410,7 @@ static void shut_down(struct node *n)
 {
     /* outside in: no new requests, then no new facts, then the chain */
     node_finder_stop(n);
+    node_gauges_stop(n);
     rpc_server_stop(n->rpc);
     member_stop(n->member);
     if (n->identity != NULL) identity_stop(n->identity, true);
@@ -423,6 +427,7 @@ static void shut_down(struct node *n)
     }
     submit_free(n->submit);
     pool_free(n->pool);
+    tally_free(n->tally);
     chain_close(n->chain);
     if (n->kv != NULL) kv_close(n->kv);
     if (n->has_spec) chain_spec_fini(&n->spec);

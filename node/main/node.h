@@ -12,6 +12,7 @@
 #include "node/main/config.h"
 #include "node/main/submit.h"
 #include "node/member/member.h"
+#include "node/metrics/metrics.h"
 #include "node/p2p/p2p.h"
 #include "node/pool/pool.h"
 #include "node/rpc/rpc.h"
@@ -41,6 +42,8 @@ struct node {
     struct p2p *p2p;
     struct rpc *rpc;
     struct member *member;
+    struct metrics *metrics;
+    struct tally *tally; /* of sealed and missed steps */
 
     /* who we are */
     struct identity *identity; /* mode secret */
@@ -62,13 +65,14 @@ struct node {
     struct p2p_peer_info peers[SYNC_PEERS_MAX];
     size_t n_peers;
     struct sync_state sync;
+    struct p2p_counts counts;
     char enode[512];
 
     pthread_t finder;
     bool has_finder;
     pthread_cond_t finder_wake;
 
-    uint64_t logged_import_ms, informed_ms;
+    uint64_t logged_import_ms, informed_ms, import_began_ns;
     size_t quiet_blocks, quiet_txs;
 };
 
@@ -91,6 +95,13 @@ json_t *node_network_json(void *ctx);
 json_t *node_live_json(void *ctx);
 /** node_web_dir: where the page's files are: as configured, beside the program, or as packaged; NULL: nowhere */
 const char *node_web_dir(char dst[static 4096], const char *configured);
+
+/* --- gauges.c: the metrics page */
+/** node_gauges_open: once the chain stands, before anything changes it; node_gauges_start: serve */
+MUST_CHECK enum status node_gauges_open(struct node *n, struct err *err);
+void node_gauges_on_event(struct node *n, const struct chain_event *e);
+void node_gauges_start(struct node *n);
+void node_gauges_stop(struct node *n);
 
 /* --- sealer.c */
 /** node_schedule_seal: set the timer to the next step that may be ours. */

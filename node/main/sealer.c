@@ -49,6 +49,7 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
     struct buf block;
     buf_init(&block, BLOCK_MAX);
     unsigned budget = (unsigned)(aura_step_duration_ms(&n->spec.aura, step) / 2);
+    n->import_began_ns = clock_mono_ns();
     s = chain_propose(&block, n->chain, &n->self, step, now_ms, budget, &ps, &err);
     pool_best_free(src.best);
     if (s == OK) {

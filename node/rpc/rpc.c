@@ -169,7 +169,9 @@ static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *request
     jo_key(out, "result");
     struct rpc_call c = {.rpc = w->rpc, .w = w, .ws = ws, .out = out, .a = &w->arena};
     bool ok = run_method(&c, request);
+    atomic_fetch_add_explicit(&w->rpc->n_calls, 1, memory_order_relaxed);
     if (ok && buf_status(out) != OK) ok = rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
+    if (!ok) atomic_fetch_add_explicit(&w->rpc->n_errors, 1, memory_order_relaxed);
     if (id == NULL && json_object_get(request, "method") != NULL) {
         truncate_out(out, mark); /* a notification */
     } else if (ok) {
@@ -508,4 +510,11 @@ uint16_t rpc_http_port(const struct rpc *r)
 uint16_t rpc_ws_port(const struct rpc *r)
 {
     return r->ws.server ? http_server_port(r->ws.server) : 0;
+}
+
+void rpc_get_counts(uint64_t *calls, uint64_t *errors, uint64_t *connections, const struct rpc *r)
+{
+    *calls = atomic_load_explicit(&r->n_calls, memory_order_relaxed);
+    *errors = atomic_load_explicit(&r->n_errors, memory_order_relaxed);
+    *connections = (r->http.server ? http_server_connections(r->http.server) : 0) + (r->ws.server ? http_server_connections(r->ws.server) : 0);
 }

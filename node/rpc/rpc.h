@@ -82,6 +82,8 @@ MUST_CHECK enum status rpc_server_start(struct rpc **out, const struct rpc_confi
 void rpc_server_stop(struct rpc *r); /* NULL allowed */
 uint16_t rpc_http_port(const struct rpc *r);
 uint16_t rpc_ws_port(const struct rpc *r);
+/** rpc_get_counts: calls since the start (each of a batch), those answered with an error, connections now. Any thread. */
+void rpc_get_counts(uint64_t *calls, uint64_t *errors, uint64_t *connections, const struct rpc *r);
 
 /** rpc_on_chain_event: from chain_config.on_event; takes the hashes and returns at once. */
 void rpc_on_chain_event(struct rpc *r, const struct chain_event *e);

@@ -113,6 +113,7 @@ struct rpc {
     struct rpc_pool pool;
     struct rpc_node node;
     uint32_t namespaces; /* bit mask */
+    atomic_uint_least64_t n_calls, n_errors;
     struct rpc_worker http, ws;
     struct rpc_method const **table; /* open addressing by rpc_hash of the name */
 };
