@@ -99,6 +99,7 @@ static void run_test(struct cases *c, const char *name, json_t *test)
         return;
     }
     if (!cases_wants(c, net)) return;
+    cases_use_fork(c, net);
     if (network_parse(&network, net) != OK)
         bad = "unknown network";
     else if (kv_open_memory(&kv, TABLE_N) != OK)

@@ -12,9 +12,23 @@ bool cases_wants(const struct cases *c, const char *fork)
     return c->fork == NULL || strcasecmp(c->fork, fork) == 0;
 }
 
+/* group_of: the count of c->group, made at its first case; NULL without a group */
+static struct cases_group *group_of(struct cases *c)
+{
+    if (c->group == NULL) return NULL;
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (strcmp(c->groups[i].name, c->group) == 0) return &c->groups[i];
+    if (c->n_groups == COUNT_OF(c->groups)) return NULL;
+    struct cases_group *g = &c->groups[c->n_groups++];
+    (void)snprintf(g->name, sizeof g->name, "%s", c->group);
+    return g;
+}
+
 void cases_pass(struct cases *c, const char *name, const char *label)
 {
+    struct cases_group *g = group_of(c);
     c->passed++;
+    if (g != NULL) g->passed++;
     if (c->verbose && !c->json) (void)printf("ok      %s%s%s\n", name, label[0] != 0 ? " " : "", label);
 }
 
@@ -25,7 +39,9 @@ void cases_fail(struct cases *c, const char *name, const char *label, const char
     va_start(ap, fmt);
     (void)vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
+    struct cases_group *g = group_of(c);
     c->failed++;
+    if (g != NULL) g->failed++;
     if (c->json)
         json_array_append_new(c->failures,
                               json_pack("{s:s,s:s,s:s,s:s}", "file", c->file, "test", name, "case", label, "reason", why));
@@ -36,15 +52,17 @@ void cases_fail(struct cases *c, const char *name, const char *label, const char
 static bool run_file(struct cases *c, const char *path)
 {
     json_error_t error;
-    json_t *doc = json_load_file(path, 0, &error), *test;
+    json_t *doc = json_load_file(path, JSON_ALLOW_NUL, &error), *test;
     const char *name;
     c->file = path;
+    c->group = NULL;
     if (!json_is_object(doc)) {
         cases_fail(c, "(file)", "", "no JSON object: %s", doc == NULL ? error.text : "another kind of value");
         json_decref(doc);
         return false;
     }
-    json_object_foreach(doc, name, test) c->run(c, name, test);
+    json_object_foreach(doc, name, test)
+        if (name[0] != '_') c->run(c, name, test); /* _info says how the file was made */
     json_decref(doc);
     return true;
 }
@@ -71,6 +89,35 @@ static bool run_path(struct cases *c, const char *path, unsigned depth)
     }
     free(entries);
     return ok;
+}
+
+/* by_history: forks in their order, networks that change fork behind them by name */
+static int by_history(const void *a, const void *b)
+{
+    const struct cases_group *x = a, *y = b;
+    enum fork f = FORK_N, g = FORK_N;
+    if (fork_parse(&f, x->name) != OK) f = FORK_N;
+    if (fork_parse(&g, y->name) != OK) g = FORK_N;
+    return f != g ? (f < g ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static void report(struct cases *c)
+{
+    qsort(c->groups, c->n_groups, sizeof c->groups[0], by_history);
+    if (c->json) {
+        json_t *groups = json_object();
+        for (size_t i = 0; i < c->n_groups; i++)
+            json_object_set_new(groups, c->groups[i].name, json_pack("{s:I,s:I}", "passed", (json_int_t)c->groups[i].passed, "failed", (json_int_t)c->groups[i].failed));
+        json_t *doc = json_pack("{s:I,s:I,s:o,s:O}", "passed", (json_int_t)c->passed, "failed", (json_int_t)c->failed, "groups", groups,
+                                "failures", c->failures);
+        (void)json_dumpf(doc, stdout, JSON_INDENT(1));
+        (void)printf("\n");
+        json_decref(doc);
+        return;
+    }
+    for (size_t i = 0; i < c->n_groups; i++)
+        (void)printf("  %-34s %7zu passed, %zu failed\n", c->groups[i].name, c->groups[i].passed, c->groups[i].failed);
+    (void)printf("%zu passed, %zu failed\n", c->passed, c->failed);
 }
 
 static int usage(const struct cases *c)
@@ -106,14 +153,7 @@ int cases_main(struct cases *c, int argc, char **argv)
             cases_fail(c, "(file)", "", "no such file or folder");
         }
     }
-    if (c->json) {
-        json_t *doc = json_pack("{s:I,s:I,s:O}", "passed", (json_int_t)c->passed, "failed", (json_int_t)c->failed, "failures", c->failures);
-        (void)json_dumpf(doc, stdout, JSON_INDENT(1));
-        (void)printf("\n");
-        json_decref(doc);
-    } else {
-        (void)printf("%zu passed, %zu failed\n", c->passed, c->failed);
-    }
+    report(c);
     json_decref(c->failures);
     if (c->passed + c->failed == 0) { /* nothing asked for was there: not a success */
         (void)fprintf(stderr, "poa-evm: no case%s%s in those files\n", c->fork != NULL ? " of fork " : "", c->fork != NULL ? c->fork : "");
@@ -167,7 +207,18 @@ bool case_hash(hash32 *out, const json_t *object, const char *key)
 bool case_bytes(struct buf *out, const json_t *text)
 {
     bytes t;
-    return text_of(&t, text) && (t.len == 0 || hex_get(out, t) == OK);
+    if (!text_of(&t, text)) return false;
+    if (t.len == 0 || (t.len >= 2 && t.ptr[0] == '0' && (t.ptr[1] | 0x20) == 'x')) return t.len == 0 || hex_get(out, t) == OK;
+    uint8_t *room = t.len % 2 != 0 ? NULL : buf_reserve(out, t.len / 2); /* older files leave the prefix out */
+    if (room == NULL || hex_get_fixed(room, t.len / 2, t) != OK) return false;
+    out->len += t.len / 2;
+    return true;
+}
+
+void cases_use_fork(struct cases *c, const char *fork)
+{
+    enum fork f;
+    c->group = fork_parse(&f, fork) != OK ? fork : f == FORK_PARIS ? "Paris" : fork_name(f);
 }
 
 static enum status load_account(struct state *s, const char *name, const json_t *acc)

@@ -6,6 +6,11 @@ static const struct {
 } COMMANDS[] = {
     {"statetest", "PATH... [--fork NAME] [--json] [-v]   run official state tests", tool_statetest},
     {"blocktest", "PATH... [--fork NAME] [--json] [-v]   run official blockchain tests", tool_blocktest},
+    {"rlptest", "PATH... [--json] [-v]                  run official RLP tests", tool_rlptest},
+    {"trietest", "PATH... [--json] [-v]                 run official trie tests", tool_trietest},
+    {"transactiontest", "PATH... [--fork NAME] [--json] [-v]   run official transaction tests", tool_transactiontest},
+    {"keystoretest", "PATH... [--json] [-v]             run official key store tests", tool_keystoretest},
+    {"abitest", "PATH... [--json] [-v]                  run official ABI tests", tool_abitest},
     {"bench", "[--fork NAME] [--time MS] [--json] FILE...   measure the EVM on state tests", tool_bench},
     {"run", "--code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]   run code", tool_run},
 };
@@ -13,7 +18,7 @@ static const struct {
 static void usage(FILE *to)
 {
     (void)fprintf(to, "usage: poa-evm COMMAND ...\n");
-    for (size_t i = 0; i < COUNT_OF(COMMANDS); i++) (void)fprintf(to, "  poa-evm %-9s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+    for (size_t i = 0; i < COUNT_OF(COMMANDS); i++) (void)fprintf(to, "  poa-evm %-15s %s\n", COMMANDS[i].name, COMMANDS[i].help);
 }
 
 int main(int argc, char **argv)

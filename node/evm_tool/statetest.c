@@ -212,6 +212,7 @@ static void run_case(struct cases *c, const char *name, json_t *test, const char
                    (long long)json_integer_value(json_object_get(indexes, "gas")),
                    (long long)json_integer_value(json_object_get(indexes, "value")));
     o.label = label;
+    cases_use_fork(c, fork);
     if (fork_parse(&f, fork) != OK) {
         cases_fail(c, name, label, "unknown fork");
         return;

@@ -2,6 +2,7 @@
  *
  *     poa-evm statetest PATH... [--fork NAME] [--json] [-v]     official GeneralStateTests
  *     poa-evm blocktest PATH... [--fork NAME] [--json] [-v]     official BlockchainTests
+ *     poa-evm rlptest|trietest|transactiontest|keystoretest|abitest PATH...   the other official suites
  *     poa-evm bench [--fork NAME] [--time MS] [--json] FILE...  speed of the EVM on state tests: ns, gas, Mgas/s a transaction
  *     poa-evm run --code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]
  *
@@ -24,14 +25,28 @@ int tool_bench(int argc, char **argv);
 /** tool_run: exit code 0 when the code succeeded */
 int tool_run(int argc, char **argv);
 
-/* --- cases.c: what the two test commands share */
+/* The suites without a chain: forms in the head of each source */
+int tool_rlptest(int argc, char **argv);
+int tool_trietest(int argc, char **argv);
+int tool_transactiontest(int argc, char **argv);
+int tool_keystoretest(int argc, char **argv);
+int tool_abitest(int argc, char **argv);
 
+/* --- cases.c: what the test commands share */
+
+struct cases_group {
+    char name[64];
+    size_t passed, failed;
+};
 struct cases {
     const char *command;
     const char *fork; /* --fork, or NULL: all */
     bool json, verbose;
     const char *file; /* being run */
     size_t passed, failed;
+    const char *group; /* counted apart: the fork of the case being run, or NULL; forgotten at each file */
+    struct cases_group groups[64];
+    size_t n_groups;
     json_t *failures; /* with json */
     /* run: every case of one test of a file */
     void (*run)(struct cases *c, const char *name, json_t *test);
@@ -42,6 +57,8 @@ struct cases {
 int cases_main(struct cases *c, int argc, char **argv);
 /** cases_wants: is that fork asked for? */
 bool cases_wants(const struct cases *c, const char *fork);
+/** cases_use_fork: what follows counts for that fork (in its official spelling). */
+void cases_use_fork(struct cases *c, const char *fork);
 /** cases_pass, cases_fail: one case is done; label tells the case within the test, "" for the only one. */
 void cases_pass(struct cases *c, const char *name, const char *label);
 PRINTF_LIKE(4, 5) void cases_fail(struct cases *c, const char *name, const char *label, const char *fmt, ...);
@@ -51,7 +68,7 @@ bool case_u64(uint64_t *out, const json_t *object, const char *key);
 bool case_u256(u256 *out, const json_t *object, const char *key);
 bool case_address(address *out, const json_t *object, const char *key);
 bool case_hash(hash32 *out, const json_t *object, const char *key);
-/** case_bytes: append the bytes of DATA text */
+/** case_bytes: append the bytes of DATA text, with "0x" or without */
 bool case_bytes(struct buf *out, const json_t *text);
 bool u256_of_text(u256 *out, const json_t *text);
 
