@@ -1,7 +1,7 @@
 SRCS := audit.c auth.c blobs.c blobs_list.c blocks.c call.c clients.c conditions.c config.c containers.c leases.c policy.c queue.c records.c \
   routes.c secrets.c secrets_backup.c secrets_list.c server.c store.c text.c token_endpoint.c yaml_doc.c
 USES := lib/base lib/codec lib/crypto lib/net node/store identity-store
-PKGS := jansson yaml-0.1 libcrypto
+PKGS := jansson libcrypto
 PROGRAM := poa-identity-store
 MAIN := main.c
 DATA := errors.def routes.def

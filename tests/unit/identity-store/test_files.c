@@ -81,8 +81,8 @@ static void settings_that_are_wrong_are_refused_by_key(void **state)
         {"data_dir: d\nclients_file: c\nlisten: {address: 0.0.0.0}\n", "TLS"}, {"data_dir: d\nclients_file: c\ntls: {cert: x}\n", "key"},
         {"data_dir: d\nclients_file: c\nsoft_delete_days: 6\n", "soft_delete_days"}, {"data_dir: d\nclients_file: c\ntoken_seconds: many\n", "token_seconds"},
         {"data_dir: d\nclients_file: c\ntenant: a/b\n", "tenant"}, {"data_dir: d\nclients_file: c\nissuer: x\n", "issuer"},
-        {"data_dir: d\nclients_file: c\nlog_level: loud\n", "log_level"}, {"data_dir: d\ndata_dir: e\nclients_file: c\n", "twice"},
-        {"data_dir: [d\n", "line"}, {"- a\n", "keys"}, {"data_dir: &a d\nclients_file: *a\n", "line"}, {"data_dir: d\n---\nclients_file: c\n", "second"},
+        {"data_dir: d\nclients_file: c\nlog_level: loud\n", "log_level"}, {"data_dir: d\ndata_dir: e\nclients_file: c\n", "line 2"},
+        {"data_dir: [d\n", "line"}, {"- a\n", "keys"}, {"data_dir: &a d\nclients_file: *a\n", "line"}, {"data_dir: d\n---\nclients_file: c\n", "line 2"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct config c = {.port = 77};
