@@ -3,7 +3,7 @@
 #     USES := lib/base ...   folders whose headers it may include (scripts/lint holds it to that)
 #     PKGS := libcurl ...    pkg-config packages that it needs
 #     LIBS := -llmdb ...     libraries without a .pc file
-#     PROGRAM := poa-x       optional: a program, and
+#     PROGRAM := poa-x       optional: a program (one under tests/ is made by its name only, not by `make`), and
 #     MAIN := main.c         the source that holds its main()
 #     DATA := x.def          optional: files that objects depend on but that are no headers
 # `make` builds all programs in release form. PROFILE=release|asan|tsan|cov|debug|fuzz; B=DIR builds elsewhere; V=1 shows commands.
@@ -90,7 +90,7 @@ define program_rules
 $(B)/$(prog.$(1)): $(patsubst %.c,$(B)/%.o,$(main.$(1))) $$(call link_archs,$(1))
 	@$$(if $$(Q),echo "  LD  $$@")
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call link_libs,$(1))
-PROGRAMS += $(B)/$(prog.$(1))
+$(if $(filter tests/%,$(1)),,PROGRAMS += $(B)/$(prog.$(1)))
 endef
 $(foreach m,$(MODULES),$(if $(prog.$(m)),$(eval $(call program_rules,$(m)))))
 

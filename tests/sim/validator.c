@@ -1,0 +1,559 @@
+/* validator.c: one node: what node/main/{node,glue,sealer}.c do, on virtual time and without threads. */
+#include "lib/codec/rlp.h"
+#include "lib/crypto/secp256k1.h"
+#include "node/state/trie.h"
+#include "node/store/tables.h"
+#include "tests/sim/sim.h"
+
+enum { BLOCK_BYTES = 1 << 20, STALE_TRIES = 4, TICK_MAX_MS = 1000, TIMER_LATE_MS = 15, NEVER_BUDGET_MS = 1000000000 };
+
+uint64_t validator_wall(const struct validator *v)
+{
+    const int64_t true_ms = (int64_t)v->sim->now;
+    const int64_t run = (int64_t)(v->sim->now - v->drift_since);
+    return (uint64_t)(true_ms + v->skew_ms + run * v->drift_ppm / 1000000);
+}
+
+void validator_set_clock(struct validator *v, int64_t skew_ms, int64_t drift_ppm)
+{
+    v->skew_ms = skew_ms;
+    v->drift_ppm = drift_ppm;
+    v->drift_since = v->sim->now;
+    if (v->is_up) validator_schedule_seal(v);
+}
+
+/* ------------------------------------------------------------------ pool */
+
+/* rules and state against a transaction, and what the pool wants to know of its sender */
+static enum status check_tx(enum tx_verdict *verdict, struct pool_account *account, struct validator *v, const struct tx *tx)
+{
+    struct kv_txn *txn = NULL;
+    struct state *state = NULL;
+    struct exec_env env;
+    struct header h;
+    struct arena a;
+    uint64_t number, finalised;
+    hash32 hash;
+    arena_init(&a, 1 << 20);
+    enum status s = kv_begin(&txn, v->kv, false);
+    if (s == OK) s = blocks_get_head(&number, &hash, &finalised, txn);
+    if (s == OK) s = blocks_get_header(&h, txn, &hash, &a);
+    if (s == OK) s = state_open(&state, txn, STATE_LATEST);
+    if (s == OK) {
+        chain_call_env(&env, v->chain, NULL, txn, &h, true);
+        s = exec_tx_check(verdict, &env, state, tx);
+    }
+    if (s == OK) {
+        account->addr = tx->sender;
+        s = state_get_nonce(state, &tx->sender, &account->nonce);
+        if (s == OK) s = state_get_balance(state, &tx->sender, &account->balance);
+    }
+    state_free(state);
+    kv_abort(txn);
+    arena_fini(&a);
+    return s;
+}
+
+static enum sync_tx submit(struct validator *v, bytes raw)
+{
+    struct tx tx;
+    if (tx_get(&tx, raw, NULL) != OK) return SYNC_TX_BAD;
+    if (pool_has(v->pool, &tx.hash)) return SYNC_TX_KNOWN;
+    if (tx_recover(&tx, true) != OK) return SYNC_TX_BAD;
+    for (int i = 0; i < STALE_TRIES; i++) {
+        struct pool_account account;
+        enum tx_verdict verdict;
+        uint64_t version = pool_version(v->pool);
+        if (check_tx(&verdict, &account, v, &tx) != OK) return SYNC_TX_REFUSED;
+        if (verdict != TX_VALID && verdict != TX_NONCE_TOO_HIGH) return SYNC_TX_REFUSED;
+        const enum pool_verdict p = pool_add(v->pool, &tx, &account, version, v->sim->now);
+        if (p == POOL_STALE) continue;
+        if (p == POOL_KNOWN) return SYNC_TX_KNOWN;
+        return pool_verdict_status(p) == OK ? SYNC_TX_ADDED : SYNC_TX_REFUSED;
+    }
+    return SYNC_TX_REFUSED;
+}
+
+bool validator_submit(struct validator *v, bytes raw)
+{
+    struct tx tx;
+    if (!v->is_up || tx_get(&tx, raw, NULL) != OK || submit(v, raw) != SYNC_TX_ADDED) return false;
+    sync_announce_tx(v->sync, &tx.hash, v->sim->now);
+    validator_touch(v);
+    return true;
+}
+
+/* accounts whose transactions came into or left the chain, as they stand now */
+static void update_pool(struct validator *v, const struct chain_event *e)
+{
+    struct kv_txn *txn = NULL;
+    struct state *state = NULL;
+    struct arena a;
+    arena_init(&a, 64 << 20);
+    size_t n_txs = 0, m = 0;
+    struct block *removed = arena_zalloc(&a, e->n_removed + 1, sizeof *removed);
+    enum status s = kv_begin(&txn, v->kv, false);
+    if (s == OK) s = state_open(&state, txn, STATE_LATEST);
+    for (size_t i = 0; s == OK && i < e->n_removed; i++) {
+        s = blocks_get(&removed[i], txn, &e->removed[i], &a);
+        if (s == OK) n_txs += removed[i].n_txs;
+    }
+    for (size_t i = 0; i < e->n_added; i++)
+        n_txs += e->added[i].n_txs;
+    struct pool_account *list = arena_zalloc(&a, n_txs + 1, sizeof *list);
+    for (size_t i = 0; s == OK && i < e->n_added + e->n_removed; i++) {
+        const struct block *b = i < e->n_added ? &e->added[i] : &removed[i - e->n_added];
+        for (size_t t = 0; s == OK && t < b->n_txs; t++) {
+            struct tx tx = b->txs[t];
+            if (!tx.has_sender) s = tx_recover(&tx, true);
+            list[m].addr = tx.sender;
+            if (s == OK) s = state_get_nonce(state, &tx.sender, &list[m].nonce);
+            if (s == OK) s = state_get_balance(state, &tx.sender, &list[m].balance);
+            m++;
+        }
+    }
+    state_free(state);
+    kv_abort(txn);
+    if (s == OK) pool_on_head(v->pool, list, m, e->added[e->n_added - 1].header.gas_limit);
+    for (size_t i = 0; s == OK && i < e->n_removed; i++)
+        for (size_t t = 0; t < removed[i].n_txs; t++)
+            (void)submit(v, removed[i].txs[t].raw);
+    arena_fini(&a);
+}
+
+static void on_event(void *ctx, const struct chain_event *e)
+{
+    struct validator *v = ctx;
+    v->sim->stats->reorgs += e->n_removed > 0;
+    update_pool(v, e);
+}
+
+static bool known_sender(void *ctx, const hash32 *hash, address *out)
+{
+    const struct validator *v = ctx;
+    return pool_known_sender(v->pool, hash, out);
+}
+
+/* ------------------------------------------------------------ sync: out */
+
+static void op_send(void *net, uint64_t peer, unsigned message, bytes payload)
+{
+    struct validator *v = net;
+    if (!kv_fault_is_dead(v->kv)) net_send(v->sim, v->index, (size_t)peer - 1, message, payload);
+}
+
+static void op_disconnect(void *net, uint64_t peer, enum disconnect_reason reason, const char *why)
+{
+    struct validator *v = net;
+    if (kv_fault_is_dead(v->kv)) return;
+    sim_log(v->sim, "%zu drops %zu: %s (%s)", v->index, (size_t)peer - 1, why, disconnect_reason_text(reason));
+    check_blame(v, (size_t)peer - 1, reason, why);
+    net_break(v->sim, v->index, (size_t)peer - 1, false, true, 50);
+}
+
+static void op_get_head(void *ctx, struct sync_head *out)
+{
+    struct validator *v = ctx;
+    struct chain_head h;
+    chain_get_head(&h, v->chain);
+    *out = (struct sync_head){.number = h.number, .timestamp = h.timestamp, .finalised = h.finalised, .hash = h.hash, .td = h.td};
+}
+
+static enum status op_get_meta(void *ctx, uint64_t *number, u256 *td, const hash32 *hash)
+{
+    struct validator *v = ctx;
+    struct kv_txn *txn;
+    struct block_meta meta;
+    enum status s = kv_begin(&txn, v->kv, false);
+    if (s != OK) return s;
+    s = blocks_get_meta(&meta, txn, hash);
+    kv_abort(txn);
+    if (s == OK && meta.invalid) s = E_NOT_FOUND;
+    if (s != OK) return s;
+    *number = meta.number;
+    *td = meta.td;
+    return OK;
+}
+
+static bool op_has_block(void *ctx, const hash32 *hash)
+{
+    uint64_t number;
+    u256 td;
+    return op_get_meta(ctx, &number, &td, hash) == OK;
+}
+
+static enum status op_get_canonical(void *ctx, hash32 *out, uint64_t number)
+{
+    struct validator *v = ctx;
+    struct kv_txn *txn;
+    enum status s = kv_begin(&txn, v->kv, false);
+    if (s != OK) return s;
+    s = blocks_get_canonical_hash(out, txn, number);
+    kv_abort(txn);
+    return s;
+}
+
+static enum status put_raw(struct validator *v, struct buf *out, const hash32 *hash,
+                           enum status (*get)(bytes *out, struct kv_txn *txn, const hash32 *hash))
+{
+    struct kv_txn *txn;
+    bytes raw;
+    enum status s = kv_begin(&txn, v->kv, false);
+    if (s != OK) return s;
+    s = get(&raw, txn, hash);
+    if (s == OK) buf_put_bytes(out, raw);
+    kv_abort(txn);
+    return s == OK ? buf_status(out) : s;
+}
+
+static enum status op_put_header(void *ctx, struct buf *out, const hash32 *hash)
+{
+    return put_raw(ctx, out, hash, blocks_get_header_raw);
+}
+
+static enum status op_put_body(void *ctx, struct buf *out, const hash32 *hash)
+{
+    return put_raw(ctx, out, hash, blocks_get_body_raw);
+}
+
+static enum status op_put_receipts(void *ctx, struct buf *out, const hash32 *hash)
+{
+    return put_raw(ctx, out, hash, blocks_get_receipts_raw);
+}
+
+static enum status op_tx_root(void *ctx, hash32 *out, bytes txs)
+{
+    (void)ctx;
+    struct arena a;
+    size_t count;
+    if (rlp_count_items(&count, txs) != OK) return E_DECODE;
+    arena_init(&a, 16 << 20);
+    bytes *values = arena_zalloc(&a, count + 1, sizeof *values);
+    enum status s = values == NULL ? E_NOMEM : OK;
+    for (size_t i = 0; s == OK && i < count; i++) {
+        struct rlp_item item;
+        s = rlp_get_item(&item, &txs);
+        if (s == OK) values[i] = item.is_list ? item.raw : item.payload;
+    }
+    if (s == OK) s = trie_root_ordered(out, values, count);
+    arena_fini(&a);
+    return s;
+}
+
+static const char *result_name(enum import_result r)
+{
+    static const char *const names[] = {"head", "side", "known", "orphan", "early", "bad"};
+    return names[r];
+}
+
+static enum status op_import(void *ctx, struct sync_import *out, bytes block)
+{
+    struct validator *v = ctx;
+    struct err err = {0};
+    uint64_t retry_ms = 0;
+    const uint64_t now = validator_wall(v);
+    const enum status s = chain_import(&out->result, &out->verdict, &retry_ms, v->chain, block, now, &err);
+    v->sim->stats->imports++;
+    if (s != OK) {
+        sim_log(v->sim, "%zu import fails: %s %s", v->index, status_name(s), err_text(&err));
+        return s;
+    }
+    if (v->sim->opt.verbose) {
+        struct chain_head h;
+        chain_get_head(&h, v->chain);
+        sim_log(v->sim, "%zu imports: %s%s%s, head %llu %02x%02x final %llu", v->index, result_name(out->result), out->result == IMPORT_BAD ? " " : "",
+                out->result == IMPORT_BAD ? block_verdict_text(out->verdict) : "", (unsigned long long)h.number, h.hash.b[0], h.hash.b[1],
+                (unsigned long long)h.finalised);
+    }
+    if (out->result == IMPORT_EARLY) out->retry_in_ms = retry_ms > now ? retry_ms - now : 1;
+    return OK;
+}
+
+static bool op_has_tx(void *ctx, const hash32 *hash)
+{
+    const struct validator *v = ctx;
+    return pool_has(v->pool, hash);
+}
+
+static enum sync_tx op_add_tx(void *ctx, bytes canonical, const hash32 *hash)
+{
+    (void)hash;
+    return submit(ctx, canonical);
+}
+
+static bool op_put_tx(void *ctx, struct buf *out, const hash32 *hash)
+{
+    const struct validator *v = ctx;
+    return pool_put(v->pool, out, hash);
+}
+
+static size_t op_list_txs(void *ctx, hash32 *out, size_t max)
+{
+    const struct validator *v = ctx;
+    return pool_list(v->pool, out, max);
+}
+
+static void sync_start(struct validator *v)
+{
+    const struct sync_ops ops = {.net = v, .send = op_send, .disconnect = op_disconnect, .chain = v, .get_head = op_get_head,
+                                 .has_block = op_has_block, .get_meta = op_get_meta, .get_canonical = op_get_canonical,
+                                 .put_header = op_put_header, .put_body = op_put_body, .put_receipts = op_put_receipts,
+                                 .tx_root = op_tx_root, .import = op_import, .pool = v, .has_tx = op_has_tx, .add_tx = op_add_tx,
+                                 .put_tx = op_put_tx, .list_txs = op_list_txs};
+    const struct sync_config cfg = {.network_id = v->sim->spec.network_id, .genesis = v->sim->genesis, .forks = v->sim->forks,
+                                    .max_peers = NODES_MAX, .seed = rng_next(&v->sim->rng)};
+    if (sync_new(&v->sync, &cfg, &ops) != OK) BUG("sync_new");
+}
+
+/* ----------------------------------------------------------------- life */
+
+void validator_init(struct validator *v, struct sim *sim, size_t index)
+{
+    *v = (struct validator){.sim = sim, .index = index, .drift_since = sim->now};
+    uint8_t pub[64];
+    for (size_t i = 0; i < sizeof v->key.b; i++)
+        v->key.b[i] = (uint8_t)(i * 7 + index + 1);
+    if (ec_public(pub, &v->key) != OK) BUG("key");
+    ec_address(v->self.b, pub);
+    if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK || evm_new(&v->evm, 1 << 20) != OK) BUG("out of memory");
+}
+
+static void stop(struct validator *v)
+{
+    sync_free(v->sync);
+    pool_free(v->pool);
+    chain_close(v->chain);
+    v->sync = NULL;
+    v->pool = NULL;
+    v->chain = NULL;
+    v->is_up = false;
+    v->tick_gen++;
+    v->seal_gen++;
+}
+
+void validator_fini(struct validator *v)
+{
+    stop(v);
+    evm_free(v->evm);
+    if (v->kv != NULL) kv_close(v->kv);
+    if (v->disk != NULL) kv_close(v->disk);
+    free(v->signed_steps);
+}
+
+void validator_boot(struct validator *v)
+{
+    struct sim *sim = v->sim;
+    struct err err = {0};
+    kv_fault_revive(v->kv);
+    const struct chain_config cfg = {.known_sender = known_sender, .listener_ctx = v, .on_event = on_event};
+    if (pool_new(&v->pool, NULL) != OK) BUG("pool_new");
+    const enum status s = chain_open(&v->chain, v->kv, &sim->spec, &cfg, &err);
+    if (s != OK) {
+        sim_fail(sim, "node %zu cannot open its chain: %s %s", v->index, status_name(s), err_text(&err));
+        return;
+    }
+    sync_start(v);
+    v->is_up = true;
+    v->tick_at = 0;
+    /* as node/main does: whoever held this identity before may have sealed in the step that runs now */
+    struct chain_head head;
+    chain_get_head(&head, v->chain);
+    v->first_step = v->lost_disk ? aura_step_at(&sim->spec.aura, validator_wall(v)) + 1 : 0;
+    v->lost_disk = false;
+    sim_log(sim, "%zu up, head %llu final %llu", v->index, (unsigned long long)head.number, (unsigned long long)head.finalised);
+    check_reopened(v);
+    for (size_t k = 0; k < sim->n; k++)
+        if (k != v->index) net_dial(sim, v->index, k, sim_pick(sim, 10, 600));
+    validator_schedule_seal(v);
+    validator_touch(v);
+}
+
+void validator_die(struct validator *v)
+{
+    struct sim *sim = v->sim;
+    if (!v->is_up) return;
+    const bool power = sim_chance(sim, 300); /* nobody is left to end the connections */
+    sim_log(sim, "%zu down%s", v->index, power ? ", peers are not told" : "");
+    kv_fault_kill(v->kv);
+    stop(v);
+    for (size_t k = 0; k < sim->n; k++)
+        if (k != v->index) net_break(sim, v->index, k, false, true, power ? 15000 : 50);
+}
+
+void validator_lose_disk(struct validator *v)
+{
+    kv_close(v->kv);
+    kv_close(v->disk);
+    if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK) BUG("out of memory");
+    v->seen_final = 0;
+    v->lost_disk = true;
+}
+
+void validator_touch(struct validator *v)
+{
+    struct sim *sim = v->sim;
+    if (!v->is_up) return;
+    if (kv_fault_is_dead(v->kv)) {
+        validator_die(v);
+        const struct event e = {.kind = EV_RESTART, .at = sim->now + sim_pick(sim, 100, 12 * sim->step_ms), .node = (uint8_t)v->index};
+        sim_push(sim, &e);
+        return;
+    }
+    uint64_t in = sync_next_ms(v->sync, sim->now);
+    if (in > TICK_MAX_MS) in = TICK_MAX_MS;
+    const uint64_t at = sim->now + (in == 0 ? 1 : in);
+    if (v->tick_at > sim->now && v->tick_at <= at) return;
+    v->tick_at = at;
+    const struct event e = {.kind = EV_TICK, .at = at, .node = (uint8_t)v->index, .gen = ++v->tick_gen};
+    sim_push(sim, &e);
+}
+
+void validator_receive(struct validator *v, size_t from, unsigned message, bytes payload)
+{
+    sync_receive(v->sync, from + 1, message, payload, v->sim->now);
+    check_node(v);
+    validator_touch(v);
+}
+
+void validator_tick(struct validator *v)
+{
+    v->tick_at = 0;
+    (void)sync_tick(v->sync, v->sim->now);
+    check_node(v);
+    validator_touch(v);
+}
+
+/* ----------------------------------------------------------------- seal */
+
+struct source {
+    struct validator *v;
+    struct pool_best *best;
+};
+
+static bool next_tx(void *ctx, struct tx *out)
+{
+    struct source *s = ctx;
+    return pool_best_next(s->best, out);
+}
+
+static void tx_result(void *ctx, const struct tx *tx, enum tx_verdict verdict)
+{
+    struct source *s = ctx;
+    if (verdict == TX_VALID) return;
+    pool_best_skip(s->best);
+    if (verdict == TX_GAS_LIMIT_REACHED || verdict == TX_NONCE_TOO_LOW || verdict == TX_NONCE_TOO_HIGH || verdict == TX_FEE_BELOW_BASE) return;
+    IGNORE(!pool_remove(s->v->pool, &tx->hash), "it may be gone");
+}
+
+static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step)
+{
+    const struct source *s = ctx;
+    if (kv_fault_is_dead(s->v->kv)) return E_DENIED;
+    check_signature(s->v, step, hash);
+    const enum status st = ec_sign(sig65, hash->b, &s->v->key);
+    if (st == OK) wrap_remember(sig65, hash->b, &s->v->self);
+    return st;
+}
+
+static void send_block(struct validator *v, size_t to, bytes block, const u256 *td)
+{
+    struct buf b;
+    buf_init(&b, 2 * BLOCK_BYTES);
+    const size_t l = rlp_list_open(&b);
+    rlp_put_raw(&b, block);
+    eth_u256_put(&b, td);
+    rlp_list_close(&b, l);
+    if (buf_status(&b) == OK) net_send(v->sim, v->index, to, ETH_NEW_BLOCK, buf_view(&b));
+    buf_fini(&b);
+}
+
+/* another block of the same step: the same but for its extra data */
+static void make_twin(struct buf *out, struct validator *v, bytes block)
+{
+    struct arena a;
+    struct block b;
+    arena_init(&a, 16 << 20);
+    if (block_get(&b, &block, &a, NULL) != OK) BUG("own block");
+    b.header.extra = BYTES_LIT("twin");
+    const hash32 msg = header_aura_seal_hash(&b.header);
+    if (ec_sign(b.header.signature, msg.b, &v->key) != OK) BUG("ec_sign");
+    wrap_remember(b.header.signature, msg.b, &v->self);
+    b.hash = header_hash(&b.header);
+    block_put(out, &b);
+    arena_fini(&a);
+}
+
+/* a Byzantine sealer: tells one thing to some and another to the rest, or nothing to some */
+static void announce_byzantine(struct validator *v, bytes block, const u256 *td)
+{
+    struct sim *sim = v->sim;
+    struct buf twin;
+    buf_init(&twin, BLOCK_BYTES);
+    const bool equivocate = sim_chance(sim, 700);
+    if (equivocate) {
+        sim->stats->faults[FAULT_EQUIVOCATE]++;
+        make_twin(&twin, v, block);
+        struct sync_import r;
+        IGNORE(op_import(v, &r, buf_view(&twin)), "it lies about it either way");
+    } else {
+        sim->stats->faults[FAULT_WITHHOLD]++;
+    }
+    const uint64_t side = rng_next(&sim->rng);
+    sim_log(sim, "%zu %s", v->index, equivocate ? "seals two blocks" : "keeps its block from some");
+    for (size_t k = 0; k < sim->n; k++) {
+        if (k == v->index) continue;
+        if (side >> k & 1) send_block(v, k, block, td);
+        else if (equivocate) send_block(v, k, buf_view(&twin), td);
+    }
+    buf_fini(&twin);
+}
+
+static void propose(struct validator *v, uint64_t step, uint64_t now_ms)
+{
+    struct sim *sim = v->sim;
+    struct chain_head head;
+    struct source src = {.v = v};
+    struct err err = {0};
+    chain_get_head(&head, v->chain);
+    if (pool_best_new(&src.best, v->pool, &head.base_fee) != OK) return;
+    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign};
+    struct buf block;
+    buf_init(&block, BLOCK_BYTES);
+    const enum status s = chain_propose(&block, v->chain, &v->self, step, now_ms, NEVER_BUDGET_MS, &ps, &err);
+    pool_best_free(src.best);
+    if (s == OK) {
+        chain_get_head(&head, v->chain);
+        sim->stats->blocks++;
+        sim_log(sim, "%zu seals %llu %02x%02x step %llu final %llu", v->index, (unsigned long long)head.number, head.hash.b[0], head.hash.b[1],
+                (unsigned long long)step, (unsigned long long)head.finalised);
+        if (v->is_byzantine && !sim->is_calm && sim_chance(sim, 600)) announce_byzantine(v, buf_view(&block), &head.td);
+        else sync_announce_block(v->sync, &head.hash, buf_view(&block), sim->now);
+    } else {
+        sim_log(sim, "%zu no block for step %llu: %s %s", v->index, (unsigned long long)step, status_name(s), err_text(&err));
+    }
+    buf_fini(&block);
+}
+
+void validator_seal(struct validator *v)
+{
+    const uint64_t now = validator_wall(v);
+    uint64_t step, next;
+    chain_step_at(&step, &next, v->chain, now);
+    struct sync_state st;
+    sync_get_state(&st, v->sync);
+    if (step >= v->first_step && !st.is_syncing && chain_is_proposer(v->chain, &v->self, step)) propose(v, step, now);
+    check_node(v);
+    validator_schedule_seal(v);
+    validator_touch(v);
+}
+
+void validator_schedule_seal(struct validator *v)
+{
+    if (!v->is_up) return;
+    const uint64_t now = validator_wall(v);
+    uint64_t step, next;
+    chain_step_at(&step, &next, v->chain, now);
+    const struct event e = {.kind = EV_SEAL, .at = v->sim->now + (next > now ? next - now : 1) + sim_pick(v->sim, 0, TIMER_LATE_MS),
+                            .node = (uint8_t)v->index, .gen = ++v->seal_gen};
+    sim_push(v->sim, &e);
+}
