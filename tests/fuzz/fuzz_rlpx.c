@@ -59,7 +59,7 @@ static void fuzz_frame(bytes in)
     buf_clear(&wire);
     if (in.len > 0 && in.ptr[0] % 2 == 0) {
         if (rlpx_put_frame(&a, &wire, in) != OK) abort();
-        if (in.len > 3) wire.ptr[(in.ptr[1] << 8 | in.ptr[2]) % wire.len] ^= in.ptr[3];
+        if (in.len > 3) wire.ptr[((unsigned)in.ptr[1] << 8 | in.ptr[2]) % wire.len] ^= in.ptr[3];
     } else {
         buf_put_bytes(&wire, in);
     }
