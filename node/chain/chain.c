@@ -101,6 +101,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     uint64_t number, finalised;
     hash32 hash;
     enum status s = evm_new(&c->evm, 0);
+    if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
     if (s != OK) goto out;
     s = blocks_get_head(&number, &hash, &finalised, txn);
@@ -129,6 +130,7 @@ void chain_close(struct chain *c)
     epoch_fini(&c->epoch);
     validators_fini(&c->view.set);
     evm_free(c->evm);
+    tx_filter_free(c->filter);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -201,6 +203,33 @@ enum status chain_state_at(struct state **out, struct kv_txn *txn, struct chain 
     return state_open(out, txn, number == head ? STATE_LATEST : number);
 }
 
+enum status chain_permitted(bool *out, struct chain *c, struct kv_txn *txn, struct state *s, const struct header *parent,
+                            const hash32 *parent_hash, const struct tx *tx)
+{
+    struct exec_env env;
+    block_env_init(&env, c, NULL, txn, parent);
+    return tx_filter_check(out, c->filter, &env, s, parent_hash, tx);
+}
+
+enum status chain_tx_permitted(enum tx_verdict *v, struct chain *c, struct kv_txn *txn, struct state *s, const struct tx *tx)
+{
+    if (!c->spec->has_tx_permission_contract) return OK;
+    uint64_t number, finalised;
+    hash32 hash;
+    struct header h;
+    struct arena a;
+    bool permitted = true;
+    arena_init(&a, 1 << 20);
+    enum status st = blocks_get_head(&number, &hash, &finalised, txn);
+    if (st == OK && tx_filter_is_active(c->spec, number + 1)) {
+        st = blocks_get_header(&h, txn, &hash, &a);
+        if (st == OK) st = chain_permitted(&permitted, c, txn, s, &h, &hash, tx);
+    }
+    arena_fini(&a);
+    if (st == OK && !permitted) *v = TX_NOT_PERMITTED;
+    return st;
+}
+
 /* --------------------------------------------------------------- sealing */
 
 void chain_step_at(uint64_t *step, uint64_t *next_step_ms, struct chain *c, uint64_t now_ms)
@@ -261,6 +290,8 @@ struct proposal {
     size_t n, cap;
     struct exec_env env;
     struct state *state;
+    struct state *parent_state; /* what the permission contract is asked on */
+    struct kv_txn *txn;
     u256 td;
 };
 
@@ -333,8 +364,11 @@ static enum status fill(struct proposal *p, struct proposal_source *src, uint64_
         if (s != OK) BUG("a pooled transaction does not decode");
         own.sender = tx.sender;
         own.has_sender = true;
-        enum tx_verdict v;
-        s = exec_tx(&v, &p->receipts[p->n], NULL, &p->env, p->state, &own, &p->arena);
+        enum tx_verdict v = TX_NOT_PERMITTED;
+        bool permitted = true;
+        if (p->parent_state != NULL)
+            s = chain_permitted(&permitted, p->c, p->txn, p->parent_state, &p->parent, &p->block.header.parent_hash, &own);
+        if (s == OK && permitted) s = exec_tx(&v, &p->receipts[p->n], NULL, &p->env, p->state, &own, &p->arena);
         if (s != OK) return s;
         if (v == TX_VALID) p->txs[p->n++] = own;
         src->result(src->ctx, &own, v);
@@ -401,7 +435,9 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     enum status s = chain_refresh(c);
     if (s == OK) s = kv_begin(&txn, c->kv, false);
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
+    p.txn = txn;
     if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);
+    if (s == OK && tx_filter_is_active(c->spec, p.block.header.number)) s = state_open(&p.parent_state, txn, STATE_LATEST);
     if (s == OK) s = grow(&p);
     if (s != OK) goto out;
     block_env_init(&p.env, c, c->evm, txn, &p.block.header);
@@ -424,6 +460,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     }
 out:
     state_free(p.state);
+    state_free(p.parent_state);
     kv_abort(txn);
     arena_fini(&p.arena);
     return s;

@@ -143,6 +143,11 @@ void chain_call_env(struct exec_env *env, struct chain *c, struct evm *evm, stru
 /** chain_state_at: state after block number (canonical). ret E_NOT_FOUND when pruned */
 MUST_CHECK enum status chain_state_at(struct state **out, struct kv_txn *txn, struct chain *c, uint64_t number);
 
+/** chain_tx_permitted: may the transaction (sender known) stand in the next block by the spec's permission contract? *v becomes
+ *  TX_NOT_PERMITTED if not, else it is left alone. s: the latest state on txn, unchanged on return. Any thread. cost: nothing when the spec
+ *  has no such contract; else one or two calls for each sender and block */
+MUST_CHECK enum status chain_tx_permitted(enum tx_verdict *v, struct chain *c, struct kv_txn *txn, struct state *s, const struct tx *tx);
+
 /* --- governance views, for status pages */
 struct chain_epoch {
     uint64_t start_block; /* where the current set's transition was recorded */

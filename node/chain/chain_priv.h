@@ -4,6 +4,7 @@
 
 #include "node/aura/aura.h"
 #include "node/chain/chain.h"
+#include "node/chain/tx_filter.h"
 
 #include <pthread.h>
 
@@ -56,6 +57,7 @@ struct chain {
     struct chain_config cfg;
     hash32 genesis_hash;
     struct evm *evm; /* of the importer's thread */
+    struct tx_filter *filter; /* NULL: the spec has no permission contract */
 
     pthread_mutex_t lock; /* guards head, view and closed_step for readers on other threads; the importer alone writes them */
     struct chain_head head;
@@ -104,6 +106,9 @@ MUST_CHECK enum status engine_call_validators(struct validators *out, struct exe
 
 /** chain_refresh: epoch and n_sides from the database if they are stale. */
 MUST_CHECK enum status chain_refresh(struct chain *c);
+/** chain_permitted: chain_tx_permitted for the child of a block that is known. s: state after it */
+MUST_CHECK enum status chain_permitted(bool *out, struct chain *c, struct kv_txn *txn, struct state *s, const struct header *parent,
+                                       const hash32 *parent_hash, const struct tx *tx);
 /** chain_parent_gas_limit: what the bounds of a child's gas limit are taken from. */
 uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct header *child, const struct header *parent);
 

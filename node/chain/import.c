@@ -293,6 +293,27 @@ static enum status recover_senders(struct import *im, struct block *b)
     return OK;
 }
 
+/* SPEC(aura.md B4): permissions of a block's transactions are those at its parent, whose state is the latest in txn */
+static enum status check_permissions(struct import *im, struct kv_txn *txn, const struct block *b, struct arena *a)
+{
+    struct chain *c = im->c;
+    if (b->n_txs == 0 || !tx_filter_is_active(c->spec, b->header.number)) return OK;
+    struct state *s = NULL;
+    struct header parent;
+    bool permitted = true;
+    size_t i = 0;
+    enum status st = blocks_get_header(&parent, txn, &b->header.parent_hash, a);
+    if (st == OK) st = state_open(&s, txn, STATE_LATEST);
+    for (; st == OK && permitted && i < b->n_txs; i++)
+        st = chain_permitted(&permitted, c, txn, s, &parent, &b->header.parent_hash, &b->txs[i]);
+    state_free(s);
+    if (st != OK || permitted) return st;
+    char hash[67];
+    hash_put(hash, &b->txs[i - 1].hash);
+    IGNORE(err_set(im->err, E_INVALID, "transaction %zu (%s): %s", i - 1, hash, tx_verdict_text(TX_NOT_PERMITTED)), "only text");
+    return bad(im, BLOCK_TX_INVALID);
+}
+
 /* run the transactions of a block on s; receipts in the arena */
 static enum status run_transactions(struct import *im, struct exec_env *env, struct state *s, const struct block *b,
                                     struct receipt *receipts, struct arena *a)
@@ -388,6 +409,7 @@ static enum status execute_and_write(struct import *im, struct kv_txn *txn, stru
         if (v != AURA_VALID) return bad(im, from_aura(v));
     }
     enum status st = recover_senders(im, b);
+    if (st == OK && im->verdict == BLOCK_VALID) st = check_permissions(im, txn, b, a);
     if (st != OK || im->verdict != BLOCK_VALID) return st;
     struct receipt *receipts = arena_zalloc(a, b->n_txs + 1, sizeof *receipts);
     if (receipts == NULL) return E_NOMEM;

@@ -93,6 +93,7 @@ static enum status check_tx(enum tx_verdict *v, struct pool_account *account, ui
     pthread_mutex_lock(&view->lock);
     enum status s = refresh(view, n);
     if (s == OK) s = exec_tx_check(v, &view->env, view->state, tx);
+    if (s == OK && (*v == TX_VALID || *v == TX_NONCE_TOO_HIGH)) s = chain_tx_permitted(v, n->chain, view->txn, view->state, tx);
     if (s == OK) {
         account->addr = tx->sender;
         s = state_get_nonce(view->state, &tx->sender, &account->nonce);

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-enum { KEYS = 6, NODES = 4, STEP_S = 2, FIRST_STEP = 700000000, QUEUE = 64, REPORTS = 32, DATABASE_MAX = 64 << 20, BLOCK_LIMIT = 32 << 20 };
+enum { KEYS = 8, NODES = 4, STEP_S = 2, FIRST_STEP = 700000000, QUEUE = 64, REPORTS = 32, DATABASE_MAX = 64 << 20, BLOCK_LIMIT = 32 << 20 };
 #define PREFUND "1000000000000000000000000"
 #define BYZANTIUM "\"eip140Transition\":\"0x0\",\"eip211Transition\":\"0x0\",\"eip214Transition\":\"0x0\",\"eip658Transition\":\"0x0\""
 #define LONDON                                                                                                                                     \
