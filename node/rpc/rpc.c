@@ -12,7 +12,7 @@ static const struct rpc_method methods[] = {
 #undef X
 };
 
-static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "admin", "aura", "rpc"};
+static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "trace", "admin", "aura", "rpc"};
 
 const struct rpc_method *rpc_methods(size_t *n)
 {
@@ -406,6 +406,10 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
             mask |= 1U << NS_ETH;
             found = true;
         }
+        if (n == 6 && memcmp(p, "traces", 6) == 0) { /* as Parity calls it */
+            mask |= 1U << NS_TRACE;
+            found = true;
+        }
         for (unsigned i = 0; i < NS_N && !found; i++) {
             if (strlen(namespace_names[i]) != n || memcmp(namespace_names[i], p, n) != 0) continue;
             mask |= 1U << i;
@@ -413,7 +417,7 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
         }
         if (!found)
             return err_set(err, E_INVALID,
-                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, admin, aura, rpc, or all",
+                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, trace, admin, aura, rpc, or all",
                            (int)n, p);
         p += n;
         p += strspn(p, ", ");

@@ -1,7 +1,8 @@
 /* rpc_eth_call.c: running transactions that nobody signed: eth_call, eth_estimateGas, eth_createAccessList. Each run is a whole transaction
  * on a state that is thrown away, under the block's rules less those that protect senders: no fee is due, a contract may be sender, and
  * the nonce is whatever is right. */
-#include "node/rpc/rpc_priv.h"
+#include "node/rpc/rpc_call.h"
+#include "node/rpc/tracers.h"
 
 #define ACCESS_ROUNDS_MAX 16 /* a list that still changes the path after that many runs never settles */
 
@@ -25,6 +26,7 @@ struct call_env {
     const json_t *overrides, *block_overrides;
     uint64_t gas_limit; /* most that a run may have */
     struct state *state; /* of the last run: its result may view it */
+    struct tracer *tracer; /* told of the state before the run; or NULL */
 };
 
 /* ------------------------------------------------------------------ the call object */
@@ -326,6 +328,8 @@ static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, ui
     if (!e->args.has_nonce) s = state_get_nonce(e->state, &tx.sender, &tx.nonce);
     else s = state_set_nonce(e->state, &tx.sender, tx.nonce);
     *out = (struct run){0};
+    if (e->tracer != NULL) tracer_begin(e->tracer, e->state);
+    e->args.tx.nonce = tx.nonce;
     if (s == OK) s = exec_tx(&out->verdict, &out->receipt, &out->result, &env, e->state, &tx, c->a);
     if (s != OK) return rpc_fail_status(c, s, "execution");
     if (out->verdict == TX_VALID && out->result.outcome == EVM_HOST_FAILURE) return rpc_fail_status(c, out->result.host_status, "execution");
@@ -350,8 +354,7 @@ static const char *panic_text(uint64_t code)
     }
 }
 
-/* Error(string) or Panic(uint256) in revert data, as text; false if it is neither */
-static bool revert_reason(char *dst, size_t cap, bytes data)
+bool rpc_revert_reason(char *dst, size_t cap, bytes data)
 {
     if (data.len >= 68 && memcmp(data.ptr, "\x08\xc3\x79\xa0", 4) == 0) {
         u256 off = u256_from_be(data.ptr + 4);
@@ -383,7 +386,7 @@ static bool fail_run(struct rpc_call *c, const struct run *r)
     *data = arena_copy(c->a, r->result.output);
     char reason[400];
     c->error_data = data;
-    if (revert_reason(reason, sizeof reason, *data)) return rpc_fail(c, RPC_REVERTED, "execution reverted: %s", reason);
+    if (rpc_revert_reason(reason, sizeof reason, *data)) return rpc_fail(c, RPC_REVERTED, "execution reverted: %s", reason);
     return rpc_fail(c, RPC_REVERTED, "execution reverted");
 }
 
@@ -572,6 +575,15 @@ static bool is_precompile(const address *a)
     return (a->b[18] == 0 && a->b[19] > 0 && a->b[19] <= 0x11) || (a->b[18] == 1 && a->b[19] == 0);
 }
 
+bool rpc_is_precompile(struct rpc_call *c, const address *a, uint64_t number)
+{
+    const struct builtin_price *price;
+    struct rules rules;
+    if (chain_spec_builtin(&price, c->rpc->spec, a, number) != NULL) return true;
+    chain_spec_rules(&rules, c->rpc->spec, number, 0);
+    return !rules.precompiles_by_spec && is_precompile(a);
+}
+
 /* addresses that are warm anyway are listed only for their slots */
 static bool is_listed(const struct touched *p, const struct call_args *args, const address *to)
 {
@@ -669,6 +681,28 @@ bool eth_create_access_list(struct rpc_call *c)
         jo_key(b, "gasUsed");
         jo_u64(b, r.receipt.gas_used);
         jo_close(b, '}');
+    }
+    call_end(&e);
+    return ok;
+}
+
+/* ------------------------------------------------------------------ traces */
+
+bool rpc_trace_call(struct rpc_call *c, struct tracer *t, const json_t *overrides, const json_t *block_overrides)
+{
+    struct call_env e = {.overrides = overrides, .block_overrides = block_overrides, .tracer = t};
+    struct run r;
+    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
+    uint64_t gas = 0;
+    if (ok) {
+        gas = e.args.has_gas && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
+        ok = call_run(&r, &e, c, gas, tracer_hooks(t));
+    }
+    if (ok && r.verdict != TX_VALID) ok = fail_run(c, &r);
+    if (ok) {
+        e.args.tx.gas_limit = gas;
+        const struct tracer_facts facts = {.tx = &e.args.tx, .receipt = &r.receipt, .result = &r.result, .author = &e.header.author, .number = e.header.number};
+        ok = tracer_end(t, &facts);
     }
     call_end(&e);
     return ok;

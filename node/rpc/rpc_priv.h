@@ -33,6 +33,8 @@ enum {
     RPC_PROOF_KEYS_MAX = 1024,
     RPC_POOL_ANSWER_MAX = 100000,
     RPC_CACHED_BLOCKS = 4,           /* decoded, of one server thread */
+    RPC_TRACE_BLOCKS_MAX = 1000,     /* blocks with transactions that one trace_filter runs again */
+    RPC_TRACE_MAX = 10000,           /* entries of its answer, as Parity has it */
 };
 
 enum {
@@ -40,7 +42,7 @@ enum {
     RPC_SERVER = -32000, RPC_LIMIT = -32005, RPC_REVERTED = 3
 };
 
-enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_ADMIN, NS_AURA, NS_RPC, NS_N };
+enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_TRACE, NS_ADMIN, NS_AURA, NS_RPC, NS_N };
 
 struct rpc_call;
 /* a method: true: it wrote one JSON value to c->out; false: it called rpc_fail */
