@@ -91,6 +91,7 @@ out:
 static void run_test(struct cases *c, const char *name, json_t *test)
 {
     const char *net = json_string_value(json_object_get(test, "network")), *bad;
+    const json_t *config = json_object_get(test, "config");
     struct network network;
     struct kv *kv;
     char text[300];
@@ -102,6 +103,8 @@ static void run_test(struct cases *c, const char *name, json_t *test)
     cases_use_fork(c, net);
     if (network_parse(&network, net) != OK)
         bad = "unknown network";
+    else if (json_object_get(config, "chainid") != NULL && !case_u64(&network.chain_id, config, "chainid"))
+        bad = "config: bad chainid";
     else if (kv_open_memory(&kv, TABLE_N) != OK)
         bad = "out of memory";
     else {

@@ -2,7 +2,7 @@
 
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
-#include "node/chain/execute.h"
+#include "node/chain/requests.h"
 #include "node/state/trie.h"
 
 enum { UNCLES_MAX = 2, UNCLE_DEPTH = 7 };
@@ -186,6 +186,7 @@ static enum status begin_block(struct ethchain *c, struct exec_env *env, struct 
     const u256 number = u256_from_u64(m->block.header.number);
     struct evm_result result;
     if (c->network.dao && u256_eq(&number, &c->network.at)) TRY(drain_dao(s));
+    TRY(requests_begin_block(env, s, &m->block.header.parent_hash));
     if (!env->rules.eip4788) return OK;
     return exec_protocol_call(&result, env, s, &BEACON_ROOTS, BYTES_OF(m->block.header.beacon_root)); /* a failure is nothing */
 }
@@ -252,9 +253,10 @@ static enum status execute(const char **bad, struct ethchain *c, struct member *
     struct exec_env env = {
         .evm = c->evm, .block_hash = ancestor_hash, .block_hash_ctx = &ancestors,
         .block = {.number = h->number, .timestamp = h->timestamp, .gas_limit = h->gas_limit, .author = h->author,
-                  .difficulty = h->difficulty, .base_fee = h->base_fee, .chain_id = 1},
+                  .difficulty = h->difficulty, .base_fee = h->base_fee, .chain_id = c->network.chain_id},
     };
     rules_from_fork(&env.rules, m->fork);
+    env.rules.chain_id = c->network.chain_id;
     if (env.rules.eip4399) env.block.difficulty = u256_from_be(h->mix_hash.b);
     if (env.rules.eip4844) env.block.blob_base_fee = exec_blob_base_fee(h->excess_blob_gas, env.rules.eip7691);
     struct receipt *receipts = arena_zalloc(a, m->block.n_txs, sizeof *receipts);
@@ -274,6 +276,11 @@ static enum status execute(const char **bad, struct ethchain *c, struct member *
         if (st == OK && v != TX_VALID) *bad = tx_verdict_text(v);
     }
     if (st == OK && *bad == NULL) st = end_block(&env, s, m);
+    if (st == OK && *bad == NULL && env.rules.eip7685) {
+        hash32 requests;
+        st = requests_collect(&requests, bad, &env, s, receipts, m->block.n_txs, NULL);
+        if (st == OK && *bad == NULL && !hash_eq(&requests, &h->requests_hash)) *bad = "requests hash mismatch";
+    }
     if (st == OK && *bad == NULL) st = check_result(bad, &env, s, h, receipts, m->block.n_txs, a);
     if (st == OK && *bad == NULL) st = state_commit(s, c->txn, h->number, true);
     if (st == OK && *bad == NULL) c->at = m;
@@ -359,6 +366,8 @@ enum status ethchain_import(const char **bad, struct ethchain *c, bytes block)
     arena_fini(&a);
     if (st != OK || *bad != NULL) return st;
     add(c, m);
-    if (m->fork >= FORK_PARIS || u256_lt(&c->head->td, &m->td)) c->head = m;
+    /* from the terminal total difficulty on, the consensus layer chooses: what it hands over last is the head */
+    const bool chosen = c->network.by == SWITCH_TD && !u256_lt(&m->td, &c->network.at);
+    if (m->fork >= FORK_PARIS || chosen || u256_lt(&c->head->td, &m->td)) c->head = m;
     return OK;
 }

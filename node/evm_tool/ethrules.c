@@ -26,30 +26,31 @@ static bool name_parse(enum fork *out, uint64_t *bomb_delay, const char *name)
         *bomb_delay = BOMBS[i].delay;
         return true;
     }
-    if (fork_parse(out, name) != OK || *out >= FORK_PRAGUE) return false; /* no requests here (EIP-7685) */
+    if (fork_parse(out, name) != OK) return false;
     *bomb_delay = bomb_delay_of(*out);
     return true;
 }
 
 enum status network_parse(struct network *out, const char *name)
 {
-    struct network n = {.by = SWITCH_NONE};
+    struct network n = {.by = SWITCH_NONE, .chain_id = 1};
     char first[64], second[64];
     const char *to = strstr(name, "To"), *at = to == NULL ? NULL : strstr(to, "At");
     if (to == NULL || at == NULL) {
         if (!name_parse(&n.first, &n.bomb_delay, name)) return E_UNSUPPORTED;
         n.second = n.first;
+        n.second_bomb_delay = n.bomb_delay;
         *out = n;
         return OK;
     }
     (void)snprintf(first, sizeof first, "%.*s", (int)(to - name), name);
     (void)snprintf(second, sizeof second, "%.*s", (int)(at - to - 2), to + 2);
-    uint64_t ignored;
     if (!name_parse(&n.first, &n.bomb_delay, first)) return E_UNSUPPORTED;
-    n.dao = strcmp(second, "Dao") == 0;
+    n.dao = strcasecmp(second, "Dao") == 0;
+    n.second_bomb_delay = n.bomb_delay;
     if (n.dao)
         n.second = n.first;
-    else if (!name_parse(&n.second, &ignored, second))
+    else if (!name_parse(&n.second, &n.second_bomb_delay, second))
         return E_UNSUPPORTED;
     at += 2;
     if (strncmp(at, "Time", 4) == 0) {
@@ -79,6 +80,12 @@ enum fork network_fork(const struct network *n, uint64_t number, uint64_t timest
     case SWITCH_TD: return u256_lt(parent_td, &n->at) ? n->first : n->second;
     }
     BUG("unknown switch");
+}
+
+uint64_t network_bomb_delay(const struct network *n, uint64_t number)
+{
+    const u256 num = u256_from_u64(number);
+    return n->by == SWITCH_NUMBER && !u256_lt(&num, &n->at) ? n->second_bomb_delay : n->bomb_delay;
 }
 
 u256 ethrules_difficulty(enum fork f, uint64_t bomb_delay, uint64_t number, uint64_t timestamp, const struct header *parent)
@@ -147,7 +154,7 @@ const char *ethrules_check_header(const struct header *h, const struct header *p
     const char *bad = check_gas_limit(h, parent, f >= FORK_LONDON && parent_fork < FORK_LONDON);
     if (bad == NULL) bad = check_fields(h, parent, &r);
     if (bad != NULL) return bad;
-    const u256 difficulty = ethrules_difficulty(f, n->bomb_delay, h->number, h->timestamp, parent);
+    const u256 difficulty = ethrules_difficulty(f, network_bomb_delay(n, h->number), h->number, h->timestamp, parent);
     if (!u256_eq(&difficulty, &h->difficulty)) return "wrong difficulty";
     if (f >= FORK_PARIS && memcmp(h->nonce, NONCE, sizeof NONCE) != 0) return "a nonce after the merge";
     const u256 number = u256_from_u64(h->number);

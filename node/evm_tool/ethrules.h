@@ -9,15 +9,18 @@
 /* network: a fork for the whole chain, or two with the point where the second begins */
 struct network {
     enum fork first, second;
-    uint64_t bomb_delay;                                  /* of the first fork's difficulty bomb, in blocks */
+    uint64_t bomb_delay, second_bomb_delay;               /* of the forks' difficulty bombs, in blocks */
     enum { SWITCH_NONE, SWITCH_NUMBER, SWITCH_TIME, SWITCH_TD } by;
     u256 at;
+    uint64_t chain_id;
     bool dao; /* the second is the first with the DAO fork at `at` */
 };
 
 /** network_parse: "Cancun", "ArrowGlacier", "HomesteadToDaoAt5", "ParisToShanghaiAtTime15k", "ArrowGlacierToParisAtDiffC0000".
  *  ret OK | E_UNSUPPORTED */
 MUST_CHECK enum status network_parse(struct network *out, const char *name);
+/** network_bomb_delay: of a block before the merge. */
+uint64_t network_bomb_delay(const struct network *n, uint64_t number);
 /** network_fork: of a block; parent_td: total difficulty up to and with its parent. */
 enum fork network_fork(const struct network *n, uint64_t number, uint64_t timestamp, const u256 *parent_td);
 

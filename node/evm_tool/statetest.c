@@ -11,7 +11,7 @@
 struct statetest {
     struct evm *evm;
     struct arena arena; /* of one case */
-    struct buf tx_bytes, data, access_list, blob_hashes;
+    struct buf tx_bytes, data, access_list, blob_hashes, auth_list;
 };
 
 /* block_hash: the tests' convention: keccak of the number in decimal digits */
@@ -70,11 +70,38 @@ static bool read_access_list(struct buf *out, json_t *list)
     return true;
 }
 
+static bool put_word(struct buf *out, const json_t *o, const char *key)
+{
+    u256 v;
+    uint8_t be[32];
+    if (!case_u256(&v, o, key)) return false;
+    u256_to_be(be, &v);
+    rlp_put_uint(out, BYTES_OF(be));
+    return true;
+}
+
+static bool read_auth_list(struct buf *out, json_t *list)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(list, i, entry) {
+        address a;
+        size_t l = rlp_list_open(out);
+        if (!put_word(out, entry, "chainId") || !case_address(&a, entry, "address")) return false;
+        rlp_put_string(out, BYTES_OF(a));
+        if (!put_word(out, entry, "nonce") || !(put_word(out, entry, "yParity") || put_word(out, entry, "v")) || !put_word(out, entry, "r") ||
+            !put_word(out, entry, "s"))
+            return false;
+        rlp_list_close(out, l);
+    }
+    return true;
+}
+
 /* read_tx: from its members, for tests without txbytes; ret false when the transaction cannot even be written down */
-static bool read_tx(struct statetest *t, struct tx *tx, json_t *j, size_t d, size_t g, size_t v)
+static bool read_tx(struct statetest *t, struct tx *tx, json_t *j, uint64_t chain_id, size_t d, size_t g, size_t v)
 {
     u256 gas;
-    *tx = (struct tx){.has_sender = true, .chain_id = 1};
+    *tx = (struct tx){.has_sender = true, .chain_id = chain_id};
     json_t *lists = json_object_get(j, "accessLists"), *hashes = json_object_get(j, "blobVersionedHashes"), *hash;
     if (!case_u64(&tx->nonce, j, "nonce") || !u256_of_text(&gas, json_array_get(json_object_get(j, "gasLimit"), g)) || !u256_is_u64(&gas) ||
         !u256_of_text(&tx->value, json_array_get(json_object_get(j, "value"), v)) ||
@@ -106,6 +133,11 @@ static bool read_tx(struct statetest *t, struct tx *tx, json_t *j, size_t d, siz
             rlp_put_string(&t->blob_hashes, BYTES_OF(be));
         }
         tx->blob_hashes = buf_view(&t->blob_hashes);
+    }
+    if (json_object_get(j, "authorizationList") != NULL) {
+        tx->type = TX_SET_CODE;
+        if (!read_auth_list(&t->auth_list, json_object_get(j, "authorizationList"))) return false;
+        tx->auth_list = buf_view(&t->auth_list);
     }
     tx->has_chain_id = tx->type != TX_LEGACY;
     const char *to = json_string_value(json_object_get(j, "to"));
@@ -171,7 +203,7 @@ static enum status run_one(struct cases *c, struct one *o)
             malformed = err_text(&err);
         else if (tx_recover(&tx, o->env.rules.homestead) != OK)
             malformed = "no sender can be recovered";
-    } else if (!read_tx(t, &tx, json_object_get(o->doc, "transaction"), d, g, v)) {
+    } else if (!read_tx(t, &tx, json_object_get(o->doc, "transaction"), o->env.rules.chain_id, d, g, v)) {
         malformed = "a member is out of range";
     }
     enum status st = OK;
@@ -203,7 +235,7 @@ static enum status run_one(struct cases *c, struct one *o)
 static void run_case(struct cases *c, const char *name, json_t *test, const char *fork, json_t *post, struct kv *kv)
 {
     struct statetest *t = c->ctx;
-    const json_t *indexes = json_object_get(post, "indexes");
+    const json_t *indexes = json_object_get(post, "indexes"), *config = json_object_get(test, "config");
     struct one o = {.test = name, .doc = test, .post = post};
     struct kv_txn *txn = NULL;
     enum fork f;
@@ -219,6 +251,10 @@ static void run_case(struct cases *c, const char *name, json_t *test, const char
     }
     o.env = (struct exec_env){.evm = t->evm, .block_hash = block_hash};
     rules_from_fork(&o.env.rules, f);
+    if (json_object_get(config, "chainid") != NULL && !case_u64(&o.env.rules.chain_id, config, "chainid")) {
+        cases_fail(c, name, label, "config: bad chainid");
+        return;
+    }
     const char *bad = read_env(&o.env, json_object_get(test, "env"));
     if (bad != NULL) {
         cases_fail(c, name, label, "%s", bad);
@@ -235,6 +271,7 @@ static void run_case(struct cases *c, const char *name, json_t *test, const char
     buf_clear(&t->data);
     buf_clear(&t->access_list);
     buf_clear(&t->blob_hashes);
+    buf_clear(&t->auth_list);
 }
 
 static void run_test(struct cases *c, const char *name, json_t *test)
@@ -272,11 +309,13 @@ int tool_statetest(int argc, char **argv)
     buf_init(&t.data, 1 << 26);
     buf_init(&t.access_list, 1 << 26);
     buf_init(&t.blob_hashes, 1 << 20);
+    buf_init(&t.auth_list, 1 << 26);
     int rc = cases_main(&c, argc, argv);
     buf_fini(&t.tx_bytes);
     buf_fini(&t.data);
     buf_fini(&t.access_list);
     buf_fini(&t.blob_hashes);
+    buf_fini(&t.auth_list);
     arena_fini(&t.arena);
     evm_free(t.evm);
     return rc;

@@ -24,7 +24,12 @@ static void networks_are_told_from_their_names(void **state)
     assert_int_equal(network_parse(&n, "HomesteadToDaoAt5"), OK);
     assert_true(n.dao);
     assert_int_equal(network_fork(&n, 5, 0, &below), FORK_HOMESTEAD);
-    assert_int_equal(network_parse(&n, "Prague"), E_UNSUPPORTED);
+    assert_int_equal(network_parse(&n, "CancunToPragueAtTime15k"), OK);
+    assert_int_equal(network_fork(&n, 9, 14999, &below), FORK_CANCUN);
+    assert_int_equal(network_fork(&n, 9, 15000, &below), FORK_PRAGUE);
+    assert_int_equal(network_parse(&n, "ByzantiumToConstantinopleFixAt5"), OK);
+    assert_int_equal(network_fork(&n, 4, 0, &below), FORK_BYZANTIUM);
+    assert_int_equal(network_fork(&n, 5, 0, &below), FORK_PETERSBURG);
     assert_int_equal(network_parse(&n, "NowhereToElsewhereAt5"), E_UNSUPPORTED);
 }
 
