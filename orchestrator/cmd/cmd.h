@@ -51,6 +51,10 @@ enum exit_code cli_fail(struct cli *c, const struct err *err);
 enum exit_code cli_fail_text(struct cli *c, enum exit_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /** cli_confirm: ask yes/no on the terminal; true at once with --yes; without terminal and --yes: false and an error text */
 bool cli_confirm(struct cli *c, const char *question);
+/** wizard_run: ask the guide's five steps for what neither flag nor file has set, each answer checked at once, a summary at the end.
+ *  ret false: the person left. Only on a terminal and without --yes, --json, -f. */
+bool wizard_wanted(const struct cli *c);
+bool wizard_run(struct cli *c, bool join);
 /** cli_password: by --password-file, POA_PASSWORD, or the terminal (twice if confirm). Appended to out; the caller wipes it. */
 MUST_CHECK enum status cli_password(struct buf *out, struct cli *c, bool confirm, const char *what, struct err *err);
 

@@ -436,6 +436,13 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
     enum exit_code code = EXIT_DONE;
 
     enum status s = gather_settings(c, !plan_only, c->dir, &err);
+    char unfinished[4096];
+    (void)snprintf(unfinished, sizeof unfinished, "%s/state.json", c->dir);
+    if (s == OK && !plan_only && wizard_wanted(c) && !file_exists(unfinished) && !wizard_run(c, is_join)) {
+        deployment_fini(&d);
+        fputs("poa-deploy: nothing was made\n", stderr);
+        return EXIT_FAILED;
+    }
     if (s == OK && settings_check(&c->settings, is_join) != OK) {
         deployment_fini(&d);
         return settings_failed(c);

@@ -42,8 +42,8 @@ static char *copy_text(const char *s)
 
 void settings_init(struct settings *s)
 {
-    *s = (struct settings){.problems = json_array()};
-    if (s->problems == NULL) BUG("out of memory");
+    *s = (struct settings){.problems = json_array(), .wrong = json_object()};
+    if (s->problems == NULL || s->wrong == NULL) BUG("out of memory");
     for (size_t i = 0; i < SETTING_N; i++) {
         s->value[i] = copy_text(SETTING_TABLE[i].def);
         memcpy(s->origin[i], "default", 8);
@@ -55,6 +55,7 @@ void settings_fini(struct settings *s)
     for (size_t i = 0; i < SETTING_N; i++)
         free(s->value[i]);
     json_decref(s->problems);
+    json_decref(s->wrong);
     *s = (struct settings){0};
 }
 
@@ -220,7 +221,7 @@ static bool matches(const char *pattern, const char *text)
 /* the flag a person would use, with where the value came from if that was a file */
 static const char *where(const struct settings *s, size_t i, char dst[static 160])
 {
-    if (s->origin[i][0] == '-' || strcmp(s->origin[i], "default") == 0)
+    if (s->origin[i][0] == '-' || strcmp(s->origin[i], "default") == 0 || strcmp(s->origin[i], "answered") == 0)
         (void)snprintf(dst, 160, "%s (%s)", SETTING_TABLE[i].flag, SETTING_TABLE[i].path);
     else (void)snprintf(dst, 160, "%s", s->origin[i]);
     return dst;
@@ -326,6 +327,25 @@ static void check_together(struct settings *s, bool join)
             settings_problem(s, "%s: '%s' is no amount: use wei, or a unit as in 1.5ether", where(s, SETTING_ID_alloc, w), eq + 1);
     }
     free(copy);
+}
+
+bool settings_answer(struct settings *s, enum setting_id id, const char *value, const char **why)
+{
+    char *before = copy_text(s->value[id]), origin[sizeof s->origin[id]];
+    memcpy(origin, s->origin[id], sizeof origin);
+    size_t n = json_array_size(s->problems);
+    set(s, id, value, "answered");
+    check_one(s, id);
+    bool ok = json_array_size(s->problems) == n;
+    if (!ok) {
+        json_object_set(s->wrong, "why", json_array_get(s->problems, n));
+        *why = json_string_value(json_object_get(s->wrong, "why"));
+        while (json_array_size(s->problems) > n)
+            json_array_remove(s->problems, json_array_size(s->problems) - 1);
+        set(s, id, before, origin);
+    }
+    free(before);
+    return ok;
 }
 
 enum status settings_check(struct settings *s, bool join)

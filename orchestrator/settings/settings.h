@@ -29,6 +29,7 @@ struct settings {
     char *value[SETTING_N];     /* text as given or default; never NULL; malloc */
     char origin[SETTING_N][64]; /* "--nodes", "size.nodes in consortium.yaml", "default" */
     json_t *problems;           /* array of strings */
+    json_t *wrong;              /* keeps the text of the last refused answer */
 };
 
 void settings_init(struct settings *s);
@@ -40,6 +41,9 @@ bool settings_take_flag(struct settings *s, const char *flag, const char *value)
 /** settings_check: every value against its rule, and rules between values. join: for `join` (needs --data-url).
  *  ret OK | E_INVALID: problems say all */
 MUST_CHECK enum status settings_check(struct settings *s, bool join);
+/** settings_answer: take a value that a person typed for one setting. ret true; or false: it breaks the setting's own rule, *why (valid until the
+ *  next call) says what is allowed, and the value before stands. */
+bool settings_answer(struct settings *s, enum setting_id id, const char *value, const char **why);
 PRINTF_LIKE(2, 3) void settings_problem(struct settings *s, const char *fmt, ...);
 
 const char *settings_get(const struct settings *s, enum setting_id id);
