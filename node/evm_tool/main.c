@@ -11,6 +11,7 @@ static const struct {
     {"transactiontest", "PATH... [--fork NAME] [--json] [-v]   run official transaction tests", tool_transactiontest},
     {"keystoretest", "PATH... [--json] [-v]             run official key store tests", tool_keystoretest},
     {"abitest", "PATH... [--json] [-v]                  run official ABI tests", tool_abitest},
+    {"batch", "   run transactions given as JSON lines on standard input", tool_batch},
     {"bench", "[--fork NAME] [--time MS] [--json] FILE...   measure the EVM on state tests", tool_bench},
     {"run", "--code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]   run code", tool_run},
 };

@@ -14,8 +14,7 @@ struct statetest {
     struct buf tx_bytes, data, access_list, blob_hashes, auth_list;
 };
 
-/* block_hash: the tests' convention: keccak of the number in decimal digits */
-static enum status block_hash(void *ctx, uint64_t number, hash32 *out)
+enum status case_block_hash(void *ctx, uint64_t number, hash32 *out)
 {
     char text[24];
     int n = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
@@ -24,8 +23,7 @@ static enum status block_hash(void *ctx, uint64_t number, hash32 *out)
     return OK;
 }
 
-/* read_env: ret NULL, or what is wrong with it */
-static const char *read_env(struct exec_env *env, const json_t *e)
+const char *case_read_env(struct exec_env *env, const json_t *e)
 {
     struct evm_block *b = &env->block;
     const struct rules *r = &env->rules;
@@ -155,7 +153,7 @@ static bool read_tx(struct statetest *t, struct tx *tx, json_t *j, uint64_t chai
     return true;
 }
 
-static void logs_hash(hash32 *out, const struct receipt *r)
+void case_logs_hash(hash32 *out, const struct receipt *r)
 {
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
@@ -225,7 +223,7 @@ static enum status run_one(struct cases *c, struct one *o)
         char text[67];
         hash_put(text, &got);
         cases_fail(c, o->test, o->label, "state root is %s, gas used %llu", text, (unsigned long long)receipt.gas_used);
-    } else if (logs_hash(&logs, &receipt), !case_hash(&want, o->post, "logs") || !hash_eq(&want, &logs))
+    } else if (case_logs_hash(&logs, &receipt), !case_hash(&want, o->post, "logs") || !hash_eq(&want, &logs))
         cases_fail(c, o->test, o->label, "logs differ");
     else
         cases_pass(c, o->test, o->label);
@@ -249,13 +247,13 @@ static void run_case(struct cases *c, const char *name, json_t *test, const char
         cases_fail(c, name, label, "unknown fork");
         return;
     }
-    o.env = (struct exec_env){.evm = t->evm, .block_hash = block_hash};
+    o.env = (struct exec_env){.evm = t->evm, .block_hash = case_block_hash};
     rules_from_fork(&o.env.rules, f);
     if (json_object_get(config, "chainid") != NULL && !case_u64(&o.env.rules.chain_id, config, "chainid")) {
         cases_fail(c, name, label, "config: bad chainid");
         return;
     }
-    const char *bad = read_env(&o.env, json_object_get(test, "env"));
+    const char *bad = case_read_env(&o.env, json_object_get(test, "env"));
     if (bad != NULL) {
         cases_fail(c, name, label, "%s", bad);
         return;

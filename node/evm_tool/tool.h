@@ -3,6 +3,7 @@
  *     poa-evm statetest PATH... [--fork NAME] [--json] [-v]     official GeneralStateTests
  *     poa-evm blocktest PATH... [--fork NAME] [--json] [-v]     official BlockchainTests
  *     poa-evm rlptest|trietest|transactiontest|keystoretest|abitest PATH...   the other official suites
+ *     poa-evm batch                                             transactions as JSON lines, results as JSON lines (batch.c)
  *     poa-evm bench [--fork NAME] [--time MS] [--json] FILE...  speed of the EVM on state tests: ns, gas, Mgas/s a transaction
  *     poa-evm run --code HEX [--input HEX] [--gas N] [--value N] [--fork NAME] [--static] [--trace] [--json]
  *
@@ -31,6 +32,7 @@ int tool_trietest(int argc, char **argv);
 int tool_transactiontest(int argc, char **argv);
 int tool_keystoretest(int argc, char **argv);
 int tool_abitest(int argc, char **argv);
+int tool_batch(int argc, char **argv);
 
 /* --- cases.c: what the test commands share */
 
@@ -71,6 +73,15 @@ bool case_hash(hash32 *out, const json_t *object, const char *key);
 /** case_bytes: append the bytes of DATA text, with "0x" or without */
 bool case_bytes(struct buf *out, const json_t *text);
 bool u256_of_text(u256 *out, const json_t *text);
+
+struct exec_env;
+struct receipt;
+/** case_read_env: the block of a state test into env, whose rules are set; block hashes are keccak of the number in decimal digits.
+ *  ret NULL, or what is wrong with it */
+const char *case_read_env(struct exec_env *env, const json_t *e);
+enum status case_block_hash(void *ctx, uint64_t number, hash32 *out);
+/** case_logs_hash: keccak of the RLP list of a receipt's logs */
+void case_logs_hash(hash32 *out, const struct receipt *r);
 
 struct kv;
 /** case_load_state: a pre or post state ({"0x..": {balance, nonce, code, storage}}) as block 0 of an empty database; *root may be NULL */
