@@ -101,6 +101,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     uint64_t number, finalised;
     hash32 hash;
     enum status s = evm_new(&c->evm, 0);
+    if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
     if (s != OK) goto out;
@@ -131,6 +132,7 @@ void chain_close(struct chain *c)
     validators_fini(&c->view.set);
     evm_free(c->evm);
     tx_filter_free(c->filter);
+    recover_pool_free(c->recover);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -348,6 +350,20 @@ static enum status grow(struct proposal *p)
     return OK;
 }
 
+/* a contract's word on the gas limit, if it has one */
+static enum status ask_gas_limit(struct proposal *p)
+{
+    struct header *h = &p->block.header;
+    if (!engine_has_gas_limit(p->c, h->number)) return OK;
+    struct exec_env env;
+    uint64_t limit;
+    bool has;
+    block_env_init(&env, p->c, p->c->evm, p->txn, &p->parent);
+    enum status s = engine_gas_limit(&limit, &has, p->c, &env, p->state, h->number);
+    if (s == OK && has) h->gas_limit = limit;
+    return s;
+}
+
 /* take transactions until the source is dry, the gas is used up, or the time is */
 static enum status fill(struct proposal *p, struct proposal_source *src, uint64_t deadline_ms)
 {
@@ -438,6 +454,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     p.txn = txn;
     if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);
     if (s == OK && tx_filter_is_active(c->spec, p.block.header.number)) s = state_open(&p.parent_state, txn, STATE_LATEST);
+    if (s == OK) s = ask_gas_limit(&p);
     if (s == OK) s = grow(&p);
     if (s != OK) goto out;
     block_env_init(&p.env, c, c->evm, txn, &p.block.header);

@@ -93,6 +93,7 @@ struct chain_config {
     bool archive;           /* keep all history; else 128 blocks */
     uint64_t gas_floor_target, gas_ceil_target; /* 0: the spec's minGasLimit */
     bytes extra_data;       /* of own blocks */
+    unsigned recover_threads; /* beside the importer's, for the signatures of large blocks; 0: none */
     /* known_sender: sender of a transaction that was recovered before (by the pool); may be NULL. Saves a recovery. */
     bool (*known_sender)(void *ctx, const hash32 *tx_hash, address *out);
     void *listener_ctx; /* first argument of all three */
@@ -115,6 +116,16 @@ void chain_get_head(struct chain_head *out, struct chain *c);
  *  out verdict (with IMPORT_BAD), retry_ms (with IMPORT_EARLY); err: text for the log.  ret OK | our own trouble (nothing changed) */
 MUST_CHECK enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c,
                                     bytes block_rlp, uint64_t now_ms, struct err *err);
+
+/** chain_times: what imports on the head took since chain_open, by stage, in nanoseconds; the importer's own */
+struct chain_times {
+    uint64_t recover_ns; /* senders */
+    uint64_t execute_ns;
+    uint64_t root_ns;   /* of transactions, receipts and state */
+    uint64_t commit_ns; /* writing and syncing the database */
+    uint64_t blocks, txs, gas;
+};
+void chain_get_times(struct chain_times *out, const struct chain *c);
 
 /* --- sealing */
 /** chain_next_step: the step that now_ms is in, when the next begins (wall ms), and whether `me` proposes in it on top of the head. */

@@ -4,6 +4,7 @@
 
 #include "node/aura/aura.h"
 #include "node/chain/chain.h"
+#include "node/chain/recover.h"
 #include "node/chain/tx_filter.h"
 
 #include <pthread.h>
@@ -57,6 +58,7 @@ struct chain {
     struct chain_config cfg;
     hash32 genesis_hash;
     struct evm *evm; /* of the importer's thread */
+    struct recover_pool *recover;
     struct tx_filter *filter; /* NULL: the spec has no permission contract */
 
     pthread_mutex_t lock; /* guards head, view and closed_step for readers on other threads; the importer alone writes them */
@@ -67,6 +69,7 @@ struct chain {
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
     size_t n_sides;     /* side blocks in the database */
+    struct chain_times times;
     bool is_stale;      /* a failed commit left epoch and n_sides ahead of the database: load them again */
     struct recent_seal seals[RECENT_SEALS];
     struct recent_fork forks[RECENT_FORKS];
@@ -99,6 +102,10 @@ struct epoch_step {
 /** engine_after_block: signals, finality and transitions of a block that was executed; s: state after it; *e moves on to it. */
 MUST_CHECK enum status engine_after_block(struct epoch_step *out, struct chain *c, struct kv_txn *txn, struct epoch *e, struct state *s,
                                           struct exec_env *env, const struct block *b, const struct receipt *receipts, size_t n);
+/** engine_has_gas_limit: does a contract say the gas limit of the block with that number? */
+bool engine_has_gas_limit(const struct chain *c, uint64_t number);
+/** engine_gas_limit: what it says; env, s: of the parent (s is left as it was). *has: false when the call fails: then the usual bounds hold. */
+MUST_CHECK enum status engine_gas_limit(uint64_t *limit, bool *has, struct chain *c, struct exec_env *env, struct state *s, uint64_t number);
 /** engine_call_validators: getValidators() of a contract on a state. */
 MUST_CHECK enum status engine_call_validators(struct validators *out, struct exec_env *env, struct state *s, const address *contract);
 

@@ -203,6 +203,38 @@ enum status engine_call_validators(struct validators *out, struct exec_env *env,
     return st;
 }
 
+static const struct at_address *gas_limit_contract(const struct chain *c, uint64_t number)
+{
+    const struct aura_params *p = &c->spec->aura;
+    const struct at_address *found = NULL;
+    for (size_t i = 0; c->spec->engine == ENGINE_AURA && i < p->n_block_gas_limit_contract && p->block_gas_limit_contract[i].at <= number; i++)
+        found = &p->block_gas_limit_contract[i];
+    return found;
+}
+
+bool engine_has_gas_limit(const struct chain *c, uint64_t number)
+{
+    return gas_limit_contract(c, number) != NULL;
+}
+
+enum status engine_gas_limit(uint64_t *limit, bool *has, struct chain *c, struct exec_env *env, struct state *s, uint64_t number)
+{
+    static const uint8_t selector[4] = {0x78, 0x77, 0xa7, 0x97}; /* blockGasLimit() */
+    const struct at_address *at = gas_limit_contract(c, number);
+    struct evm_result r;
+    *has = false;
+    if (at == NULL) return OK;
+    int mark = state_snapshot(s);
+    struct evm_message msg = {
+        .kind = EVM_CALL, .recipient = at->value, .code_address = at->value, .gas = CALL_GAS, .input = BYTES_OF(selector)};
+    enum status st = exec_call(&r, env, s, &msg, &U256_ZERO);
+    state_revert(s, mark);
+    if (st != OK || r.outcome != EVM_SUCCESS) return st;
+    struct abi_reader reader = abi_read(r.output);
+    *has = abi_get_u64(limit, &reader) == OK;
+    return OK;
+}
+
 static bool is_contract_set(const struct validator_set_spec *set)
 {
     return set->kind == VALSET_CONTRACT || set->kind == VALSET_SAFE_CONTRACT;

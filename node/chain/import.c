@@ -1,4 +1,5 @@
 /* import.c: verification, execution and fork choice of blocks that come from elsewhere (reference/aura.md B3, B4). */
+#include "lib/base/clock.h"
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 #include "node/chain/chain_priv.h"
@@ -69,7 +70,7 @@ static enum block_verdict check_basic(const struct chain *c, const struct block 
     const struct header *h = &b->header;
     const struct chain_spec *spec = c->spec;
     if (h->gas_used > h->gas_limit) return BLOCK_GAS_USED_OVER_LIMIT;
-    if (h->gas_limit < spec->min_gas_limit) return BLOCK_GAS_LIMIT;
+    if (h->gas_limit < spec->min_gas_limit && !engine_has_gas_limit(c, h->number)) return BLOCK_GAS_LIMIT;
     if (h->extra.len > spec->maximum_extra_data_size) return BLOCK_EXTRA_TOO_LONG;
     uint64_t now_s = now_ms / 1000;
     if (h->timestamp > now_s + AHEAD_EARLY_S) return BLOCK_FUTURE;
@@ -94,11 +95,26 @@ static enum block_verdict check_basic(const struct chain *c, const struct block 
     return BLOCK_VALID;
 }
 
+/* the time since *from goes to a stage; the next stage begins */
+static void charge(uint64_t *stage_ns, uint64_t *from_ns)
+{
+    const uint64_t now = clock_mono_ns();
+    *stage_ns += now - *from_ns;
+    *from_ns = now;
+}
+
+void chain_get_times(struct chain_times *out, const struct chain *c)
+{
+    *out = c->times;
+}
+
 static enum status check_roots(struct import *im)
 {
     const struct block *b = &im->block;
     hash32 root, uncles;
+    uint64_t clock = clock_mono_ns();
     enum status s = chain_tx_root(&root, b->txs, b->n_txs, &im->arena);
+    charge(&im->c->times.root_ns, &clock);
     if (s != OK) return s;
     if (!hash_eq(&root, &b->header.tx_root)) return bad(im, BLOCK_TX_ROOT);
     keccak256(uncles.b, b->uncles_raw.ptr, b->uncles_raw.len);
@@ -106,13 +122,18 @@ static enum status check_roots(struct import *im)
     return OK;
 }
 
+/* SPEC(aura.md B4): strict at both ends */
+static bool is_gas_limit_in_bounds(const struct chain *c, const struct header *h, const struct header *p)
+{
+    uint64_t limit = chain_parent_gas_limit(c->spec, h, p), delta = limit / c->spec->gas_limit_bound_divisor;
+    return h->gas_limit > limit - delta && h->gas_limit < limit + delta && h->gas_limit >= c->spec->min_gas_limit;
+}
+
 static enum block_verdict check_parent(const struct chain *c, const struct header *h, const struct header *p)
 {
     if (h->number != p->number + 1) return BLOCK_NUMBER;
     if (h->timestamp <= p->timestamp) return BLOCK_TIMESTAMP;
-    bool by_contract = c->spec->aura.n_block_gas_limit_contract > 0 && c->spec->aura.block_gas_limit_contract[0].at <= h->number;
-    uint64_t limit = chain_parent_gas_limit(c->spec, h, p), delta = limit / c->spec->gas_limit_bound_divisor;
-    if (!by_contract && (h->gas_limit <= limit - delta || h->gas_limit >= limit + delta)) return BLOCK_GAS_LIMIT;
+    if (!engine_has_gas_limit(c, h->number) && !is_gas_limit_in_bounds(c, h, p)) return BLOCK_GAS_LIMIT;
     if (h->has_base_fee) {
         u256 want = exec_base_fee(c->spec, p);
         if (!u256_eq(&want, &h->base_fee)) return BLOCK_BASE_FEE;
@@ -276,7 +297,7 @@ void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, stru
     env->fee_collector = c->spec->fee_collector;
 }
 
-static enum status recover_senders(struct import *im, struct block *b)
+static enum status set_senders(struct import *im, struct block *b)
 {
     struct rules rules;
     chain_spec_rules(&rules, im->c->spec, b->header.number, b->header.timestamp);
@@ -284,34 +305,46 @@ static enum status recover_senders(struct import *im, struct block *b)
     for (size_t i = 0; i < b->n_txs; i++) {
         struct tx *tx = &b->txs[i];
         if (tx->has_sender) continue;
-        if (cfg->known_sender != NULL && cfg->known_sender(cfg->listener_ctx, &tx->hash, &tx->sender)) {
-            tx->has_sender = true;
-            continue;
-        }
-        if (tx_recover(tx, rules.homestead) != OK) return bad(im, BLOCK_TX_INVALID);
+        if (cfg->known_sender != NULL && cfg->known_sender(cfg->listener_ctx, &tx->hash, &tx->sender)) tx->has_sender = true;
     }
-    return OK;
+    return recover_senders(im->c->recover, b->txs, b->n_txs, rules.homestead) == 0 ? OK : bad(im, BLOCK_TX_INVALID);
 }
 
-/* SPEC(aura.md B4): permissions of a block's transactions are those at its parent, whose state is the latest in txn */
-static enum status check_permissions(struct import *im, struct kv_txn *txn, const struct block *b, struct arena *a)
+static enum status check_permissions(struct import *im, struct kv_txn *txn, struct state *s, const struct header *parent, const struct block *b)
 {
-    struct chain *c = im->c;
-    if (b->n_txs == 0 || !tx_filter_is_active(c->spec, b->header.number)) return OK;
-    struct state *s = NULL;
-    struct header parent;
     bool permitted = true;
     size_t i = 0;
-    enum status st = blocks_get_header(&parent, txn, &b->header.parent_hash, a);
-    if (st == OK) st = state_open(&s, txn, STATE_LATEST);
+    enum status st = OK;
     for (; st == OK && permitted && i < b->n_txs; i++)
-        st = chain_permitted(&permitted, c, txn, s, &parent, &b->header.parent_hash, &b->txs[i]);
-    state_free(s);
+        st = chain_permitted(&permitted, im->c, txn, s, parent, &b->header.parent_hash, &b->txs[i]);
     if (st != OK || permitted) return st;
     char hash[67];
     hash_put(hash, &b->txs[i - 1].hash);
     IGNORE(err_set(im->err, E_INVALID, "transaction %zu (%s): %s", i - 1, hash, tx_verdict_text(TX_NOT_PERMITTED)), "only text");
     return bad(im, BLOCK_TX_INVALID);
+}
+
+/* what contracts say of a block: SPEC(aura.md B4): on the state of its parent, which is the latest in txn */
+static enum status check_by_contracts(struct import *im, struct kv_txn *txn, const struct block *b, struct arena *a)
+{
+    struct chain *c = im->c;
+    bool by_filter = b->n_txs > 0 && tx_filter_is_active(c->spec, b->header.number), by_limit = engine_has_gas_limit(c, b->header.number);
+    if (!by_filter && !by_limit) return OK;
+    struct state *s = NULL;
+    struct header parent;
+    enum status st = blocks_get_header(&parent, txn, &b->header.parent_hash, a);
+    if (st == OK) st = state_open(&s, txn, STATE_LATEST);
+    if (st == OK && by_limit) {
+        struct exec_env env;
+        uint64_t limit;
+        bool has;
+        block_env_init(&env, c, c->evm, txn, &parent);
+        st = engine_gas_limit(&limit, &has, c, &env, s, b->header.number);
+        if (st == OK && (has ? b->header.gas_limit != limit : !is_gas_limit_in_bounds(c, &b->header, &parent))) st = bad(im, BLOCK_GAS_LIMIT);
+    }
+    if (st == OK && im->verdict == BLOCK_VALID && by_filter) st = check_permissions(im, txn, s, &parent, b);
+    state_free(s);
+    return st;
 }
 
 /* run the transactions of a block on s; receipts in the arena */
@@ -408,8 +441,11 @@ static enum status execute_and_write(struct import *im, struct kv_txn *txn, stru
         enum aura_verdict v = aura_check_proposer(&b->header, &e->fin.set);
         if (v != AURA_VALID) return bad(im, from_aura(v));
     }
-    enum status st = recover_senders(im, b);
-    if (st == OK && im->verdict == BLOCK_VALID) st = check_permissions(im, txn, b, a);
+    struct chain_times *times = &c->times;
+    uint64_t clock = clock_mono_ns();
+    enum status st = set_senders(im, b);
+    charge(&times->recover_ns, &clock);
+    if (st == OK && im->verdict == BLOCK_VALID) st = check_by_contracts(im, txn, b, a);
     if (st != OK || im->verdict != BLOCK_VALID) return st;
     struct receipt *receipts = arena_zalloc(a, b->n_txs + 1, sizeof *receipts);
     if (receipts == NULL) return E_NOMEM;
@@ -419,13 +455,20 @@ static enum status execute_and_write(struct import *im, struct kv_txn *txn, stru
     st = engine_open_block(&im->verdict, c, &env, s, &b->header, e);
     if (st == OK && im->verdict == BLOCK_VALID) st = run_transactions(im, &env, s, b, receipts, a);
     if (st == OK && im->verdict == BLOCK_VALID) st = engine_close_block(&im->verdict, c, &env, s, &b->header);
+    charge(&times->execute_ns, &clock);
     if (st == OK && im->verdict == BLOCK_VALID) st = check_results(im, &env, s, b, receipts, a);
+    charge(&times->root_ns, &clock);
     if (st != OK || im->verdict != BLOCK_VALID) {
         state_free(s);
         return st;
     }
     *receipts_out = receipts;
-    return chain_finish_block(head, step, c, txn, e, s, &env, b, receipts, td, finalised);
+    st = chain_finish_block(head, step, c, txn, e, s, &env, b, receipts, td, finalised);
+    charge(&times->commit_ns, &clock);
+    times->blocks++;
+    times->txs += b->n_txs;
+    times->gas += b->header.gas_used;
+    return st;
 }
 
 void chain_show_epoch(struct chain *c)
@@ -486,8 +529,10 @@ static enum status import_on_head(enum import_result *result, struct import *im)
     if (s != OK) return s;
     s = execute_and_write(im, txn, &c->epoch, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
     if (s == OK && im->verdict == BLOCK_VALID) {
+        uint64_t clock = clock_mono_ns();
         s = kv_commit(txn);
         txn = NULL;
+        charge(&c->times.commit_ns, &clock);
     }
     kv_abort(txn);
     if (s != OK) {

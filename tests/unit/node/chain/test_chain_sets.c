@@ -519,6 +519,55 @@ static void a_reward_contract_says_who_gets_what(void **state)
     net_free(w);
 }
 
+/* --- gas limit by contract: it gives slot 0, or reverts when that is 0; any call with data sets it */
+
+static void a_contract_says_the_gas_limit(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    const char *contract = "\"" SMALL_CONTRACT "\":{\"balance\":\"0\",\"code\":\"0x3660041460"
+                           "0e57600035600055005b60005480601a"
+                           "57600080fd5b60005260206000f3\"},";
+    net_open(w, 2, arena_printf(&w->arena, "\"blockGasLimitContractTransitions\":{\"2\":\"" SMALL_CONTRACT "\"},%s", validators_list(w, 3)), LONDON, contract);
+    address to = address_of(SMALL_CONTRACT);
+    uint8_t word[32] = {0};
+    be64_put(word + 24, 12345678);
+    queue_tx(w, 5, 0, &to, U256_ZERO, arena_copy(&w->arena, BYTES_OF(word)), 100000);
+    struct block b = decode(w, turn(w, 0));
+    uint64_t usual = b.header.gas_limit;
+    be64_put(word + 24, 4000); /* below the spec's minimum */
+    queue_tx(w, 5, 1, &to, U256_ZERO, arena_copy(&w->arena, BYTES_OF(word)), 100000);
+    b = decode(w, turn(w, 0));
+    assert_int_equal(b.header.gas_limit, 12345678); /* as it stood in the parent's state, far from the parent's limit */
+    assert_true(usual > 40000000);
+    w->step++;
+    bytes good = seal(w, 0);
+    b = decode(w, good);
+    assert_int_equal(b.header.gas_limit, 4000);
+    b.header.gas_limit++;
+    assert_int_equal(import(w, 1, reseal(w, &b, key_of(w, &b.header.author))), IMPORT_BAD);
+    assert_int_equal(w->verdict, BLOCK_GAS_LIMIT);
+    assert_int_equal(import(w, 1, good), IMPORT_HEAD);
+    net_free(w);
+}
+
+static void a_gas_limit_contract_that_fails_leaves_the_usual_bounds(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    const char *contract = "\"" SMALL_CONTRACT "\":{\"balance\":\"0\",\"code\":\"0x60006000fd\"},";
+    net_open(w, 2, arena_printf(&w->arena, "\"blockGasLimitContractTransitions\":{\"0\":\"" SMALL_CONTRACT "\"},%s", validators_list(w, 3)), LONDON, contract);
+    (void)turn(w, 0);
+    w->step++;
+    bytes good = seal(w, 0);
+    struct block b = decode(w, good);
+    b.header.gas_limit += b.header.gas_limit / 256;
+    assert_int_equal(import(w, 1, reseal(w, &b, key_of(w, &b.header.author))), IMPORT_BAD);
+    assert_int_equal(w->verdict, BLOCK_GAS_LIMIT);
+    assert_int_equal(import(w, 1, good), IMPORT_HEAD);
+    net_free(w);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -534,6 +583,8 @@ int main(void)
         cmocka_unit_test(the_author_is_rewarded_by_the_amount_in_force),
         cmocka_unit_test(empty_steps_are_rewarded_and_sign_the_parent),
         cmocka_unit_test(a_reward_contract_says_who_gets_what),
+        cmocka_unit_test(a_contract_says_the_gas_limit),
+        cmocka_unit_test(a_gas_limit_contract_that_fails_leaves_the_usual_bounds),
     };
     return cmocka_run_group_tests_name("chain: sets", tests, NULL, NULL);
 }

@@ -1,0 +1,113 @@
+#include "node/chain/recover.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+enum { CHUNK = 4 }; /* transactions that a thread takes at a time: some 200 us of work */
+
+struct recover_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, idle;
+    pthread_t threads[RECOVER_THREADS_MAX];
+    unsigned n_threads;
+    /* under the lock */
+    bool stop;
+    uint64_t job;    /* its number: a thread works on each one once */
+    unsigned n_busy; /* threads that have not finished the job */
+    /* the job */
+    struct tx *txs;
+    size_t n;
+    bool low_s;
+    atomic_size_t next, n_bad;
+};
+
+static void work(struct recover_pool *p)
+{
+    for (;;) {
+        size_t i = atomic_fetch_add(&p->next, CHUNK);
+        if (i >= p->n) return;
+        size_t end = p->n - i < CHUNK ? p->n : i + CHUNK;
+        for (; i < end; i++)
+            if (!p->txs[i].has_sender && tx_recover(&p->txs[i], p->low_s) != OK) atomic_fetch_add(&p->n_bad, 1);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct recover_pool *p = arg;
+    uint64_t done = 0;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!p->stop && p->job == done)
+            pthread_cond_wait(&p->wake, &p->lock);
+        if (p->stop) break;
+        done = p->job;
+        pthread_mutex_unlock(&p->lock);
+        work(p);
+        pthread_mutex_lock(&p->lock);
+        if (--p->n_busy == 0) pthread_cond_signal(&p->idle);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+enum status recover_pool_new(struct recover_pool **out, unsigned n_threads)
+{
+    struct recover_pool *p = calloc(1, sizeof *p);
+    if (p == NULL) return E_NOMEM;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->idle, NULL);
+    sigset_t all, old; /* signals are the main thread's affair */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (p->n_threads < n_threads && p->n_threads < RECOVER_THREADS_MAX &&
+           pthread_create(&p->threads[p->n_threads], NULL, run, p) == 0)
+        p->n_threads++;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    *out = p;
+    return OK;
+}
+
+void recover_pool_free(struct recover_pool *p)
+{
+    if (p == NULL) return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->n_threads; i++)
+        pthread_join(p->threads[i], NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_cond_destroy(&p->idle);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+size_t recover_senders(struct recover_pool *p, struct tx *txs, size_t n, bool low_s)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < n; i++)
+        missing += !txs[i].has_sender;
+    if (missing == 0) return 0;
+    bool together = p->n_threads > 0 && missing >= RECOVER_MIN;
+    pthread_mutex_lock(&p->lock);
+    p->txs = txs;
+    p->n = n;
+    p->low_s = low_s;
+    atomic_store(&p->next, 0);
+    atomic_store(&p->n_bad, 0);
+    if (together) {
+        p->job++;
+        p->n_busy = p->n_threads;
+        pthread_cond_broadcast(&p->wake);
+    }
+    pthread_mutex_unlock(&p->lock);
+    work(p);
+    pthread_mutex_lock(&p->lock);
+    while (together && p->n_busy > 0)
+        pthread_cond_wait(&p->idle, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    return atomic_load(&p->n_bad);
+}

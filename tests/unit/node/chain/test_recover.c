@@ -1,0 +1,94 @@
+/* Senders by several threads: the same as one by one, whatever the number of threads and transactions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/chain/recover.h"
+#include "tests/unit/node/chain/chain_fixture.h"
+
+#include <cmocka.h>
+
+enum { TXS = 100 };
+
+static void fill(struct net *w, struct tx *txs, struct tx *want)
+{
+    w->spec.chain_id = 42;
+    for (size_t i = 0; i < TXS; i++) {
+        w->n_queue = 0;
+        queue_tx(w, i % KEYS, i, &w->addr[0], U256_ONE, BYTES_EMPTY, 21000);
+        txs[i] = want[i] = w->queue[0];
+        txs[i].has_sender = false;
+        txs[i].sender = (address){{0}};
+    }
+}
+
+static void any_number_of_threads_finds_the_same_senders(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    struct tx fresh[TXS], txs[TXS], want[TXS];
+    fill(w, fresh, want);
+    for (unsigned threads = 0; threads < 4; threads++) {
+        struct recover_pool *p;
+        assert_int_equal(recover_pool_new(&p, threads), OK);
+        for (size_t n = 0; n <= TXS; n += n < 20 ? 1 : 16) {
+            memcpy(txs, fresh, sizeof txs);
+            assert_int_equal(recover_senders(p, txs, n, true), 0);
+            for (size_t i = 0; i < TXS; i++) {
+                assert_int_equal(txs[i].has_sender, i < n);
+                if (i < n) assert_memory_equal(&txs[i].sender, &want[i].sender, 20);
+            }
+        }
+        recover_pool_free(p);
+    }
+    net_free(w);
+}
+
+static void bad_signatures_are_counted_and_known_senders_are_left_alone(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    struct tx txs[TXS], want[TXS];
+    struct recover_pool *p;
+    fill(w, txs, want);
+    for (size_t i = 0; i < TXS; i += 10)
+        txs[i].r = U256_ZERO;
+    txs[5].has_sender = true; /* as the pool has told */
+    txs[5].sender.b[0] = 0x77;
+    assert_int_equal(recover_pool_new(&p, 2), OK);
+    assert_int_equal(recover_senders(p, txs, TXS, true), 10);
+    assert_false(txs[10].has_sender);
+    assert_true(txs[11].has_sender);
+    assert_int_equal(txs[5].sender.b[0], 0x77);
+    recover_pool_free(p);
+    recover_pool_free(NULL);
+    net_free(w);
+}
+
+static void a_chain_with_threads_imports_the_same(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    w->cfg.recover_threads = 2;
+    net_open(w, 2, validators_list(w, 3), LONDON, "");
+    for (uint64_t round = 0; round < 5; round++) {
+        for (uint64_t i = 0; i < 50; i++)
+            queue_tx(w, i % KEYS, round * 50 / KEYS + i / KEYS + (round * 50 % KEYS > i % KEYS ? 1 : 0), &w->addr[0], U256_ONE, BYTES_EMPTY, 21000);
+        (void)turn(w, 0);
+    }
+    hash32 a = digest_of(w, 0, false), b = digest_of(w, 1, false);
+    assert_hash_equal(a, b);
+    net_free(w);
+}
+
+int main(void)
+{
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_number_of_threads_finds_the_same_senders),
+        cmocka_unit_test(bad_signatures_are_counted_and_known_senders_are_left_alone),
+        cmocka_unit_test(a_chain_with_threads_imports_the_same),
+    };
+    return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}
