@@ -1,0 +1,85 @@
+/* cmd_doctor.c: doctor: the one most likely cause, its evidence, and the command that mends it. */
+#include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/network.h"
+#include "orchestrator/diagnose/diagnose.h"
+
+enum { FINDINGS_MAX = DIAG_CAUSE_N, DISK_MIN_MIB = 512 };
+
+static json_t *finding_json(const struct diag_finding *x)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "cause", diag_cause_name(x->cause), "summary", diag_cause_summary(x->cause), "text", x->text, "evidence",
+                     x->evidence, "command", x->mend);
+}
+
+static void print_json(const struct diag_finding *list, size_t n)
+{
+    json_t *doc = n > 0 ? finding_json(&list[0]) : json_object(), *more = json_array();
+    json_object_set_new(doc, "healthy", json_boolean(n == 0));
+    for (size_t i = 1; i < n; i++)
+        json_array_append_new(more, finding_json(&list[i]));
+    json_object_set_new(doc, "others", more);
+    report_json(doc);
+    json_decref(doc);
+}
+
+static void print_text(const struct diag_finding *list, size_t n, const struct diag_facts *f)
+{
+    if (n == 0) {
+        printf("healthy: %zu node%s, block %llu, %zu of %zu validators seal\n", f->n_nodes, f->n_nodes == 1 ? "" : "s",
+               (unsigned long long)f->nodes[f->best].block, f->n_validators, f->n_validators);
+        return;
+    }
+    printf("%s\n  why   %s\n  mend  %s\n", list[0].text, list[0].evidence, list[0].mend);
+    for (size_t i = 1; i < n; i++)
+        printf("%salso: %s\n", i == 1 ? "\n" : "", list[i].text);
+}
+
+static enum exit_code break_lease(struct cli *c, const struct deployment *d, const char *blob)
+{
+    struct err err = {0};
+    char question[300];
+    (void)snprintf(question, sizeof question, "End the lease of %.60s? Whoever holds it stops sealing at its next renewal, and the next node takes it.", blob);
+    if (!cli_confirm(c, question)) return EXIT_FAILED;
+    enum status s = diagnose_break_lease(d, blob, &err);
+    if (s != OK) return cli_fail(c, &err);
+    if (c->json) {
+        json_t *doc = json_pack("{s:s}", "freed", blob);
+        report_json(doc);
+        json_decref(doc);
+    } else {
+        printf("the lease of %s has ended\n", blob);
+    }
+    return EXIT_DONE;
+}
+
+static enum exit_code examine(struct cli *c, const struct deployment *d)
+{
+    struct err err = {0};
+    struct diag_facts *f = NULL;
+    char peer[512] = "";
+    const char *min = cli_flag(c, "--min-free"), *url = SETTING(&c->settings, data_url);
+    unsigned long long mib = min == NULL ? DISK_MIN_MIB : strtoull(min, NULL, 10);
+    bool joined = url != NULL && *url != '\0' && network_rpc_of_data_url(peer, url);
+    const struct diag_options o = {.peer_rpc = joined ? peer : NULL, .disk_min = mib > UINT64_MAX >> 20 ? UINT64_MAX : mib << 20};
+    struct diag_finding *list = calloc(FINDINGS_MAX, sizeof *list);
+    enum status s = list == NULL ? err_set(&err, E_NOMEM, "out of memory") : diagnose_gather(&f, d, &o, &err);
+    size_t n = s == OK ? diagnose_judge(list, FINDINGS_MAX, f) : 0;
+    if (s == OK && c->json) print_json(list, n);
+    else if (s == OK) print_text(list, n, f);
+    free(list);
+    free(f);
+    if (s != OK) return cli_fail(c, &err);
+    return n == 0 ? EXIT_DONE : EXIT_UNHEALTHY;
+}
+
+enum exit_code cmd_doctor(struct cli *c)
+{
+    struct err err = {0};
+    static struct deployment d; /* large */
+    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    if (s != OK) return cli_fail(c, &err);
+    const char *blob = cli_flag(c, "--break-lease");
+    enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : examine(c, &d);
+    deployment_close(&d);
+    return code;
+}

@@ -1,0 +1,299 @@
+/* cmd_logs.c: logs: what all programs of a deployment wrote, as one stream in the order of time. */
+#include "lib/base/clock.h"
+#include "orchestrator/cmd/cmd.h"
+#include "orchestrator/diagnose/deployment.h"
+#include "orchestrator/diagnose/log_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SOURCES_MAX = 2 * LOCAL_INSTANCES_MAX + 8, CHUNK = 64 << 10, LINE_MAX_BYTES = 1 << 20, FOLLOW_MS = 200, SEEK_STOP = 64 << 10 };
+
+/* source: one file; its lines come one after the other, with the time of the last line that had one */
+struct source {
+    char path[4096];
+    char name[80];
+    int fd;
+    dev_t dev;
+    ino_t ino;
+    off_t at; /* read so far */
+    uint8_t *data;
+    size_t len, pos, cap;
+    uint64_t ms; /* of the line that is next */
+    size_t line_len;
+    struct log_line line;
+    bool has_line;
+};
+
+struct logs {
+    struct cli *cli;
+    struct source *sources;
+    size_t n, width;
+    uint64_t since_ms;
+    enum log_level level;
+    bool color;
+    json_t *array; /* --json without --follow */
+};
+
+/* ----------------------------------------------------------------- sources */
+
+static bool is_wanted(const char *name, const char *wanted)
+{
+    size_t n = strlen(name), k = wanted == NULL ? 0 : strlen(wanted);
+    /* also by the end of a name: "000001" */
+    return wanted == NULL || strcmp(name, wanted) == 0 || (k >= 3 && n > k && strcmp(name + n - k, wanted) == 0);
+}
+
+static void add_source(struct logs *l, const char *name, const char *path)
+{
+    if (l->n == SOURCES_MAX) return;
+    struct source *s = &l->sources[l->n++];
+    *s = (struct source){.fd = -1};
+    (void)snprintf(s->path, sizeof s->path, "%s", path);
+    (void)snprintf(s->name, sizeof s->name, "%.79s", name);
+    if (strlen(s->name) > l->width) l->width = strlen(s->name);
+}
+
+static void add_sources(struct logs *l, const struct deployment *d, const char *wanted)
+{
+    static const char *const others[] = {"keeper", "identity-store", "haproxy"};
+    char path[4096];
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (!is_wanted(others[i], wanted)) continue;
+        deployment_output(path, d, others[i]);
+        add_source(l, others[i], path);
+    }
+    for (size_t i = 0; i < d->target.n_instances; i++) {
+        const char *name = d->target.instances[i].name;
+        if (!is_wanted(name, wanted)) continue;
+        deployment_output(path, d, name);
+        add_source(l, name, path);
+        deployment_log(path, d, name);
+        add_source(l, name, path);
+    }
+}
+
+static bool open_source(struct source *s)
+{
+    struct stat st;
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &st) != 0) return false;
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    s->at = 0;
+    s->len = s->pos = 0;
+    return true;
+}
+
+/* time of the first line with one at or behind an offset; 0: none in the next piece */
+static uint64_t time_at(const struct source *s, off_t offset)
+{
+    static const size_t piece = SEEK_STOP;
+    uint8_t *text = malloc(piece);
+    uint64_t ms = 0;
+    ssize_t n = text == NULL ? 0 : pread(s->fd, text, piece, offset);
+    size_t i = 0, len = n > 0 ? (size_t)n : 0;
+    while (ms == 0 && i < len) {
+        const uint8_t *nl = memchr(text + i, '\n', len - i);
+        if (nl == NULL) break;
+        i = (size_t)(nl - text) + 1;
+        const uint8_t *end = i < len ? memchr(text + i, '\n', len - i) : NULL;
+        if (end == NULL) break;
+        struct log_line line;
+        log_line_get(&line, bytes_make(text + i, (size_t)(end - text) - i));
+        ms = line.ms;
+    }
+    free(text);
+    return ms;
+}
+
+/* a log is in order of time: go by halves to where `since` begins, a piece too early at most */
+static void seek_since(struct source *s, uint64_t since_ms)
+{
+    struct stat st;
+    if (since_ms == 0 || fstat(s->fd, &st) != 0) return;
+    off_t lo = 0, hi = st.st_size;
+    while (hi - lo > SEEK_STOP) {
+        off_t mid = lo + (hi - lo) / 2;
+        uint64_t ms = time_at(s, mid);
+        if (ms == 0 || ms >= since_ms) hi = mid;
+        else lo = mid;
+    }
+    s->at = lo;
+    if (lo == 0) return;
+    /* begin with a whole line */
+    uint8_t c;
+    while (pread(s->fd, &c, 1, s->at) == 1 && c != '\n')
+        s->at++;
+    s->at++;
+}
+
+static bool fill(struct source *s)
+{
+    if (s->pos > 0) {
+        memmove(s->data, s->data + s->pos, s->len - s->pos);
+        s->len -= s->pos;
+        s->pos = 0;
+    }
+    if (s->cap - s->len < CHUNK) {
+        if (s->cap >= LINE_MAX_BYTES) return false;
+        size_t cap = s->cap == 0 ? 2 * CHUNK : s->cap * 2;
+        uint8_t *grown = realloc(s->data, cap);
+        if (grown == NULL) return false;
+        s->data = grown;
+        s->cap = cap;
+    }
+    ssize_t n = pread(s->fd, s->data + s->len, CHUNK, s->at);
+    if (n <= 0) return false;
+    s->len += (size_t)n;
+    s->at += n;
+    return true;
+}
+
+/* make the next whole line ready */
+static void peek(struct source *s)
+{
+    if (s->has_line || s->fd < 0) return;
+    const uint8_t *nl;
+    while ((nl = s->len > s->pos ? memchr(s->data + s->pos, '\n', s->len - s->pos) : NULL) == NULL) {
+        if (fill(s)) continue;
+        if (s->len - s->pos < LINE_MAX_BYTES) return;
+        s->pos = s->len; /* no log has such lines */
+        return;
+    }
+    s->line_len = (size_t)(nl - s->data) - s->pos + 1;
+    log_line_get(&s->line, bytes_make(s->data + s->pos, s->line_len - 1));
+    if (s->line.ms != 0) s->ms = s->line.ms;
+    s->has_line = true;
+}
+
+static void take(struct source *s)
+{
+    s->pos += s->line_len;
+    s->has_line = false;
+}
+
+/* the file was cut, or another one stands in its place */
+static void reopen_if_new(struct source *s)
+{
+    struct stat st;
+    if (s->fd < 0) {
+        IGNORE(!open_source(s), "it may come yet");
+        return;
+    }
+    if (stat(s->path, &st) != 0) return;
+    if (st.st_ino == s->ino && st.st_dev == s->dev && st.st_size >= s->at) return;
+    close(s->fd);
+    IGNORE(!open_source(s), "it may come yet");
+}
+
+/* ------------------------------------------------------------------ output */
+
+static const char *level_name(enum log_level v)
+{
+    static const char *const names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
+    return names[v];
+}
+
+static void put_time(char dst[static 32], uint64_t ms)
+{
+    clock_format_iso(dst, ms / 1000);
+    (void)snprintf(dst + 19, 13, ".%03uZ", (unsigned)(ms % 1000));
+}
+
+static void print_line(struct logs *l, const struct source *s)
+{
+    char time[32] = "-";
+    if (s->ms != 0) put_time(time, s->ms);
+    const struct log_line *x = &s->line;
+    if (l->cli->json) {
+        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "time", time, "instance", s->name, "level", level_name(x->level), "target",
+                              json_stringn((const char *)x->target.ptr, x->target.len), "text",
+                              json_stringn((const char *)x->text.ptr, x->text.len));
+        if (o == NULL) return; /* not UTF-8: nothing that JSON can say */
+        if (l->array != NULL) {
+            json_array_append_new(l->array, o);
+            return;
+        }
+        if (json_dumpf(o, stdout, JSON_COMPACT) == 0) putchar('\n');
+        json_decref(o);
+        return;
+    }
+    const char *on = !l->color ? "" : x->level == LOG_LEVEL_ERROR ? "\x1b[31m" : x->level == LOG_LEVEL_WARN ? "\x1b[33m" : "";
+    printf("%s %-*s %s%-5s %-8.*s %.*s%s\n", time, (int)l->width, s->name, on, level_name(x->level), (int)x->target.len, (const char *)x->target.ptr,
+           (int)x->text.len, (const char *)x->text.ptr, *on == '\0' ? "" : "\x1b[0m");
+}
+
+/* all whole lines that are there, the oldest first */
+static void drain(struct logs *l)
+{
+    for (;;) {
+        struct source *first = NULL;
+        for (size_t i = 0; i < l->n; i++) {
+            struct source *s = &l->sources[i];
+            peek(s);
+            if (s->has_line && (first == NULL || s->ms < first->ms)) first = s;
+        }
+        if (first == NULL) return;
+        if (first->ms >= l->since_ms && first->line.level <= l->level) print_line(l, first);
+        take(first);
+    }
+}
+
+static void follow(struct logs *l)
+{
+    for (;;) {
+        for (size_t i = 0; i < l->n; i++)
+            reopen_if_new(&l->sources[i]);
+        drain(l);
+        if (fflush(stdout) != 0) return; /* nobody reads on */
+        clock_sleep_ms(FOLLOW_MS);
+    }
+}
+
+enum exit_code cmd_logs(struct cli *c)
+{
+    struct err err = {0};
+    static struct deployment d; /* large */
+    const char *since = cli_flag(c, "--since"), *level = cli_flag(c, "--level"), *wanted = cli_flag(c, "--instance");
+    bool goes_on = cli_flag(c, "--follow") != NULL;
+    struct logs l = {.cli = c, .level = LOG_LEVEL_TRACE, .color = !c->json && isatty(1) == 1};
+    if (since != NULL && !log_since_parse(&l.since_ms, since, clock_wall_ms()))
+        return cli_fail_text(c, EXIT_USAGE, "--since: '%s' is neither a time like 10m, 2h, 3d nor one like 2026-11-23T09:32:52Z", since);
+    if (level != NULL && !log_level_parse(&l.level, level)) return cli_fail_text(c, EXIT_USAGE, "--level: '%s' is none of error, warn, info, debug, trace", level);
+    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    if (s != OK) return cli_fail(c, &err);
+    l.sources = calloc(SOURCES_MAX, sizeof *l.sources);
+    if (l.sources == NULL) {
+        deployment_close(&d);
+        return cli_fail_text(c, EXIT_FAILED, "out of memory");
+    }
+    add_sources(&l, &d, wanted);
+    if (l.n == 0) {
+        struct buf names;
+        buf_init(&names, 1 << 16);
+        for (size_t i = 0; i < d.target.n_instances; i++)
+            buf_printf(&names, ", %s", d.target.instances[i].name);
+        enum exit_code code = cli_fail_text(c, EXIT_USAGE, "--instance: there is no '%s'; there are keeper, identity-store, haproxy%s", wanted, buf_cstr(&names));
+        buf_fini(&names);
+        free(l.sources);
+        deployment_close(&d);
+        return code;
+    }
+    if (c->json && !goes_on) l.array = json_array();
+    for (size_t i = 0; i < l.n; i++)
+        if (open_source(&l.sources[i])) seek_since(&l.sources[i], l.since_ms);
+    drain(&l);
+    if (goes_on) follow(&l);
+    if (l.array != NULL) report_json(l.array);
+    json_decref(l.array);
+    for (size_t i = 0; i < l.n; i++) {
+        if (l.sources[i].fd >= 0) close(l.sources[i].fd);
+        free(l.sources[i].data);
+    }
+    free(l.sources);
+    deployment_close(&d);
+    return EXIT_DONE;
+}

@@ -1,0 +1,116 @@
+/* diagnose.h: what is wrong with a network, and what mends it.
+ *
+ * How data walks: diagnose_gather (gather.c: processes, files, ports, disk; ask.c: nodes by RPC and metrics, leases) fills struct diag_facts
+ * -> diagnose_judge (judge.c) tries the causes of causes.def in order, from what explains everything (the keeper is down) to what explains
+ * little (a change waits), and writes a finding for each that holds. The first is the most likely cause. Judging is pure: no clock, no I/O. */
+#ifndef ORCHESTRATOR_DIAGNOSE_DIAGNOSE_H
+#define ORCHESTRATOR_DIAGNOSE_DIAGNOSE_H
+
+#include "orchestrator/diagnose/deployment.h"
+
+enum { DIAG_NODES_MAX = LOCAL_INSTANCES_MAX, DIAG_VALIDATORS_MAX = 512, DIAG_IDENTITIES_MAX = 128, DIAG_PROGRAMS_MAX = 2 };
+
+struct diag_program {
+    char name[80];
+    long pid;      /* 0: does not run */
+    bool stopped;  /* by a signal: state T */
+    unsigned starts;
+    uint64_t up_ms;
+    char end[120];   /* how it ended last: "exit=1", "signal=9"; "" */
+    char error[400]; /* its last line of level error, "" */
+    char busy[200];  /* "127.1.1.10:8545 is held by python3 (process 42)"; "" */
+    long busy_pid;
+};
+
+struct diag_node {
+    struct diag_program program;
+    char address[16], region[64];
+    char config[4096], database[4096];
+    bool waits_identity; /* the last that its log says of identities */
+    bool lost_identity;
+    char identity_line[300];
+    bool answers; /* by RPC */
+    char rpc_error[300];
+    uint64_t block, head_timestamp, peers, finalised;
+    bool has_peers, is_syncing, has_author, is_sealing;
+    uint64_t highest;
+    char genesis[67], author[43];
+    char advertised[256]; /* host:port of its enode */
+    bool advertised_open;
+    bool has_clock;
+    int64_t skew_ms; /* its clock minus ours */
+    bool has_lease;
+    uint64_t lease_ms, disk_bytes;
+};
+
+struct diag_validator {
+    char address[43];
+    char instance[80]; /* of ours that holds it, "" */
+    uint64_t last_step, last_block, missed; /* missed: in the headers that were looked at; last_step 0: none of them is its */
+    bool is_online;    /* sealed within the last two rounds */
+};
+
+struct diag_identity {
+    char blob[32], address[43], hostname[256], instance[80];
+    bool is_leased;
+};
+
+struct diag_facts {
+    char dir[3000];
+    bool is_started, is_finished;
+    long keeper_pid;
+    uint64_t disk_free, disk_min;
+    struct diag_program programs[DIAG_PROGRAMS_MAX]; /* identity-store, haproxy */
+    bool store_answers;
+    char store_url[64], store_error[300];
+    struct diag_node nodes[DIAG_NODES_MAX];
+    size_t n_nodes;
+    /* the chain, as the node with the highest block sees it */
+    bool has_chain;
+    size_t best; /* that node */
+    uint64_t now_ms, step, step_ms, head_step, head_timestamp, epoch_start;
+    bool has_pending;
+    uint64_t pending_block, signers_seen, signers_needed;
+    struct diag_validator validators[DIAG_VALIDATORS_MAX];
+    size_t n_validators, n_headers; /* headers that were looked at */
+    uint64_t first_step;            /* of them */
+    bool has_queue;                 /* changes that the contract has decided, but not announced */
+    uint64_t queued;
+    char head_author[43];
+    /* genesis by the workspace, and by the member that was joined */
+    char genesis[67], peer_genesis[67], peer_rpc[512];
+    struct diag_identity identities[DIAG_IDENTITIES_MAX];
+    size_t n_identities;
+    bool has_identities;
+};
+
+enum diag_cause {
+#define X(id, name, summary) id,
+#include "orchestrator/diagnose/causes.def"
+#undef X
+    DIAG_CAUSE_N
+};
+const char *diag_cause_name(enum diag_cause c);
+const char *diag_cause_summary(enum diag_cause c);
+
+struct diag_finding {
+    enum diag_cause cause;
+    char text[600];     /* the cause, one line */
+    char evidence[900];
+    char mend[4400];    /* a command */
+};
+
+struct diag_options {
+    const char *peer_rpc; /* of the member that was joined, NULL: none */
+    uint64_t disk_min;    /* bytes */
+    bool quick;           /* leave out what a live screen does not show: ports, identities, the other member */
+};
+
+/** diagnose_gather: *out is calloc'ed; what can't be found out is left empty.  ret OK | E_NOMEM */
+MUST_CHECK enum status diagnose_gather(struct diag_facts **out, const struct deployment *d, const struct diag_options *o, struct err *err);
+/** diagnose_judge: ret how many findings, at most max; 0: healthy */
+size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_facts *f);
+/** diagnose_break_lease: end the lease of an identity blob, whoever holds it: that one must stop sealing at its next renewal. */
+MUST_CHECK enum status diagnose_break_lease(const struct deployment *d, const char *blob, struct err *err);
+
+#endif

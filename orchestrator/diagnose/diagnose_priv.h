@@ -1,0 +1,14 @@
+/* diagnose_priv.h: the two halves of gathering. */
+#ifndef ORCHESTRATOR_DIAGNOSE_DIAGNOSE_PRIV_H
+#define ORCHESTRATOR_DIAGNOSE_DIAGNOSE_PRIV_H
+
+#include "orchestrator/diagnose/diagnose.h"
+
+/* ask.c */
+void ask_nodes(struct diag_facts *f);
+/** ask_chain: head, steps, validators and finality as the best node has them */
+void ask_chain(struct diag_facts *f, bool quick);
+void ask_peer(struct diag_facts *f);
+void ask_store(struct diag_facts *f, const struct deployment *d, bool list);
+
+#endif

@@ -1,0 +1,15 @@
+/* ports.h: who listens on a port of this machine, from /proc/net. */
+#ifndef ORCHESTRATOR_DIAGNOSE_PORTS_H
+#define ORCHESTRATOR_DIAGNOSE_PORTS_H
+
+#include "lib/base/attr.h"
+
+struct port_holder {
+    long pid; /* 0: somebody's whose processes we may not look into */
+    char name[64];
+};
+
+/** port_find_holder: who would keep a program from listening on address:port by TCP, wildcards included; false: nobody. cost: all processes */
+bool port_find_holder(struct port_holder *out, const char *address, uint16_t port);
+
+#endif
