@@ -239,7 +239,7 @@ static void check_int(struct settings *s, size_t i)
 
 static bool in_enum(const char *allowed, const char *value)
 {
-    size_t n = strlen(value);
+    size_t n = strchr(value, '|') != NULL ? 0 : strlen(value);
     for (const char *p = allowed; n > 0 && p != NULL; p = strchr(p, '|'), p = p == NULL ? NULL : p + 1)
         if (strncmp(p, value, n) == 0 && (p[n] == '|' || p[n] == '\0')) return true;
     return false;
