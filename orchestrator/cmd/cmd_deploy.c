@@ -13,6 +13,7 @@
 #include "orchestrator/cmd/template.h"
 #include "orchestrator/genesis/genesis.h"
 #include "orchestrator/identity/identities.h"
+#include "orchestrator/report/mail.h"
 #include "orchestrator/target/keeper.h"
 #include "orchestrator/target/local.h"
 
@@ -410,12 +411,35 @@ static unsigned timeout_of(struct cli *c)
     return v == 0 || v > 86400 ? FIRST_BLOCK_S : (unsigned)v;
 }
 
+/* the deployment stands whether or not the mail goes out */
+static void send_mail(struct deployment *d, json_t *outputs)
+{
+    const struct settings *s = &d->cli->settings;
+    struct err err = {0};
+    if (*SETTING(s, email) == '\0') return;
+    if (*SETTING(s, smtp_url) == '\0') {
+        report_warn(&d->cli->report, "no e-mail was sent to %s: --smtp-url names no server", SETTING(s, email));
+        return;
+    }
+    struct mail_config mail = {.smtp_url = SETTING(s, smtp_url),
+                               .user = SETTING(s, smtp_user),
+                               .password_file = SETTING(s, smtp_password_file),
+                               .from = SETTING(s, smtp_from),
+                               .to = SETTING(s, email)};
+    report_step(&d->cli->report, "send the outputs to %s", mail.to);
+    if (mail_send_outputs(&mail, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", outputs, &err) == OK) return;
+    report_fail(&d->cli->report);
+    report_warn(&d->cli->report, "%s", err_text(&err));
+}
+
 static enum exit_code finish_output(struct deployment *d)
 {
     json_t *outputs = NULL;
     struct err err = {0};
     enum status s = workspace_read_json(&outputs, &d->ws, "outputs.json", &err);
     if (s != OK) return cli_fail(d->cli, &err);
+    report_done(&d->cli->report);
+    send_mail(d, outputs);
     report_done(&d->cli->report);
     if (d->cli->json) {
         if (d->made_admin) json_object_set_new(outputs, "ADMIN_KEYSTORE", json_string(d->admin_keystore));

@@ -1,3 +1,3 @@
-SRCS := report.c
+SRCS := mail.c report.c
 USES := lib/base orchestrator/report
-PKGS := jansson
+PKGS := jansson libcurl
