@@ -1,7 +1,7 @@
 #include "identity-store/clients.h"
 
-#include "identity-store/yaml_doc.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/yaml.h"
 
 #include <arpa/inet.h>
 
@@ -118,7 +118,7 @@ static int by_id(const void *a, const void *b)
 enum status clients_read(struct clients *out, const char *path, struct err *err)
 {
     json_t *doc, *o;
-    enum status s = yaml_doc_read(&doc, path, err);
+    enum status s = yaml_get_file(&doc, path, err);
     if (s != OK) return s;
     json_t *list = json_object_get(doc, "clients");
     size_t n = json_array_size(list), i;

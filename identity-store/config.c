@@ -1,6 +1,6 @@
 #include "identity-store/config.h"
 
-#include "identity-store/yaml_doc.h"
+#include "lib/codec/yaml.h"
 
 #include <arpa/inet.h>
 
@@ -157,7 +157,7 @@ enum status config_read(struct config *out, const char *path, struct err *err)
                                        "soft_delete_days", "token_seconds", "max_bytes", "log_level"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
-    enum status s = yaml_doc_read(&r.doc, path, err);
+    enum status s = yaml_get_file(&r.doc, path, err);
     if (s != OK) return s;
     s = check_keys(&r, r.doc, "the file", keys, COUNT_OF(keys));
     if (s == OK) s = read_listen(&c, &r);

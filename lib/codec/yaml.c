@@ -1,8 +1,11 @@
 #include "lib/codec/yaml.h"
 
+#include "lib/base/buf.h"
+#include "lib/base/file.h"
+
 #include <yaml.h>
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, FILE_MAX = 4 << 20 };
 
 struct reader {
     yaml_parser_t parser;
@@ -185,5 +188,19 @@ enum status yaml_get(json_t **out, bytes text, struct err *err)
     yaml_parser_set_input_string(&r.parser, text.len > 0 ? text.ptr : (const uint8_t *)"", text.len);
     enum status s = get_stream(out, &r);
     yaml_parser_delete(&r.parser);
+    return s;
+}
+
+enum status yaml_get_file(json_t **out, const char *path, struct err *err)
+{
+    struct buf text;
+    struct err why = {0};
+    buf_init(&text, FILE_MAX);
+    enum status s = file_read(&text, path, err);
+    if (s == OK) {
+        s = yaml_get(out, buf_view(&text), &why);
+        if (s != OK) s = err_set(err, s, "%s: %s", path, err_text(&why));
+    }
+    buf_fini(&text);
     return s;
 }

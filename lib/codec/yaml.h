@@ -16,5 +16,7 @@
 
 /** yaml_get: ret OK | E_DECODE: err has "YAML: line 3, column 5: ..." | E_NOMEM;  owns: json_decref;  cost O(text) */
 MUST_CHECK enum status yaml_get(json_t **out, bytes text, struct err *err);
+/** yaml_get_file: a file of at most 4 MiB.  ret OK | E_NOT_FOUND, E_IO, E_LIMIT | as yaml_get; err begins with the path */
+MUST_CHECK enum status yaml_get_file(json_t **out, const char *path, struct err *err);
 
 #endif

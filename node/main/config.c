@@ -1,10 +1,7 @@
 #include "node/main/config.h"
 
-#include "lib/base/file.h"
 #include "lib/codec/json.h"
 #include "lib/codec/yaml.h"
-
-enum { CONFIG_MAX = 1 << 20 };
 
 /* sections and the keys that each may have */
 static const struct {
@@ -187,23 +184,18 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
                             .log_level = LOG_LEVEL_INFO,
                             .hostname = "",
                             .region = ""};
-    struct buf b;
-    buf_init(&b, CONFIG_MAX);
-    enum status s = file_read(&b, path, err);
-    if (s == OK) s = yaml_get(&c.doc, buf_view(&b), err);
-    buf_fini(&b);
-    if (s == OK) {
-        struct json_at root = json_at_root(c.doc);
-        s = check_keys(&root, "", err);
-        if (s == OK) s = text(&c.chain, &root, "chain", err);
-        if (s == OK) s = text(&c.base_path, &root, "base_path", err);
-        if (s == OK) s = text(&c.data_url, &root, "data_url", err);
-        if (s == OK) s = flag(&c.archive, &root, "archive", err);
-        if (s == OK) s = read_network(&c, &root, err);
-        if (s == OK) s = read_services(&c, &root, err);
-        if (s == OK) s = read_identity(&c, &root, err);
-        if (s == OK) s = need(c.base_path, "base_path", err);
-    }
+    enum status s = yaml_get_file(&c.doc, path, err);
+    if (s != OK) return s;
+    struct json_at root = json_at_root(c.doc);
+    s = check_keys(&root, "", err);
+    if (s == OK) s = text(&c.chain, &root, "chain", err);
+    if (s == OK) s = text(&c.base_path, &root, "base_path", err);
+    if (s == OK) s = text(&c.data_url, &root, "data_url", err);
+    if (s == OK) s = flag(&c.archive, &root, "archive", err);
+    if (s == OK) s = read_network(&c, &root, err);
+    if (s == OK) s = read_services(&c, &root, err);
+    if (s == OK) s = read_identity(&c, &root, err);
+    if (s == OK) s = need(c.base_path, "base_path", err);
     if (s != OK) {
         node_config_fini(&c);
         return err_prefix(err, "%s", path);

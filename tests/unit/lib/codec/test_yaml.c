@@ -3,7 +3,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/file.h"
 #include "lib/codec/yaml.h"
+
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -93,12 +96,43 @@ static void nesting_is_bounded(void **state)
     json_decref(got);
 }
 
+static void a_file_is_read_within_its_bound_and_named_in_errors(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/poa-yaml-XXXXXX", path[64];
+    json_t *got = NULL;
+    struct err err = {0};
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/x.yaml", dir);
+    assert_int_equal(yaml_get_file(&got, path, &err), E_NOT_FOUND);
+    assert_non_null(strstr(err.text, path));
+    assert_int_equal(file_write_atomic(path, BYTES_LIT("a: [1, 2]\n"), 0600, NULL), OK);
+    assert_int_equal(yaml_get_file(&got, path, &err), OK);
+    assert_int_equal(json_array_size(json_object_get(got, "a")), 2);
+    json_decref(got);
+    got = NULL;
+    assert_int_equal(file_write_atomic(path, BYTES_LIT("a: [1,\n"), 0600, NULL), OK);
+    assert_int_equal(yaml_get_file(&got, path, &err), E_DECODE);
+    assert_int_equal(strncmp(err.text, path, strlen(path)), 0);
+    assert_non_null(strstr(err.text, "line "));
+    const size_t len = (4 << 20) + 1;
+    char *big = malloc(len);
+    assert_non_null(big);
+    memset(big, '#', len);
+    assert_int_equal(file_write_atomic(path, bytes_make(big, len), 0600, NULL), OK);
+    assert_int_equal(yaml_get_file(&got, path, &err), E_LIMIT);
+    assert_null(got);
+    free(big);
+    assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(yaml_becomes_the_json_that_one_expects),
         cmocka_unit_test(what_is_refused_is_refused_with_its_line),
         cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(a_file_is_read_within_its_bound_and_named_in_errors),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
