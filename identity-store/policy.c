@@ -13,20 +13,20 @@ static bool is_identity_blob(const char *name)
     return n > 0 && strcmp(name + 9 + n, ".json") == 0;
 }
 
-/* ".../secrets/<name>[/version]" of a document's secretUri; "" if it has none */
-static void secret_name_of(char dst[static SECRET_NAME_MAX + 1], const char *uri)
+/* ".../secrets/<name>[/version]" of a document's secretUri, ".../keys/<name>..." of its keyUri; "" if it has none */
+static void secret_name_of(char dst[static SECRET_NAME_MAX + 1], const char *uri, const char *folder)
 {
     dst[0] = 0;
-    const char *p = uri ? strstr(uri, "/secrets/") : NULL;
+    const char *p = uri ? strstr(uri, folder) : NULL;
     if (p == NULL) return;
-    p += 9;
+    p += strlen(folder);
     size_t n = strcspn(p, "/?#");
     if (n > SECRET_NAME_MAX) return;
     memcpy(dst, p, n);
     dst[n] = 0;
 }
 
-/* does this blob, leased by the client now, name the secret? */
+/* does this blob, leased by the client now, name the secret or key? */
 static enum status names_secret(bool *yes, struct call *c, bytes blob_key)
 {
     bytes v;
@@ -41,7 +41,8 @@ static enum status names_secret(bool *yes, struct call *c, bytes blob_key)
     if (s != OK) return s == E_NOT_FOUND ? OK : s;
     char name[SECRET_NAME_MAX + 1];
     json_t *doc = json_loadb(v.len ? (const char *)v.ptr : "", v.len, 0, NULL);
-    secret_name_of(name, json_string_value(json_object_get(doc, "secretUri")));
+    bool key = c->route->node == NODE_KEY;
+    secret_name_of(name, json_string_value(json_object_get(doc, key ? "keyUri" : "secretUri")), key ? "/keys/" : "/secrets/");
     *yes = name[0] != 0 && strcasecmp(name, c->name) == 0;
     json_decref(doc);
     return OK;
@@ -110,7 +111,9 @@ static enum status may_replace(bool *yes, struct call *c)
     bytes new = c->rq.body;
     json_t *a = json_loadb(old.len ? (const char *)old.ptr : "", old.len, 0, NULL);
     json_t *b = json_loadb(new.len ? (const char *)new.ptr : "", new.len, JSON_REJECT_DUPLICATES, NULL);
-    *yes = same_text(a, b, "secretUri") && same_text(a, b, "address");
+    bool has_key = json_object_get(a, "keyUri") != NULL;
+    *yes = same_text(a, b, has_key ? "keyUri" : "secretUri") && json_object_get(b, has_key ? "secretUri" : "keyUri") == NULL &&
+           (json_object_get(a, "secretUri") == NULL) == has_key && same_text(a, b, "address");
     json_decref(a);
     json_decref(b);
     return OK;
@@ -137,7 +140,8 @@ enum status policy_check(bool *allowed, struct call *c)
     bool own_container = strcmp(c->container, c->client.container) == 0;
     switch (c->route->node) {
     case NODE_NO: return OK;
-    case NODE_SECRET: return holds_secret(allowed, c);
+    case NODE_SECRET:
+    case NODE_KEY: return holds_secret(allowed, c);
     case NODE_CONTAINER: *allowed = own_container || c->container[0] == 0; return OK;
     case NODE_PUT: return own_container && is_identity_blob(c->blob) ? may_replace(allowed, c) : OK;
     case NODE_LEASE: return own_container && is_identity_blob(c->blob) ? may_lease(allowed, c) : OK;

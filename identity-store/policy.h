@@ -2,8 +2,9 @@
  *
  *     orchestrator  everything
  *     node          in its own container: read and list blobs; acquire, renew, change, release leases on identity-<i>.json, where only a
- *                   lease that it acquired itself counts; replace the blob whose lease it holds, if secretUri and address stay as they
- *                   are; read the one secret that such a blob names, as long as the lease is alive
+ *                   lease that it acquired itself counts; replace the blob whose lease it holds, if secretUri or keyUri, and address
+ *                   stay as they are; read the one secret, or sign with the one key, that such a blob names, as long as the
+ *                   lease is alive
  *
  * So a node that is broken into gives away one key, the one it signs with anyway. */
 #ifndef IDENTITY_STORE_POLICY_H

@@ -82,6 +82,34 @@ enum status secret_version_get(struct secret_version *out, bytes in)
     return OK;
 }
 
+void key_version_put(struct buf *out, const struct key_version *k)
+{
+    struct buf v;
+    buf_init(&v, out->max);
+    secret_version_put(&v, &k->v);
+    if (buf_status(&v) != OK) out->status = v.status;
+    size_t l = rlp_list_open(out);
+    rlp_put_string(out, buf_view(&v));
+    rlp_put_u64(out, k->ops);
+    rlp_put_string(out, k->pub);
+    rlp_list_close(out, l);
+    buf_fini(&v);
+}
+
+enum status key_version_get(struct key_version *out, bytes in)
+{
+    struct key_version k;
+    bytes l, v;
+    GET(rlp_get_list(&l, &in));
+    GET(rlp_get_string(&v, &l));
+    GET(secret_version_get(&k.v, v));
+    GET(rlp_get_u64(&k.ops, &l));
+    GET(rlp_get_string(&k.pub, &l));
+    if (k.pub.len != 64) return E_CORRUPT;
+    *out = k;
+    return OK;
+}
+
 void blob_record_put(struct buf *out, const struct blob_record *b)
 {
     size_t l = rlp_list_open(out);

@@ -28,6 +28,14 @@ struct secret_version {
     bytes sealed; /* value under the data key, about its key in the table */
 };
 
+/* key_version: a P-256K key; v.sealed is the private key, v.content_type is empty */
+enum { KEY_OP_SIGN = 1, KEY_OP_VERIFY = 2 };
+struct key_version {
+    struct secret_version v;
+    uint64_t ops;
+    bytes pub; /* x||y, 64 bytes */
+};
+
 /* blob_record: also of a container (then only etag, times, meta and lease count). */
 struct blob_record {
     uint64_t etag, created_ms, modified_ms, len;
@@ -50,6 +58,8 @@ void secret_head_put(struct buf *out, const struct secret_head *h);
 MUST_CHECK enum status secret_head_get(struct secret_head *h, bytes in); /* OK | E_CORRUPT */
 void secret_version_put(struct buf *out, const struct secret_version *v);
 MUST_CHECK enum status secret_version_get(struct secret_version *v, bytes in);
+void key_version_put(struct buf *out, const struct key_version *k);
+MUST_CHECK enum status key_version_get(struct key_version *k, bytes in);
 void blob_record_put(struct buf *out, const struct blob_record *b);
 MUST_CHECK enum status blob_record_get(struct blob_record *b, bytes in);
 

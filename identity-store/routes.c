@@ -43,21 +43,24 @@ static bool begins_with_part(const char *path, const char *part)
 
 enum service route_service(const char *path)
 {
-    return begins_with_part(path, "secrets") || begins_with_part(path, "deletedsecrets") ? SERVICE_VAULT : SERVICE_BLOB;
+    bool vault = begins_with_part(path, "secrets") || begins_with_part(path, "deletedsecrets") || begins_with_part(path, "keys") ||
+                 begins_with_part(path, "deletedkeys");
+    return vault ? SERVICE_VAULT : SERVICE_BLOB;
 }
 
 /* ------------------------------------------------------------------ vault */
 
-enum { PARTS_MAX = 3 };
+enum { PARTS_MAX = 4 };
 
-/* "/a/b/c" or "/a/b/" to parts in the arena; ret their number, or 0: too many, or an empty one within */
+/* "/a/b/c" or "/a/b/" to parts in the arena; ret their number, or 0: too many, or an empty one within, but for the version in
+ * /keys/name//sign: the current one */
 static size_t split(const char *parts[PARTS_MAX], struct call *c)
 {
     char *p = arena_strdup(&c->arena, c->rq.path + 1);
     size_t n = 0;
     while (p != NULL && *p) {
         size_t len = strcspn(p, "/");
-        if (n == PARTS_MAX || len == 0) return 0;
+        if (n == PARTS_MAX || (len == 0 && n != 2)) return 0;
         parts[n++] = p;
         if (p[len] == 0) break;
         p[len] = 0;

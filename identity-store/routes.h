@@ -5,7 +5,7 @@
 #include "identity-store/call.h"
 
 enum service { SERVICE_VAULT, SERVICE_BLOB };
-enum node_policy { NODE_NO, NODE_SECRET, NODE_CONTAINER, NODE_PUT, NODE_LEASE };
+enum node_policy { NODE_NO, NODE_SECRET, NODE_KEY, NODE_CONTAINER, NODE_PUT, NODE_LEASE };
 
 struct route {
     enum service service;

@@ -5,8 +5,6 @@
 #include "lib/codec/hex.h"
 #include "lib/codec/rlp.h"
 
-#include <jansson.h>
-
 #define JSON_TYPE "application/json; charset=utf-8"
 
 bool secret_name_is_valid(const char *name)
@@ -31,7 +29,7 @@ enum status secret_find(struct secret_head *out, struct call *c, enum store_tabl
     if (s != OK) return s;
     struct secret_head h;
     s = secret_head_get(&h, v);
-    if (s == OK && table == TABLE_DELETED && secret_is_purged(c, &h)) return E_NOT_FOUND;
+    if (s == OK && (table == TABLE_DELETED || table == TABLE_KEY_DELETED) && secret_is_purged(c, &h)) return E_NOT_FOUND;
     if (s == OK) *out = h;
     return s;
 }
@@ -71,7 +69,7 @@ enum status secret_put_version(struct call *c, const char *name, const uint8_t v
     return s;
 }
 
-enum status secret_drop_versions(struct kv_txn *txn, const char *name)
+enum status secret_drop_versions(struct kv_txn *txn, enum store_table table, const char *name)
 {
     struct record_key prefix;
     key_of_secret(&prefix, name);
@@ -80,7 +78,7 @@ enum status secret_drop_versions(struct kv_txn *txn, const char *name)
         struct kv_cursor *cur;
         struct record_key k = {.len = 0};
         bytes key, value;
-        enum status s = kv_cursor_open(&cur, txn, TABLE_VERSION);
+        enum status s = kv_cursor_open(&cur, txn, table);
         if (s != OK) return s;
         s = kv_cursor_seek(&key, &value, cur, key_view(&prefix));
         bool ours = s == OK && key.len <= sizeof k.ptr && key.len > prefix.len && memcmp(key.ptr, prefix.ptr, prefix.len) == 0;
@@ -90,25 +88,25 @@ enum status secret_drop_versions(struct kv_txn *txn, const char *name)
         }
         kv_cursor_close(cur);
         if (s == E_NOT_FOUND || (s == OK && !ours)) return OK;
-        if (s == OK) s = kv_delete(txn, TABLE_VERSION, key_view(&k));
+        if (s == OK) s = kv_delete(txn, table, key_view(&k));
         if (s != OK) return s;
     }
 }
 
 /* ------------------------------------------------------------------ output */
 
-static void put_attributes(struct call *c, const struct secret_version *v)
+void vault_put_attributes(struct call *c, const struct secret_version *v, const char *more)
 {
     struct buf *b = &c->reply.body;
     buf_printf(b, "\"attributes\":{\"enabled\":%s", v->enabled ? "true" : "false");
     if (v->nbf_s) buf_printf(b, ",\"nbf\":%llu", (unsigned long long)v->nbf_s);
     if (v->exp_s) buf_printf(b, ",\"exp\":%llu", (unsigned long long)v->exp_s);
-    buf_printf(b, ",\"created\":%llu,\"updated\":%llu,\"recoveryLevel\":\"%s\",\"recoverableDays\":%u}", (unsigned long long)v->created_s,
+    buf_printf(b, ",\"created\":%llu,\"updated\":%llu,\"recoveryLevel\":\"%s\",\"recoverableDays\":%u%s}", (unsigned long long)v->created_s,
                (unsigned long long)v->updated_s, c->cfg->soft_delete_days < 90 ? "CustomizedRecoverable+Purgeable" : "Recoverable+Purgeable",
-               c->cfg->soft_delete_days);
+               c->cfg->soft_delete_days, more);
 }
 
-static enum status put_tags(struct buf *b, bytes tags)
+enum status vault_put_tags(struct buf *b, bytes tags)
 {
     bool first = true;
     buf_put_str(b, ",\"tags\":{");
@@ -158,8 +156,8 @@ enum status secret_put_bundle(struct call *c, const struct secret_head *h, const
         buf_put_u8(b, ',');
     }
     buf_printf(b, "\"id\":\"%s/secrets/%s%s%s\",", base, name, what & BUNDLE_VERSION ? "/" : "", what & BUNDLE_VERSION ? hex : "");
-    put_attributes(c, v);
-    enum status s = put_tags(b, v->tags);
+    vault_put_attributes(c, v, "");
+    enum status s = vault_put_tags(b, v->tags);
     if (s != OK) return s;
     if (what & BUNDLE_DELETED)
         buf_printf(b, ",\"recoveryId\":\"%s/deletedsecrets/%s\",\"deletedDate\":%llu,\"scheduledPurgeDate\":%llu", base, name,
@@ -191,17 +189,7 @@ static enum status bad_name(struct call *c)
 
 /* --------------------------------------------------------- bodies of requests */
 
-struct input {
-    json_t *doc;
-    const char *value; /* NULL: none */
-    size_t value_len;
-    const char *content_type; /* NULL: not mentioned */
-    bool has_enabled, enabled, has_nbf, has_exp, has_tags;
-    uint64_t nbf_s, exp_s;
-    struct buf tags;
-};
-
-static void input_fini(struct input *in)
+void vault_input_fini(struct vault_input *in)
 {
     if (in->value) secret_wipe((void *)(uintptr_t)in->value, in->value_len);
     json_decref(in->doc);
@@ -218,7 +206,7 @@ static const char *read_time(bool *has, uint64_t *out, json_t *attributes, const
     return NULL;
 }
 
-static const char *read_tags(struct input *in, json_t *tags)
+static const char *read_tags(struct vault_input *in, json_t *tags)
 {
     const char *k;
     json_t *v;
@@ -234,10 +222,9 @@ static const char *read_tags(struct input *in, json_t *tags)
     return buf_status(&in->tags) == OK ? NULL : "tags: too large";
 }
 
-/* ret NULL, or what is wrong */
-static const char *input_get(struct input *in, bytes body)
+const char *vault_input_get(struct vault_input *in, bytes body)
 {
-    *in = (struct input){.enabled = true};
+    *in = (struct vault_input){.enabled = true};
     buf_init(&in->tags, 32 << 10);
     in->doc = json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (!json_is_object(in->doc)) return "The request body is no JSON object";
@@ -266,7 +253,7 @@ static const char *input_get(struct input *in, bytes body)
 
 /* ---------------------------------------------------------------- handlers */
 
-static enum status set_version(struct call *c, const struct input *in, struct secret_head *h, bool is_new)
+static enum status set_version(struct call *c, const struct vault_input *in, struct secret_head *h, bool is_new)
 {
     struct record_key k;
     struct buf sealed;
@@ -290,14 +277,14 @@ static enum status set_version(struct call *c, const struct input *in, struct se
 enum status secret_set(struct call *c)
 {
     struct secret_head h;
-    struct input in;
+    struct vault_input in;
     if (!secret_name_is_valid(c->name)) return bad_name(c);
-    const char *wrong = input_get(&in, c->rq.body);
+    const char *wrong = vault_input_get(&in, c->rq.body);
     if (wrong == NULL && in.value == NULL) wrong = "The request body has no value";
     enum status s;
     if (wrong != NULL) {
         s = call_fail_text(c, ERR_VAULT_BAD_PARAMETER, "%s", wrong);
-        input_fini(&in);
+        vault_input_fini(&in);
         return s;
     }
     s = secret_find(&h, c, TABLE_DELETED, c->name);
@@ -312,17 +299,17 @@ enum status secret_set(struct call *c)
         bytes old;
         key_of_secret(&k, c->name);
         if (is_new && kv_get(&old, c->txn, TABLE_DELETED, key_view(&k)) == OK) {
-            s = secret_drop_versions(c->txn, c->name);
+            s = secret_drop_versions(c->txn, TABLE_VERSION, c->name);
             if (s == OK) s = kv_delete(c->txn, TABLE_DELETED, key_view(&k));
             if (s != OK) is_new = false;
         }
         if (s == OK || is_new) s = set_version(c, &in, &h, is_new);
     }
-    input_fini(&in);
+    vault_input_fini(&in);
     return s;
 }
 
-static bool version_get(uint8_t out[VERSION_LEN], const char *text)
+bool secret_version_id_get(uint8_t out[VERSION_LEN], const char *text)
 {
     return strlen(text) == 2 * VERSION_LEN && hex_get_fixed(out, VERSION_LEN, bytes_str(text)) == OK;
 }
@@ -333,7 +320,7 @@ static enum status find_named(struct secret_head *h, uint8_t version[VERSION_LEN
     enum status s = secret_find(h, c, TABLE_SECRET, c->name);
     if (s != OK) return s;
     memcpy(version, h->version, VERSION_LEN);
-    if (*c->version && !version_get(version, c->version)) return E_NOT_FOUND;
+    if (*c->version && !secret_version_id_get(version, c->version)) return E_NOT_FOUND;
     return secret_version_find(v, c, c->name, version);
 }
 
@@ -354,10 +341,10 @@ enum status secret_update(struct call *c)
 {
     struct secret_head h;
     struct secret_version v;
-    struct input in;
+    struct vault_input in;
     uint8_t version[VERSION_LEN];
     if (!secret_name_is_valid(c->name)) return bad_name(c);
-    const char *wrong = input_get(&in, c->rq.body);
+    const char *wrong = vault_input_get(&in, c->rq.body);
     enum status s = OK;
     if (wrong != NULL) s = call_fail_text(c, ERR_VAULT_BAD_PARAMETER, "%s", wrong);
     else if (in.value != NULL) s = call_fail_text(c, ERR_VAULT_BAD_PARAMETER, "The value of a secret cannot be updated: set a new version");
@@ -379,7 +366,7 @@ enum status secret_update(struct call *c)
             if (s == OK) s = reply_bundle(c, &h, version, &v, BUNDLE_VERSION);
         }
     }
-    input_fini(&in);
+    vault_input_fini(&in);
     return s;
 }
 
@@ -421,7 +408,7 @@ enum status deleted_purge(struct call *c)
     if (!secret_name_is_valid(c->name)) return bad_name(c);
     enum status s = secret_find(&h, c, TABLE_DELETED, c->name);
     if (s == E_NOT_FOUND) return not_found(c);
-    if (s == OK) s = secret_drop_versions(c->txn, c->name);
+    if (s == OK) s = secret_drop_versions(c->txn, TABLE_VERSION, c->name);
     key_of_secret(&k, c->name);
     if (s == OK) s = kv_delete(c->txn, TABLE_DELETED, key_view(&k));
     c->reply.status = 204;
@@ -449,11 +436,11 @@ enum status deleted_recover(struct call *c)
 
 /* -------------------------------------------------------------------- sweep */
 
-static enum status find_due(char name[SECRET_NAME_MAX + 1], struct kv_txn *txn, uint64_t now_s)
+static enum status find_due(char name[SECRET_NAME_MAX + 1], struct kv_txn *txn, enum store_table table, uint64_t now_s)
 {
     struct kv_cursor *cur;
     bytes key, value;
-    enum status s = kv_cursor_open(&cur, txn, TABLE_DELETED);
+    enum status s = kv_cursor_open(&cur, txn, table);
     if (s != OK) return s;
     while ((s = kv_cursor_next(&key, &value, cur)) == OK) {
         struct secret_head h;
@@ -468,21 +455,30 @@ static enum status find_due(char name[SECRET_NAME_MAX + 1], struct kv_txn *txn, 
     return s;
 }
 
-enum status secrets_sweep(size_t *n, struct store *st, uint64_t now_s)
+/* ret E_NOT_FOUND: no more of them */
+static enum status sweep_table(size_t *n, struct kv_txn *txn, enum store_table deleted, enum store_table versions, uint64_t now_s)
 {
     char name[SECRET_NAME_MAX + 1];
+    enum status s;
+    while ((s = find_due(name, txn, deleted, now_s)) == OK) {
+        struct record_key k;
+        key_of_secret(&k, name);
+        s = secret_drop_versions(txn, versions, name);
+        if (s == OK) s = kv_delete(txn, deleted, key_view(&k));
+        if (s != OK) break;
+        ++*n;
+    }
+    return s;
+}
+
+enum status secrets_sweep(size_t *n, struct store *st, uint64_t now_s)
+{
     struct kv_txn *txn;
     size_t swept = 0;
     enum status s = kv_begin(&txn, st->kv, true);
     if (s != OK) return s;
-    while ((s = find_due(name, txn, now_s)) == OK) {
-        struct record_key k;
-        key_of_secret(&k, name);
-        s = secret_drop_versions(txn, name);
-        if (s == OK) s = kv_delete(txn, TABLE_DELETED, key_view(&k));
-        if (s != OK) break;
-        swept++;
-    }
+    s = sweep_table(&swept, txn, TABLE_DELETED, TABLE_VERSION, now_s);
+    if (s == E_NOT_FOUND) s = sweep_table(&swept, txn, TABLE_KEY_DELETED, TABLE_KEY_VERSION, now_s);
     if (s == E_NOT_FOUND && swept > 0) s = kv_commit(txn);
     else {
         kv_abort(txn);

@@ -77,7 +77,7 @@ static enum status restore(struct call *c, bytes plain)
     enum status s = secret_find(&other, c, TABLE_SECRET, text);
     if (s == E_NOT_FOUND) s = secret_find(&other, c, TABLE_DELETED, text);
     if (s != E_NOT_FOUND) return s == OK ? E_EXISTS : s;
-    s = secret_drop_versions(c->txn, text); /* of one that is past its retention */
+    s = secret_drop_versions(c->txn, TABLE_VERSION, text); /* of one that is past its retention */
     while (s == OK && l.len > 0) {
         struct record_key k;
         if (rlp_get_string(&version, &l) != OK || version.len != VERSION_LEN || rlp_get_string(&value, &l) != OK ||

@@ -3,17 +3,7 @@
 #include "identity-store/text.h"
 #include "lib/crypto/aead.h"
 
-/* One page of any of the three lists. The skip token is the key of the page's first entry, so that the next page is one seek, and
- * entries that come or go meanwhile move nothing. */
-struct page {
-    enum store_table table;
-    const char *path;            /* for nextLink */
-    struct record_key prefix;    /* versions: name NUL */
-    struct secret_head head;     /* versions: of the secret */
-    enum status (*put)(struct call *c, const struct page *p, bytes key, bytes value, bool *skip);
-};
-
-static enum status put_secret(struct call *c, const struct page *p, bytes key, bytes value, bool *skip)
+static enum status put_secret(struct call *c, const struct vault_page *p, bytes key, bytes value, bool *skip)
 {
     struct secret_head h;
     struct secret_version v;
@@ -33,7 +23,7 @@ static enum status put_secret(struct call *c, const struct page *p, bytes key, b
     return s == OK ? secret_put_bundle(c, &h, h.version, &v, deleted ? BUNDLE_DELETED : 0) : s;
 }
 
-static enum status put_version(struct call *c, const struct page *p, bytes key, bytes value, bool *skip)
+static enum status put_version(struct call *c, const struct vault_page *p, bytes key, bytes value, bool *skip)
 {
     struct secret_version v;
     (void)skip;
@@ -42,12 +32,12 @@ static enum status put_version(struct call *c, const struct page *p, bytes key, 
     return s == OK ? secret_put_bundle(c, &p->head, key.ptr + p->prefix.len, &v, BUNDLE_VERSION) : s;
 }
 
-static bool in_prefix(const struct page *p, bytes key)
+static bool in_prefix(const struct vault_page *p, bytes key)
 {
     return key.len >= p->prefix.len && memcmp(key.ptr, p->prefix.ptr, p->prefix.len) == 0;
 }
 
-static void put_next_link(struct call *c, const struct page *p, bytes key, uint64_t max)
+static void put_next_link(struct call *c, const struct vault_page *p, bytes key, uint64_t max)
 {
     char version[32] = "7.4";
     struct buf *b = &c->reply.body;
@@ -57,7 +47,7 @@ static void put_next_link(struct call *c, const struct page *p, bytes key, uint6
     buf_printf(b, "&maxresults=%llu\"", (unsigned long long)max);
 }
 
-static enum status page_options(uint64_t *max, struct record_key *from, struct call *c, const struct page *p, bool *bad)
+static enum status page_options(uint64_t *max, struct record_key *from, struct call *c, const struct vault_page *p, bool *bad)
 {
     char text[KEY_MAX * 2];
     *max = PAGE_MAX;
@@ -78,7 +68,7 @@ static enum status page_options(uint64_t *max, struct record_key *from, struct c
     return *bad ? call_fail_text(c, ERR_VAULT_BAD_PARAMETER, "Invalid $skiptoken") : OK;
 }
 
-static enum status list(struct call *c, const struct page *p)
+enum status vault_list(struct call *c, const struct vault_page *p)
 {
     uint64_t max, n = 0;
     struct record_key from;
@@ -120,19 +110,19 @@ static enum status list(struct call *c, const struct page *p)
 
 enum status secret_list(struct call *c)
 {
-    struct page p = {.table = TABLE_SECRET, .path = "secrets", .put = put_secret};
-    return list(c, &p);
+    struct vault_page p = {.table = TABLE_SECRET, .path = "secrets", .put = put_secret};
+    return vault_list(c, &p);
 }
 
 enum status deleted_list(struct call *c)
 {
-    struct page p = {.table = TABLE_DELETED, .path = "deletedsecrets", .put = put_secret};
-    return list(c, &p);
+    struct vault_page p = {.table = TABLE_DELETED, .path = "deletedsecrets", .put = put_secret};
+    return vault_list(c, &p);
 }
 
 enum status secret_versions(struct call *c)
 {
-    struct page p = {.table = TABLE_VERSION, .put = put_version};
+    struct vault_page p = {.table = TABLE_VERSION, .put = put_version};
     if (!secret_name_is_valid(c->name)) return call_fail_text(c, ERR_VAULT_BAD_PARAMETER, "The request URI contains an invalid name: %.200s", c->name);
     enum status s = secret_find(&p.head, c, TABLE_SECRET, c->name);
     if (s == E_NOT_FOUND) return call_fail_text(c, ERR_SECRET_NOT_FOUND, "A secret with (name/id) %s was not found in this key vault.", c->name);
@@ -141,5 +131,5 @@ enum status secret_versions(struct call *c)
     if (p.path == NULL) return E_NOMEM;
     key_of_secret(&p.prefix, c->name);
     p.prefix.ptr[p.prefix.len++] = 0;
-    return list(c, &p);
+    return vault_list(c, &p);
 }

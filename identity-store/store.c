@@ -211,7 +211,8 @@ static enum status open_contents(struct store *st, const struct store_options *o
 
 enum status store_open(struct store *out, const struct store_options *o, struct err *err)
 {
-    static const char *const names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder"};
+    static const char *const names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder",
+                                         "key", "key_deleted", "key_version"};
     struct store st = {0};
     buf_init(&st.token_key_pem, 16 << 10);
     rng_fill(st.request_seed, sizeof st.request_seed);

@@ -26,6 +26,9 @@ enum store_table {
     TABLE_DATA,      /* container, NUL, name -> content */
     TABLE_BLOCK,     /* sha256(container, NUL, name), block id -> uncommitted block */
     TABLE_HOLDER,    /* client, NUL, container, NUL, name -> "": leases by their holder; the blob's record has the truth */
+    TABLE_KEY,         /* as the three of secrets */
+    TABLE_KEY_DELETED,
+    TABLE_KEY_VERSION, /* -> key_version */
     TABLE_N,
 };
 

@@ -125,6 +125,22 @@ static int keep_x(unsigned char *output, const unsigned char *x32, const unsigne
     return 1;
 }
 
+enum status ec_sig_complete(uint8_t sig65[static 65], const uint8_t rs[static 64], const uint8_t hash[static 32], const uint8_t addr[static 20])
+{
+    secp256k1_ecdsa_signature sig;
+    uint8_t full[65], who[20];
+    if (!secp256k1_ecdsa_signature_parse_compact(ctx(), &sig, rs)) return E_CRYPTO;
+    (void)secp256k1_ecdsa_signature_normalize(ctx(), &sig, &sig);
+    (void)secp256k1_ecdsa_signature_serialize_compact(ctx(), full, &sig);
+    for (uint8_t recid = 0; recid < 4; recid++) {
+        full[64] = recid;
+        if (ec_recover_address(who, full, hash) != OK || memcmp(who, addr, 20) != 0) continue;
+        memcpy(sig65, full, sizeof full);
+        return OK;
+    }
+    return E_CRYPTO;
+}
+
 enum status ec_dh(uint8_t x[static 32], const uint8_t pub[static 64], const secret32 *key)
 {
     uint8_t full[65] = {0x04}, shared[32];

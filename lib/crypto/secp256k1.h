@@ -21,6 +21,10 @@ MUST_CHECK enum status ec_recover(uint8_t pub[static 64], const uint8_t sig65[st
 MUST_CHECK enum status ec_recover_address(uint8_t addr[static 20], const uint8_t sig65[static 65], const uint8_t hash[static 32]);
 /** ec_sig_is_low_s: s <= n/2 (EIP-2), and r, s in [1, n) */
 bool ec_sig_is_valid_low_s(const uint8_t sig65[static 65]);
+/** ec_sig_complete: r||s of a signer that tells no recid (ES256K of a vault) to a signature as above: low s, and the recid under which
+ *  it recovers to the address; so it also verifies.  ret OK | E_CRYPTO: no signature over hash by that address */
+MUST_CHECK enum status ec_sig_complete(uint8_t sig65[static 65], const uint8_t rs[static 64], const uint8_t hash[static 32],
+                                       const uint8_t addr[static 20]);
 /** ec_dh: x coordinate of secret * pub (ECIES of RLPx).  ret OK | E_CRYPTO: pub is no point */
 MUST_CHECK enum status ec_dh(uint8_t x[static 32], const uint8_t pub[static 64], const secret32 *key);
 

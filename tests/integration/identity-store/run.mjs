@@ -1,6 +1,6 @@
 // poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
-import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process';
-import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { BlobServiceClient, BlobLeaseClient } from '@azure/storage-blob';
+import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
+import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { BlobServiceClient, BlobLeaseClient } from '@azure/storage-blob';
 import { Store } from './store.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const binary = process.argv[2] ?? process.env.POA_IDENTITY_STORE ?? path.join(root, 'build/release/poa-identity-store');
@@ -9,11 +9,12 @@ const store = await Store.make(binary);
 const tests = []; const test = (name, fn) => tests.push({ name, fn });
 const V = 'api-version=7.4', C = '/poa-config';
 const all = async (it) => { const out = []; for await (const x of it) out.push(x); return out; };
-let credential, secrets, blobs, container;
+let credential, secrets, keys, blobs, container;
 function connect() {
   const tlsOptions = { ca: store.ca };
   credential = new ClientSecretCredential(store.tenant, 'orchestrator', 'orc-secret', { authorityHost: store.base, disableInstanceDiscovery: true, tlsOptions });
   secrets = new SecretClient(store.base, credential, { disableChallengeResourceVerification: true, tlsOptions, retryOptions: { maxRetries: 1 } });
+  keys = new KeyClient(store.base, credential, { disableChallengeResourceVerification: true, tlsOptions, retryOptions: { maxRetries: 1 } });
   blobs = new BlobServiceClient(`${store.base}/devstoreaccount1`, credential, { tlsOptions, retryOptions: { maxTries: 1 } });
   container = blobs.getContainerClient('poa-config');
 }
@@ -99,6 +100,63 @@ test('SDK: backup and restore', async () => {
   await secrets.restoreSecretBackup(b);
   assert.equal((await secrets.getSecret('backed')).value, 'two'); assert.equal((await all(secrets.listPropertiesOfSecretVersions('backed'))).length, 2);
 });
+const crypto = (id) => new CryptographyClient(id, credential, { disableChallengeResourceVerification: true, tlsOptions: { ca: store.ca }, retryOptions: { maxRetries: 1 } });
+const publicKey = (k) => createPublicKey({ key: { kty: 'EC', crv: 'secp256k1', x: Buffer.from(k.key.x).toString('base64url'), y: Buffer.from(k.key.y).toString('base64url') }, format: 'jwk' });
+const isSigned = (k, message, sig) => verifySignature('sha256', message, { key: publicKey(k), dsaEncoding: 'ieee-p1363' }, sig);
+const HALF_N = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
+test('SDK keys: create, get, versions, update, rotate, list', async () => {
+  const a = await keys.createEcKey('seal-0', { curve: 'P-256K', tags: { address: '0x11' } });
+  assert.equal(a.keyType, 'EC'); assert.equal(a.key.crv, 'P-256K'); assert.deepEqual(a.keyOperations, ['sign', 'verify']); assert.equal(a.key.d, undefined); assert.equal(a.key.x.length, 32);
+  assert.equal(a.properties.tags.address, '0x11'); assert.equal(a.properties.exportable, false); assert.equal(a.properties.recoverableDays, 90); assert.equal(a.id, `${store.base}/keys/seal-0/${a.properties.version}`);
+  const b = await keys.createKey('seal-0', 'EC', { curve: 'P-256K', keyOps: ['sign'], expiresOn: new Date(Date.now() + 1e6) });
+  assert.notEqual(b.properties.version, a.properties.version); assert.deepEqual(b.keyOperations, ['sign']);
+  assert.equal((await keys.getKey('SEAL-0')).id, b.id); assert.deepEqual((await keys.getKey('seal-0', { version: a.properties.version })).key.x, a.key.x);
+  const u = await keys.updateKeyProperties('seal-0', a.properties.version, { enabled: false, tags: { n: 'v' } }); assert.equal(u.properties.enabled, false); assert.deepEqual(u.properties.tags, { n: 'v' });
+  const r = await keys.rotateKey('seal-0'); assert.notDeepEqual(r.key.x, b.key.x); assert.deepEqual(r.keyOperations, ['sign']);
+  assert.equal((await all(keys.listPropertiesOfKeyVersions('seal-0'))).length, 3);
+  for (let i = 0; i < 30; i++) await keys.createEcKey(`many-${i}`, { curve: 'P-256K' });
+  assert.equal(new Set((await all(keys.listPropertiesOfKeys())).map((k) => k.name)).size, 31);
+  assert.ok(!(await all(secrets.listPropertiesOfSecrets())).some((s) => s.name === 'seal-0'));
+  await rejects(keys.getKey('nothing-here'), 'KeyNotFound', 404); await rejects(keys.createRsaKey('rsa'), 'BadParameter', 400); await rejects(keys.createEcKey('p256', { curve: 'P-256' }), 'BadParameter', 400);
+  await rejects(keys.createEcKey('hsm', { curve: 'P-256K', hsm: true }), 'BadParameter', 400);
+});
+test('SDK keys: import, sign and verify ES256K', async () => {
+  const jwk = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey.export({ format: 'jwk' }), raw = (t) => Buffer.from(t, 'base64url');
+  const k = await keys.importKey('imported', { kty: 'EC', crv: 'P-256K', d: raw(jwk.d), x: raw(jwk.x), y: raw(jwk.y) });
+  assert.deepEqual(Buffer.from(k.key.x), raw(jwk.x));
+  const c = crypto(k.id);
+  for (let i = 0; i < 20; i++) {
+    const message = Buffer.from(`block ${i}`), digest = createHash('sha256').update(message).digest();
+    const { result, keyID } = await c.sign('ES256K', digest); assert.equal(result.length, 64); assert.equal(keyID, k.id); assert.ok(isSigned(k, message, result));
+    assert.ok(BigInt('0x' + Buffer.from(result.subarray(32)).toString('hex')) <= HALF_N, 'low s');
+    assert.equal((await c.verify('ES256K', digest, result)).result, true);
+    const other = Buffer.from(result); other[5] ^= 1; assert.equal((await c.verify('ES256K', digest, other)).result, false);
+    assert.equal((await c.verify('ES256K', createHash('sha256').update('x').digest(), result)).result, false);
+  }
+  const d = createHash('sha256').update('x').digest();
+  assert.equal((await crypto(`${store.base}/keys/imported`).sign('ES256K', d)).keyID, k.id);
+  await rejects(keys.importKey('bad', { kty: 'EC', crv: 'P-256K', d: raw(jwk.d), x: raw(jwk.y), y: raw(jwk.x) }), 'BadParameter', 400);
+  const sign = (name, body) => store.as('orchestrator', 'POST', `/keys/${name}/sign?${V}`, { body: JSON.stringify(body) });
+  assert.equal((await sign(`imported/${k.properties.version}`, { alg: 'ES256', value: d.toString('base64url') })).status, 400);
+  assert.equal((await sign('imported/', { alg: 'ES256K', value: d.subarray(1).toString('base64url') })).status, 400); assert.equal((await sign('imported/', { alg: 'ES256K', value: d.toString('base64url') })).status, 200);
+  assert.equal((await sign('none/', { alg: 'ES256K', value: d.toString('base64url') })).status, 404);
+  await keys.createKey('verify-only', 'EC', { curve: 'P-256K', keyOps: ['verify'] }); assert.equal((await sign('verify-only/', { alg: 'ES256K', value: d.toString('base64url') })).status, 403);
+  const old = await keys.createEcKey('old', { curve: 'P-256K', expiresOn: new Date(Date.now() - 1e6) }); assert.equal((await sign('old/', { alg: 'ES256K', value: d.toString('base64url') })).status, 403);
+  await keys.updateKeyProperties('imported', k.properties.version, { enabled: false });
+  const r = await sign('imported/', { alg: 'ES256K', value: d.toString('base64url') }); assert.equal(r.status, 403); assert.equal(JSON.parse(r.body).error.innererror.code, 'KeyDisabled');
+  assert.ok(old.properties.expiresOn < new Date());
+  const dump = fs.readFileSync(path.join(store.dir, 'data/data.mdb')); assert.ok(!dump.includes(raw(jwk.d)) && !dump.includes(jwk.d)); assert.ok(!store.log.includes(jwk.d));
+});
+test('SDK keys: delete, recover, purge', async () => {
+  const d = await (await keys.beginDeleteKey('many-1', { intervalInMs: 20 })).pollUntilDone();
+  assert.ok(d.properties.recoveryId); assert.ok(d.properties.scheduledPurgeDate - d.properties.deletedOn > 89 * 864e5);
+  await rejects(keys.getKey('many-1'), 'KeyNotFound', 404); await rejects(keys.createEcKey('many-1', { curve: 'P-256K' }), 'Conflict', 409);
+  assert.deepEqual((await all(keys.listDeletedKeys())).map((x) => x.name), ['many-1']);
+  assert.equal((await store.as('orchestrator', 'POST', `/keys/many-1//sign?${V}`, { body: JSON.stringify({ alg: 'ES256K', value: Buffer.alloc(32).toString('base64url') }) })).status, 404);
+  const k = await (await keys.beginRecoverDeletedKey('many-1', { intervalInMs: 20 })).pollUntilDone(); assert.deepEqual(k.key.x, d.key.x);
+  await (await keys.beginDeleteKey('many-2', { intervalInMs: 20 })).pollUntilDone(); await keys.purgeDeletedKey('many-2'); await rejects(keys.getDeletedKey('many-2'), 'KeyNotFound', 404);
+  assert.equal((await all(keys.listDeletedKeys())).length, 0); assert.ok((await keys.createEcKey('many-2', { curve: 'P-256K' })).id);
+});
 test('requests that are not well formed are refused by name', async () => {
   const o = 'orchestrator';
   for (const [method, url, body, status, code] of [
@@ -179,6 +237,21 @@ test('a node reads the secret of the blob that it leases, and no other', async (
   assert.equal((await store.as('node-0', 'PUT', `/secrets/validator-0?${V}`, { body: '{"value":"x"}' })).status, 403); assert.equal((await store.as('node-0', 'DELETE', `${C}/identity-0.json`, { headers: { 'x-ms-lease-id': id } })).status, 403);
   assert.equal((await lease('identity-0.json', 'release', { 'x-ms-lease-id': id }, 'node-0')).status, 200);
   assert.equal((await get('node-0', 0)).status, 403);
+});
+test('a node signs with the key of the blob that it leases, and no other', async () => {
+  const digest = Buffer.alloc(32, 7).toString('base64url'), sign = (who, name) => store.as(who, 'POST', `/keys/${name}//sign?${V}`, { body: JSON.stringify({ alg: 'ES256K', value: digest }) });
+  const k = await keys.createEcKey('validator-7', { curve: 'P-256K' }); await keys.createEcKey('validator-8', { curve: 'P-256K' });
+  const b = JSON.stringify({ keyUri: k.id, address: '0x' + '7'.repeat(40), enodeUrl: '', hostname: '', region: '' });
+  await container.getBlockBlobClient('identity-7.json').upload(b, b.length);
+  assert.equal((await sign('node-0', 'validator-7')).status, 403);
+  const id = (await lease('identity-7.json', 'acquire', { 'x-ms-lease-duration': '15' }, 'node-0')).headers['x-ms-lease-id'];
+  assert.equal((await sign('node-0', 'validator-7')).status, 200); assert.equal((await sign('node-0', 'validator-8')).status, 403); assert.equal((await sign('node-1', 'validator-7')).status, 403);
+  assert.equal((await store.as('node-0', 'GET', `/keys/validator-7?${V}`)).status, 200); assert.equal((await store.as('node-0', 'GET', `/secrets/validator-7?${V}`)).status, 403);
+  assert.equal((await store.as('node-0', 'POST', `/keys/validator-7/rotate?${V}`, { body: '' })).status, 403); assert.equal((await store.as('node-0', 'GET', `/keys?${V}`)).status, 403);
+  const put = (o) => store.as('node-0', 'PUT', `${C}/identity-7.json`, { headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-lease-id': id }, body: JSON.stringify({ ...JSON.parse(b), ...o }) });
+  assert.equal((await put({ hostname: 'h' })).status, 201); assert.equal((await put({ keyUri: `${store.base}/keys/validator-8` })).status, 403); assert.equal((await put({ secretUri: `${store.base}/secrets/validator-1` })).status, 403);
+  assert.equal((await lease('identity-7.json', 'release', { 'x-ms-lease-id': id }, 'node-0')).status, 200); assert.equal((await sign('node-0', 'validator-7')).status, 403);
+  await container.getBlockBlobClient('identity-7.json').delete();
 });
 test('kill -9: what was acknowledged stays, leases keep their remaining time', async () => {
   const a = await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '15' }, 'node-0'), began = Date.now(), id = a.headers['x-ms-lease-id'];

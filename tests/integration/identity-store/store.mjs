@@ -60,7 +60,7 @@ export class Store {
   }
   // a raw call with a token of `id`
   async as(id, method, url, { headers = {}, body } = {}) {
-    const vault = /^\/(deleted)?secrets/.test(url);
+    const vault = /^\/(deleted)?(secrets|keys)\b/.test(url);
     this.tokens ??= {};
     const t = this.tokens[`${id} ${vault}`] ??= await this.token(id, vault ? 'vault' : 'storage');
     return this.request(method, url, { headers: { authorization: `Bearer ${t}`, ...(vault ? {} : { 'x-ms-version': '2021-12-02' }), ...headers }, body });

@@ -148,6 +148,44 @@ static void ec_sig_is_valid_low_s_draws_the_line_at_half_the_order(void **state)
     assert_false(ec_sig_is_valid_low_s(sig));
 }
 
+static void ec_sig_complete_finds_the_recid_and_makes_s_low(void **state)
+{
+    (void)state;
+    uint8_t n[32], zero[64] = {0};
+    unhex(n, 32, N_HEX);
+    for (int round = 0; round < 64; round++) {
+        secret32 key;
+        uint8_t pub[64], addr[20], hash[32], sig[65], rs[64], got[65], before[65];
+        ec_secret_generate(&key);
+        rng_fill(hash, sizeof hash);
+        assert_int_equal(ec_public(pub, &key), OK);
+        ec_address(addr, pub);
+        assert_int_equal(ec_sign(sig, hash, &key), OK);
+        memcpy(rs, sig, 64);
+        if (round % 2 == 1) { /* as a vault may answer: the high twin of s */
+            int borrow = 0;
+            for (int i = 31; i >= 0; i--) {
+                int d = n[i] - sig[32 + i] - borrow;
+                borrow = d < 0;
+                rs[32 + i] = (uint8_t)(d + (borrow ? 256 : 0));
+            }
+        }
+        assert_int_equal(ec_sig_complete(got, rs, hash, addr), OK);
+        assert_memory_equal(got, sig, 65);
+        memset(before, 0xaa, 65);
+        memcpy(got, before, 65);
+        hash[0] ^= 1;
+        assert_int_equal(ec_sig_complete(got, rs, hash, addr), E_CRYPTO);
+        hash[0] ^= 1;
+        addr[19] ^= 1;
+        assert_int_equal(ec_sig_complete(got, rs, hash, addr), E_CRYPTO);
+        assert_int_equal(ec_sig_complete(got, zero, hash, addr), E_CRYPTO);
+        memset(rs, 0xff, 64);
+        assert_int_equal(ec_sig_complete(got, rs, hash, addr), E_CRYPTO);
+        assert_memory_equal(got, before, 65);
+    }
+}
+
 static void ec_dh_agrees_from_both_sides(void **state)
 {
     (void)state;
@@ -181,6 +219,7 @@ int main(void)
         cmocka_unit_test(ec_recover_rejects_what_is_no_signature),
         cmocka_unit_test(ec_sign_refuses_a_bad_key),
         cmocka_unit_test(ec_sig_is_valid_low_s_draws_the_line_at_half_the_order),
+        cmocka_unit_test(ec_sig_complete_finds_the_recid_and_makes_s_low),
         cmocka_unit_test(ec_dh_agrees_from_both_sides),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
