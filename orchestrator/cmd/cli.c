@@ -153,13 +153,14 @@ static bool place_positionals(struct cli *c, const char **words, size_t n)
 
 PRINTF_LIKE(2, 3) static int usage_error(struct cli *c, const char *fmt, ...)
 {
+    struct err err = {.status = E_INVALID};
     va_list ap;
-    fputs("poa-deploy: error: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vsnprintf(err.text, sizeof err.text, fmt, ap);
     va_end(ap);
-    if (c->command != NULL) fprintf(stderr, "\nusage: poa-deploy %s %s [options]; see poa-deploy %s --help\n", c->command->words, c->command->args, c->command->words);
-    else fputs("\nsee poa-deploy --help\n", stderr);
+    IGNORE(cli_fail(c, &err), "a usage error has a code of its own");
+    if (c->command != NULL) fprintf(stderr, "usage: poa-deploy %s %s [options]; see poa-deploy %s --help\n", c->command->words, c->command->args, c->command->words);
+    else fputs("see poa-deploy --help\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -345,6 +346,9 @@ int cli_main(int argc, char **argv)
         puts("poa-deploy " POA_VERSION);
         return EXIT_DONE;
     }
+    /* known before the rest is parsed: a usage error is one document too */
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0) c.json = true;
     int used = 0;
     c.command = find_command(argc, argv, &used);
     if (c.command == NULL) return usage_error(&c, "unknown command '%s'", argv[1]);
