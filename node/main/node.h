@@ -52,6 +52,8 @@ struct node {
     address self;
     bool has_self;
     uint64_t first_step; /* no proposal before this one */
+    bool clock_is_off;   /* no proposal while it is */
+    uint64_t clock_logged_ms;
 
     /* for the loop, from other threads; under lock */
     pthread_mutex_t lock;

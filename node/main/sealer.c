@@ -5,7 +5,7 @@
 #include "node/aura/aura.h"
 #include "node/main/node.h"
 
-enum { BLOCK_MAX = 32 << 20, RETRY_MS = 50 };
+enum { BLOCK_MAX = 32 << 20, RETRY_MS = 50, CLOCK_LOG_EVERY_MS = 30000 };
 
 /* the pool as a source of the best transactions */
 struct source {
@@ -63,6 +63,26 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
     buf_fini(&block);
 }
 
+/* SPEC(user-pains.md 8): with a clock off by more than half a step we would seal in the steps of others, and one that runs ahead would sign
+ * steps that are never ours again */
+static bool clock_is_right(struct node *n, uint64_t step, uint64_t wall_ms)
+{
+    struct skew *skew = sync_skew(p2p_sync(n->p2p));
+    struct skew_state st;
+    const uint64_t now = clock_mono_ms(), limit = aura_step_duration_ms(&n->spec.aura, step) / 2;
+    skew_clock(skew, wall_ms, now);
+    skew_get(&st, skew, limit, now);
+    if (st.is_off && (!n->clock_is_off || now - n->clock_logged_ms > CLOCK_LOG_EVERY_MS)) {
+        log_error("engine", "Not sealing: this machine's clock is %lld ms %s those of %zu of %zu peers, and half a step is %llu ms: set the clock (is NTP running?)",
+                  (long long)(st.ahead_ms < 0 ? -st.ahead_ms : st.ahead_ms), st.ahead_ms < 0 ? "behind" : "ahead of", st.n_apart, st.n_measured,
+                  (unsigned long long)limit);
+        n->clock_logged_ms = now;
+    }
+    if (!st.is_off && n->clock_is_off) log_info("engine", "Sealing again: this machine's clock agrees with those of its peers skew=%lldms", (long long)st.ahead_ms);
+    n->clock_is_off = st.is_off;
+    return !st.is_off;
+}
+
 static void on_seal_timer(uv_timer_t *t)
 {
     struct node *n = t->data;
@@ -71,7 +91,7 @@ static void on_seal_timer(uv_timer_t *t)
     struct sync_state sync;
     sync_get_state(&sync, p2p_sync(n->p2p));
     /* far behind, a block of ours could only make a fork */
-    if (n->has_self && step >= n->first_step && !sync.is_syncing && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    if (n->has_self && step >= n->first_step && !sync.is_syncing && clock_is_right(n, step, now) && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
     node_schedule_seal(n);
 }
 

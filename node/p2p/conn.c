@@ -259,6 +259,17 @@ static void on_disconnect_message(struct conn *c, bytes data)
     conn_close(c, why);
 }
 
+/* Ping or Pong with the times that node/sync/skew.h wants; data: the Ping's that is answered */
+static void send_clock(struct conn *c, unsigned id, bytes data)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    if (id == P2P_PING) skew_put_ping(&b, clock_wall_ms());
+    else skew_put_pong(&b, data, clock_wall_ms());
+    conn_send(c, id, buf_status(&b) == OK ? buf_view(&b) : BYTES_LIT("\xc0"));
+    buf_fini(&b);
+}
+
 static void on_message(struct conn *c, unsigned id, bytes data)
 {
     struct p2p *p = c->p;
@@ -268,7 +279,11 @@ static void on_message(struct conn *c, unsigned id, bytes data)
         if (id == P2P_HELLO) on_hello(c, data);
         else conn_disconnect(c, DISCONNECT_BREACH, "a message before Hello");
     } else if (id == P2P_PING) {
-        conn_send(c, P2P_PONG, BYTES_LIT("\xc0"));
+        send_clock(c, P2P_PONG, data);
+    } else if (id == P2P_PONG) {
+        const uint64_t wall = clock_wall_ms(), now = clock_mono_ms();
+        skew_clock(sync_skew(p->sync), wall, now);
+        skew_on_pong(sync_skew(p->sync), c->id, data, wall, now);
     } else if (id >= P2P_CAP_OFFSET) {
         sync_receive(p->sync, c->id, id - P2P_CAP_OFFSET, data, clock_mono_ms());
         p2p_arm_sync(p);
@@ -510,9 +525,9 @@ void conn_tick(struct p2p *p, uint64_t now)
         if (c->state == CONN_READY) {
             if (now > c->last_rx_ms + SILENT_MS) {
                 conn_disconnect(c, DISCONNECT_TIMEOUT, "silent for too long");
-            } else if (now > c->last_rx_ms + PING_AFTER_MS && now > c->ping_ms + PING_AFTER_MS) {
+            } else if (now > c->ping_ms + PING_EVERY_MS) {
                 c->ping_ms = now;
-                conn_send(c, P2P_PING, BYTES_LIT("\xc0"));
+                send_clock(c, P2P_PING, BYTES_EMPTY);
             }
         } else if (now >= c->deadline_ms) {
             conn_close(c, c->state == CONN_CONNECTING ? "no answer to connect" : "handshake took too long");

@@ -17,7 +17,7 @@ enum {
     STATIC_TARGETS = 512,
     DIAL_TIMEOUT_MS = 8000,   /* connect, auth and Hello together */
     CLOSE_WAIT_MS = 2000,
-    PING_AFTER_MS = 15000,
+    PING_EVERY_MS = 5000, /* they measure the clocks, too */
     SILENT_MS = 40000,
     WRITE_QUEUE_MAX = 48 << 20,
     BACKOFF_MIN_MS = 500,

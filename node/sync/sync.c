@@ -278,6 +278,11 @@ void sync_nudge(struct sync *s, uint64_t now_ms)
     leave(s);
 }
 
+struct skew *sync_skew(struct sync *s)
+{
+    return &s->skew;
+}
+
 void sync_get_state(struct sync_state *out, const struct sync *s)
 {
     struct sync_head head;

@@ -23,6 +23,7 @@
 #include "lib/eth/header.h"
 #include "node/chain/chain.h"
 #include "node/sync/forkid.h"
+#include "node/sync/skew.h"
 #include "node/sync/wire.h"
 
 /* X(id, code, "text"): reasons of a Disconnect message (devp2p) */
@@ -142,6 +143,9 @@ struct sync_state {
     uint64_t n_txs_received, n_txs_added;
 };
 void sync_get_state(struct sync_state *out, const struct sync *s);
+
+/** sync_skew: the measurements of clocks; whoever drives the connections sends the Pings and brings the Pongs. A peer's go with it. */
+struct skew *sync_skew(struct sync *s);
 
 struct sync_peer_info {
     bool ready;

@@ -189,6 +189,7 @@ struct sync {
     uint64_t now;        /* of the public call that runs */
     struct seen tx_seen; /* announced by us */
     struct sync_state count;
+    struct skew skew;
 };
 
 /* ---------------------------------------------------------------- peer.c */

@@ -46,16 +46,16 @@ static void skew(struct sim *sim, struct validator *v)
 
 void faults_begin(struct sim *sim)
 {
-    sim->mix = (uint32_t)rng_next(&sim->rng);
+    sim->mix = (uint32_t)rng_next(&sim->rng) & sim->opt.faults;
     sim->pace_ms = sim_pick(sim, sim->step_ms / 2, 8 * sim->step_ms);
     const bool lossy = sim_chance(sim, 250), slow = sim_chance(sim, 300);
-    if (lossy) {
+    if (lossy && (sim->opt.faults >> FAULT_LOSSY & 1)) {
         sim->loss = (uint32_t)sim_pick(sim, 0, 1000);
         sim->twice = (uint32_t)sim_pick(sim, 0, 500);
         sim->late = (uint32_t)sim_pick(sim, 0, 500);
         sim->stats->faults[FAULT_LOSSY]++;
     }
-    if (slow) {
+    if (slow && (sim->opt.faults >> FAULT_SLOW & 1)) {
         sim->delay_ms = sim_pick(sim, 10, sim->step_ms);
         sim->jitter_ms = sim_pick(sim, 10, 2 * sim->step_ms);
         sim->stats->faults[FAULT_SLOW]++;
@@ -96,6 +96,7 @@ static void one_fault(struct sim *sim, enum fault f)
     case FAULT_LOST:
     case FAULT_TWICE:
     case FAULT_LATE:
+    case FAULT_CLOCK_STOP:
     case FAULT_GOVERN:
     case FAULT_SPEND:
     case FAULT_N: break;

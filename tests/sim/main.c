@@ -23,6 +23,7 @@ static int usage(int code)
             "usage: poa-sim [--seeds K] [--first S] [--steps N] [--nodes N] [--byzantine F]   K seeds of N steps each\n"
             "       poa-sim --seed S [--steps N] [--nodes N] [--byzantine F] [-v]             one seed; -v: every event\n"
             "       poa-sim --replay FILE                                                     runs as kept, one a line\n"
+            "  --faults MASK  of kinds, by bit in the order of the report\n"
             "  --keep FILE  append the runs that failed to FILE     --share DIR  where orchestrator/contracts is (.)\n");
     return code;
 }
@@ -97,8 +98,8 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
-                                            {"replay", 1, NULL, 'r'}, {"help", 0, NULL, 'h'},  {0}};
-    struct run r = {.opt = {.steps = STEPS}};
+                                            {"replay", 1, NULL, 'r'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
+    struct run r = {.opt = {.steps = STEPS, .faults = UINT32_MAX}};
     const char *share = ".", *file = NULL;
     uint64_t first = 1, n = SEEDS;
     struct artifact artifact;
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
             r.keep = fopen(optarg, "a");
             if (r.keep == NULL) return usage(2);
             break;
+        case 'F': r.opt.faults = (uint32_t)strtoull(optarg, NULL, 0); break;
         case 'v': r.opt.verbose = true; break;
         case 'h': return usage(0);
         default: return usage(2);

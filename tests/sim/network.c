@@ -144,8 +144,16 @@ void net_on_dial(struct sim *sim, const struct event *e)
     const enum status s = sync_add_peer(a->sync, b->index + 1, version, sim->now), t = sync_add_peer(b->sync, a->index + 1, version, sim->now);
     if (s != OK || t != OK) BUG("sync_add_peer");
     sim_log(sim, "%zu-%zu connected", a->index, b->index);
+    validator_ping(a, b->index);
+    validator_ping(b, a->index);
     validator_touch(a);
     validator_touch(b);
+}
+
+void net_ping_all(struct sim *sim, size_t from)
+{
+    for (size_t k = 0; k < sim->n; k++)
+        if (k != from && sim->node[from].is_up && link_of(sim, from, k)->is_up) validator_ping(&sim->node[from], k);
 }
 
 void net_cut(struct sim *sim, size_t a, size_t b, enum cut_kind kind)

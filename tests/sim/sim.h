@@ -46,6 +46,7 @@ enum { NODES_MAX = 16, ADMINS_MAX = 5 };
     X(FAULT_LOST, "message lost")                                                                  \
     X(FAULT_TWICE, "message twice")                                                                \
     X(FAULT_LATE, "message out of order")                                                          \
+    X(FAULT_CLOCK_STOP, "sealer stops for its clock")                                              \
     X(FAULT_GOVERN, "governance transaction")                                                      \
     X(FAULT_SPEND, "plain transaction")
 
@@ -79,6 +80,7 @@ struct sim_options {
     uint64_t seed, steps;
     size_t nodes;     /* 0: by the seed, 3..7 */
     size_t byzantine; /* up to that many equivocate; rule: two thirds */
+    uint32_t faults;  /* kinds that may happen, by bit */
     bool verbose;
     const struct artifact *artifact; /* the governance contract */
 };
@@ -96,7 +98,7 @@ struct packet {
     uint8_t data[];
 };
 
-enum event_kind { EV_NONE, EV_MESSAGE, EV_GONE, EV_DIAL, EV_TIMEOUT, EV_TICK, EV_SEAL, EV_RESTART, EV_FAULT, EV_GOVERN, EV_HEAL, EV_CHECK, EV_PHASE };
+enum event_kind { EV_NONE, EV_MESSAGE, EV_GONE, EV_DIAL, EV_TIMEOUT, EV_PING, EV_TICK, EV_SEAL, EV_RESTART, EV_FAULT, EV_GOVERN, EV_HEAL, EV_CHECK, EV_PHASE };
 
 struct event {
     uint64_t at, order; /* order: of creation, so that equal times keep it */
@@ -106,6 +108,8 @@ struct event {
     unsigned message;
     struct packet *packet;
 };
+
+enum { MESSAGE_PING = 0x100, MESSAGE_PONG = 0x101 }; /* of the base protocol, beside those of eth */
 
 enum cut_kind { CUT_NONE, CUT_RESET, CUT_STALL, CUT_DROP };
 
@@ -129,7 +133,7 @@ struct validator {
     struct sync *sync;
     secret32 key;
     address self;
-    bool is_up, is_byzantine, is_busy;
+    bool is_up, is_byzantine, clock_is_off;
     int64_t skew_ms, drift_ppm;
     uint64_t drift_since;
     uint64_t first_step;
@@ -214,6 +218,8 @@ void net_dial(struct sim *sim, size_t a, size_t b, uint64_t delay_ms);
 void net_on_dial(struct sim *sim, const struct event *e);
 void net_cut(struct sim *sim, size_t a, size_t b, enum cut_kind kind);
 void net_heal(struct sim *sim, size_t a, size_t b);
+/** net_ping_all: as node/p2p does every five seconds. */
+void net_ping_all(struct sim *sim, size_t from);
 void net_fini(struct sim *sim);
 
 /* --- validator.c */
@@ -228,6 +234,8 @@ void validator_lose_disk(struct validator *v);
 uint64_t validator_wall(const struct validator *v);
 void validator_receive(struct validator *v, size_t from, unsigned message, bytes payload);
 void validator_tick(struct validator *v);
+/** validator_ping: asks one peer for its clock. */
+void validator_ping(struct validator *v, size_t to);
 void validator_seal(struct validator *v);
 void validator_schedule_seal(struct validator *v);
 /** validator_touch: after each call into its sync: the next tick, and its death if a commit was its last. */

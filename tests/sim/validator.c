@@ -408,8 +408,36 @@ void validator_touch(struct validator *v)
     sim_push(sim, &e);
 }
 
+void validator_ping(struct validator *v, size_t to)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    skew_put_ping(&b, validator_wall(v));
+    net_send(v->sim, v->index, to, MESSAGE_PING, buf_view(&b));
+    buf_fini(&b);
+}
+
+static void on_clock(struct validator *v, size_t from, unsigned message, bytes payload)
+{
+    struct buf b;
+    const uint64_t wall = validator_wall(v);
+    if (message == MESSAGE_PONG) {
+        skew_clock(sync_skew(v->sync), wall, v->sim->now);
+        skew_on_pong(sync_skew(v->sync), from + 1, payload, wall, v->sim->now);
+        return;
+    }
+    buf_init(&b, 64);
+    skew_put_pong(&b, payload, wall);
+    net_send(v->sim, v->index, from, MESSAGE_PONG, buf_view(&b));
+    buf_fini(&b);
+}
+
 void validator_receive(struct validator *v, size_t from, unsigned message, bytes payload)
 {
+    if (message >= MESSAGE_PING) {
+        on_clock(v, from, message, payload);
+        return;
+    }
     sync_receive(v->sync, from + 1, message, payload, v->sim->now);
     check_node(v);
     validator_touch(v);
@@ -534,6 +562,19 @@ static void propose(struct validator *v, uint64_t step, uint64_t now_ms)
     buf_fini(&block);
 }
 
+static bool clock_is_right(struct validator *v, uint64_t wall_ms)
+{
+    struct skew_state st;
+    skew_clock(sync_skew(v->sync), wall_ms, v->sim->now);
+    skew_get(&st, sync_skew(v->sync), v->sim->step_ms / 2, v->sim->now);
+    if (st.is_off != v->clock_is_off)
+        sim_log(v->sim, "%zu %s: its clock is ahead by %lld ms of %zu of %zu", v->index, st.is_off ? "stops sealing" : "seals again",
+                (long long)st.ahead_ms, st.n_apart, st.n_measured);
+    v->sim->stats->faults[FAULT_CLOCK_STOP] += st.is_off && !v->clock_is_off;
+    v->clock_is_off = st.is_off;
+    return !st.is_off;
+}
+
 void validator_seal(struct validator *v)
 {
     const uint64_t now = validator_wall(v);
@@ -541,7 +582,7 @@ void validator_seal(struct validator *v)
     chain_step_at(&step, &next, v->chain, now);
     struct sync_state st;
     sync_get_state(&st, v->sync);
-    if (step >= v->first_step && !st.is_syncing && chain_is_proposer(v->chain, &v->self, step)) propose(v, step, now);
+    if (step >= v->first_step && !st.is_syncing && clock_is_right(v, now) && chain_is_proposer(v->chain, &v->self, step)) propose(v, step, now);
     check_node(v);
     validator_schedule_seal(v);
     validator_touch(v);

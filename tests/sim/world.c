@@ -3,7 +3,7 @@
 #include "node/chain/genesis.h"
 #include "tests/sim/sim.h"
 
-enum { CALM_STEPS_EXTRA = 4, CHECK_LATE_MS = 400 };
+enum { CALM_STEPS_EXTRA = 4, CHECK_LATE_MS = 400, PING_EVERY_MS = 5000 };
 
 /* --------------------------------------------------------------- the queue */
 
@@ -136,6 +136,11 @@ static void handle(struct sim *sim, struct event *e)
     case EV_GONE: net_on_gone(sim, e); break;
     case EV_DIAL: net_on_dial(sim, e); break;
     case EV_TIMEOUT: net_on_timeout(sim, e); break;
+    case EV_PING:
+        net_ping_all(sim, e->node);
+        e->at += PING_EVERY_MS;
+        sim_push(sim, e);
+        break;
     case EV_TICK:
         if (v->is_up && e->gen == v->tick_gen) validator_tick(v);
         break;
@@ -186,6 +191,10 @@ static void open_world(struct sim *sim)
         sim->node[i].drift_since = sim->now;
     for (size_t i = 0; i < sim->n && !sim->failed; i++)
         validator_boot(&sim->node[i]);
+    for (size_t i = 0; i < sim->n; i++) {
+        const struct event e = {.kind = EV_PING, .at = sim->now + sim_pick(sim, 0, PING_EVERY_MS), .node = (uint8_t)i};
+        sim_push(sim, &e);
+    }
     after(sim, EV_GOVERN, 3 * sim->step_ms, 0);
     begin_calm(sim);
 }
