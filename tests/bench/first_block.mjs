@@ -6,7 +6,7 @@ import path from 'node:path';
 import { bin, rpc, rssMiB, sleep } from './single.mjs';
 import { median, round, say, spread } from './report.mjs';
 
-const MEMBER = 17, STEP_S = 2;
+const MEMBER = 18, STEP_S = 2;
 const poa = (args) => new Promise((ok, bad) => {
   const p = spawn(path.join(bin, 'poa-deploy'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '', err = '';

@@ -1,10 +1,10 @@
 // kill -9 at random moments: the chain goes on; the instance comes back, takes an identity within one lease, catches up, and seals; nowhere does one
-// validator seal two blocks in one step. POA_KILLS: how many single kills (default 8); POA_SEED repeats the choice of victims and moments.
+// validator seal two blocks in one step. POA_KILLS: how many single kills (default 5); POA_SEED repeats the choice of victims and moments.
 import { WebSocket } from 'ws';
 import { Member, assert, block, blocks, done, height, processesOf, rpc, run, sleep, stepOf, test, until, workFolder } from './lib.mjs';
 
 const NODES = 4, LEASE_S = 60, STEP_S = 2;
-const kills = Number(process.env.POA_KILLS ?? 8);
+const kills = Number(process.env.POA_KILLS ?? 5);
 let seed = Number(process.env.POA_SEED ?? Date.now() % 1e9);
 console.log(`# seed ${seed}`);
 const random = (n) => { // mulberry32
