@@ -236,6 +236,53 @@ static void opening_survives_the_failure_of_its_commit(void **state)
     net_free(w);
 }
 
+/* the database's file may not grow: blocks are refused as our own trouble, and when there is room again the chain goes on */
+static void a_full_database_stops_the_chain_without_harm(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+#define X(id, name) name,
+        STORE_TABLES(X)
+#undef X
+    };
+    struct net *w = net_new();
+    use_lmdb(w, 1);
+    net_open(w, 2, validators_list(w, 1), LONDON, "");
+    chain_close(w->node[1].chain);
+    kv_close(w->node[1].kv);
+    if (kv_open_lmdb(&w->node[1].kv, w->node[1].dir, names, TABLE_N, 1 << 20, KV_NOSYNC, &w->err) != OK) fail_msg("%s", err_text(&w->err));
+    node_open_chain(w, 1);
+    enum status s = OK;
+    uint64_t nonce = 0;
+    bytes block = BYTES_EMPTY;
+    struct chain_head before = head_of(w, 1);
+    while (s == OK) {
+        enum import_result r;
+        w->step++;
+        uint8_t data[4096];
+        memset(data, 0x5b, sizeof data);
+        for (int i = 0; i < 4; i++)
+            queue_tx(w, 4, nonce++, &SOMEONE, U256_ONE, arena_copy(&w->arena, BYTES_OF(data)), 200000);
+        block = seal(w, 0);
+        before = head_of(w, 1);
+        s = chain_import(&r, &w->verdict, &w->retry_ms, w->node[1].chain, block, now_ms(w), &w->err);
+        if (s == OK) assert_int_equal(r, IMPORT_HEAD);
+        assert_true(before.number < 200);
+    }
+    assert_int_equal(s, E_NOSPACE);
+    struct chain_head after = head_of(w, 1);
+    assert_hash_equal(before.hash, after.hash);
+    assert_true(after.number > 2);
+    node_restart(w, 1); /* with the usual size */
+    after = head_of(w, 1);
+    assert_hash_equal(before.hash, after.hash);
+    assert_state_is_heads(w, 1);
+    assert_int_equal(import(w, 1, block), IMPORT_HEAD);
+    hash32 a = digest_of(w, 0, false), b = digest_of(w, 1, false);
+    assert_hash_equal(a, b);
+    net_free(w);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -243,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_sealer_survives_the_failure_of_any_commit),
         cmocka_unit_test(a_sealer_over_lmdb_survives_a_kill_at_any_commit),
         cmocka_unit_test(an_importer_survives_the_failure_of_any_commit),
+        cmocka_unit_test(a_full_database_stops_the_chain_without_harm),
         cmocka_unit_test(opening_survives_the_failure_of_its_commit),
     };
     return cmocka_run_group_tests_name("chain: crash", tests, NULL, NULL);

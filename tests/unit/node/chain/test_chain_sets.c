@@ -382,6 +382,42 @@ static void a_contract_in_a_multi_rules_once_its_block_is_final(void **state)
     net_free(w);
 }
 
+/* user-pains.md 1: of two validators one is gone for good, so that nothing becomes final and no vote can help: the way out is a list in the
+ * specification from some block on, and then the contract again */
+static void a_list_in_a_later_spec_ends_a_deadlock(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    net_open(w, 2, "\"validators\":{\"safeContract\":\"" ADMIN_CONTRACT "\"}", LONDON, admin_contract(w, 2));
+    (void)turn(w, 0);
+    size_t alive = w->step % 2;
+    for (size_t i = 0; i < 4; i++) { /* every other step goes by */
+        w->step++;
+        (void)turn(w, 0);
+        assert_int_equal(w->step % 2, alive);
+    }
+    assert_int_equal(head_of(w, 0).number, 5);
+    assert_int_equal(head_of(w, 0).finalised, 0);
+    /* all operators agree on block 8 and put it into the spec */
+    struct validator_set_at at[2] = {{.block = 0, .set = w->spec.aura.validators},
+                                     {.block = 8, .set = {.kind = VALSET_LIST, .list = &w->addr[alive], .n_list = 1}}};
+    w->spec.aura.validators = (struct validator_set_spec){.kind = VALSET_MULTI, .multi = at, .n_multi = 2};
+    for (size_t i = 0; i < 2; i++)
+        node_restart(w, i);
+    for (size_t n = 6; n <= 8; n++) {
+        assert_set_everywhere(w, KEYS_OF(0, 1));
+        w->step++;
+        (void)turn(w, 0);
+    }
+    assert_set_everywhere(w, KEYS_OF(alive));
+    for (size_t n = 9; n <= 11; n++) {
+        (void)turn(w, 0); /* each step now */
+        assert_int_equal(head_of(w, 1).finalised, n);
+        node_restart(w, 1);
+    }
+    net_free(w);
+}
+
 /* --- immediate transitions: sstore(0, calldataload(0)), or the list of that one address */
 
 static void immediate_transitions_read_the_set_after_each_block(void **state)
@@ -579,6 +615,7 @@ int main(void)
         cmocka_unit_test(a_signal_that_names_nobody_or_another_parent_is_none),
         cmocka_unit_test(a_list_in_a_multi_rules_from_the_block_after_its_number),
         cmocka_unit_test(a_contract_in_a_multi_rules_once_its_block_is_final),
+        cmocka_unit_test(a_list_in_a_later_spec_ends_a_deadlock),
         cmocka_unit_test(immediate_transitions_read_the_set_after_each_block),
         cmocka_unit_test(the_author_is_rewarded_by_the_amount_in_force),
         cmocka_unit_test(empty_steps_are_rewarded_and_sign_the_parent),
