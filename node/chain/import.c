@@ -211,6 +211,10 @@ static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, stru
             break;
         }
         *deep = true;
+        if (n <= im->c->head.finalised) { /* another block at that height: it may have been dropped already, its children may not */
+            s = bad(im, BLOCK_PAST_FINALITY);
+            break;
+        }
         struct header h;
         arena_reset(&a);
         s = n == 0 ? E_CORRUPT : blocks_get_header(&h, txn, &at, &a);
