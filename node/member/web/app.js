@@ -61,10 +61,8 @@ function draw() {
 // --- acting
 function wrong(id, text) {
   views.errors.set(id, text);
-  const input = $(id);
-  input.setAttribute('aria-invalid', text ? 'true' : 'false');
   changed();
-  if (text) input.focus();
+  if (text) $(id).focus();
   return text !== '';
 }
 
@@ -161,7 +159,6 @@ document.addEventListener('submit', (e) => {
 document.addEventListener('input', (e) => {
   if (views.errors.get(e.target.id)) {
     views.errors.delete(e.target.id);
-    e.target.removeAttribute('aria-invalid');
     changed();
   }
 });

@@ -66,7 +66,7 @@ export async function refresh() {
     return;
   }
   busy = true;
-  const results = await Promise.allSettled([loadNodes(), loadGovernance()]);
+  const results = await Promise.allSettled([loadNodes().then(changed), loadGovernance()]);
   const failed = results.find((r) => r.status === 'rejected');
   state.trouble = failed ? failed.reason.message : '';
   busy = false;

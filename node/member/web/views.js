@@ -21,7 +21,7 @@ function table(caption, columns, rows, empty) {
   return h('table', { role: 'table' },
     h('caption', { class: 'hidden' }, caption),
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((c) => h('th', { scope: 'col', role: 'columnheader' }, c)))),
-    h('tbody', { role: 'rowgroup' }, rows.map(([key, cells]) => h('tr', { role: 'row', 'data-key': key }, cells.map((c, i) => h('td', { role: 'cell', 'data-label': columns[i] }, c === null || c === undefined || c === '' ? null : h('div', { class: 'cell' }, c)))))));
+    h('tbody', { role: 'rowgroup' }, rows.map(([key, cells]) => h('tr', { role: 'row', 'data-key': key }, cells.map((c, i) => h('td', { role: 'cell', 'data-label': columns[i] }, (Array.isArray(c) ? c.every((x) => x === null) : c === null || c === undefined || c === '') ? null : h('div', { class: 'cell' }, c)))))));
 }
 const badge = (text, kind = '') => h('span', { class: `badge ${kind}` }, text);
 const card = (label, value, more) => h('div', { class: 'card' }, h('dt', null, label), h('dd', null, h('span', { class: 'value' }, value), more ? h('span', { class: 'more' }, more) : null));
@@ -58,7 +58,7 @@ export function overview() {
       (n.validators ?? []).map((v, i) => {
         const node = nodeOf(v);
         const admin = validatorOf(v)?.admin ?? null;
-        return [v, [String(i + 1), h('div', null, mono(v), node?.hostname ? h('div', { class: 'small' }, node.hostname) : null), shortWho(admin), [same(v, inTurn) ? badge('sealing', 'good') : null, same(v, n.head.author) ? badge('sealed the newest block') : null]]];
+        return [v, [String(i + 1), h('div', null, mono(v), node?.hostname ? h('div', { class: 'small' }, node.hostname) : null), shortWho(admin), [same(v, inTurn) ? badge('sealing', 'good') : null, same(v, n.head.author) ? badge('newest block') : null]]];
       }), 'The set is empty.'),
     g ? [h('h2', null, 'Network'),
       h('dl', { class: 'facts' }, fact('Name', g.networkName), fact('Number', String(g.networkId)), fact('First block', mono(g.genesisHash)), fact('Governance contract', mono(g.contract)),
@@ -140,7 +140,7 @@ export function administrators() {
   ];
 }
 function field(id, label, hint, props) {
-  return h('div', { class: 'field' }, h('label', { for: id }, label), h('input', { id, name: id, type: 'text', 'aria-describedby': `${id}-hint ${id}-error`, ...props }), h('p', { id: `${id}-hint`, class: 'hint' }, hint), h('p', { id: `${id}-error`, class: 'error', role: 'alert', 'data-keep': true }, errors.get(id) ?? ''));
+  return h('div', { class: 'field' }, h('label', { for: id }, label), h('input', { id, name: id, type: 'text', 'aria-describedby': `${id}-hint ${id}-error`, 'aria-invalid': errors.get(id) ? 'true' : null, ...props }), h('p', { id: `${id}-hint`, class: 'hint' }, hint), h('p', { id: `${id}-error`, class: 'error', role: 'alert' }, errors.get(id) ?? ''));
 }
 export const errors = new Map(); // of fields, by id
 const onlyLooking = () => h('p', { class: 'note' }, !state.account ? 'You are looking without a wallet. Connect the wallet of an administrator to propose and to vote.' : !rightChain() ? 'Your wallet is on another network: switch it to vote.' : 'Your account is not an administrator of this network: you can look, but not vote.');
@@ -232,7 +232,7 @@ export function history() {
     s.error ? h('p', { class: 'note bad' }, s.error) : null,
     s.items.length ? h('ol', { class: 'history' }, s.items.map((t) => h('li', { 'data-key': t.hash },
       h('div', { class: 'when' }, h('span', null, t.time === null ? '' : new Date(t.time * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })), h('span', { class: 'small' }, ` block ${count(t.block)}`)),
-      h('div', null, t.events.map((e) => h('p', null, describe(e))), h('p', { class: 'mono small' }, 'transaction ', addressOf(t.hash), copy(t.hash)))))) : null,
+      h('div', null, t.events.map((e) => h('p', null, describe(e))), h('p', { class: 'mono small' }, h('span', { class: 'end' }, 'transaction'), addressOf(t.hash), copy(t.hash)))))) : null,
     s.busy === 'older' ? h('p', { class: 'empty', role: 'status' }, 'Reading…') : null,
     !s.busy && !s.done && s.from !== null ? h('p', null, button('Older', 'older', [])) : null,
     s.done ? h('p', { class: 'hint' }, s.items.length ? 'Block 0: the network began.' : 'Nothing was decided since the network began (block 0).') : null,
