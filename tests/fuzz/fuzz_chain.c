@@ -69,7 +69,7 @@ static void check_node(struct node *n)
 {
     struct chain_head h;
     struct kv_txn *txn;
-    struct state *s;
+    struct state *s = NULL;
     hash32 root, at;
     chain_get_head(&h, n->chain);
     check(!u256_lt(&h.td, &n->head.td) && h.finalised >= n->head.finalised && h.finalised <= h.number);
@@ -85,7 +85,7 @@ static void check_node(struct node *n)
 static hash32 final_hash(struct node *n)
 {
     struct kv_txn *txn;
-    hash32 h;
+    hash32 h = {{0}};
     check(kv_begin(&txn, n->kv, false) == OK && blocks_get_canonical_hash(&h, txn, n->head.finalised) == OK);
     kv_abort(txn);
     return h;
@@ -132,9 +132,9 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
 static void make_tx(struct world *w, struct node *n, size_t first, size_t count)
 {
     uint8_t data[32 * (2 + KEYS)] = {0};
-    uint64_t nonce;
+    uint64_t nonce = 0;
     struct kv_txn *txn;
-    struct state *s;
+    struct state *s = NULL;
     struct buf b;
     check(kv_begin(&txn, n->kv, false) == OK && state_open(&s, txn, STATE_LATEST) == OK);
     check(state_get_nonce(s, &w->addr[0], &nonce) == OK);

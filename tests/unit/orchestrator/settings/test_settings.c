@@ -60,7 +60,7 @@ static void the_defaults_are_those_of_the_guide_and_are_valid(void **state)
     assert_string_equal(SETTING(&s, vm_size), "Standard_D1_v2");
     assert_string_equal(SETTING(&s, public_ip), "public");
     for (size_t i = 0; i < SETTING_N; i++) {
-        assert_true(settings_is_default(&s, i));
+        assert_true(settings_is_default(&s, (enum setting_id)i));
         assert_string_equal(s.origin[i], "default");
     }
     settings_fini(&s);
