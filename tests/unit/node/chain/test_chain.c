@@ -639,6 +639,28 @@ static void side_blocks_are_dropped_when_finality_passes_them(void **state)
     net_free(w);
 }
 
+static void what_stands_on_a_dropped_side_block_is_past_finality(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(3, 5);
+    (void)turn(w, 0);
+    const struct {
+        size_t node;
+        enum import_result want;
+    } plan[] = {{0, IMPORT_HEAD}, {0, IMPORT_HEAD}, {1, IMPORT_SIDE}, {1, IMPORT_SIDE}, {0, IMPORT_HEAD}};
+    for (size_t i = 0; i < COUNT_OF(plan); i++) {
+        w->step++;
+        assert_int_equal(import(w, 2, seal(w, plan[i].node)), plan[i].want);
+    }
+    assert_int_equal(head_of(w, 2).finalised, 2); /* the first side block is gone, its child is not */
+    w->step++;
+    bytes block = seal(w, 1);
+    node_restart(w, 2);
+    assert_int_equal(import(w, 2, block), IMPORT_BAD);
+    assert_int_equal(w->verdict, BLOCK_PAST_FINALITY);
+    net_free(w);
+}
+
 static void an_invalid_block_in_a_heavier_branch_leaves_the_head_and_is_remembered(void **state)
 {
     (void)state;
@@ -888,6 +910,7 @@ int main(void)
         cmocka_unit_test(a_long_split_without_finality_heals),
         cmocka_unit_test(no_reorganisation_goes_past_a_finalised_block),
         cmocka_unit_test(side_blocks_are_dropped_when_finality_passes_them),
+        cmocka_unit_test(what_stands_on_a_dropped_side_block_is_past_finality),
         cmocka_unit_test(an_invalid_block_in_a_heavier_branch_leaves_the_head_and_is_remembered),
         cmocka_unit_test(a_bad_block_deep_in_a_branch_condemns_all_that_stands_on_it),
         cmocka_unit_test(a_block_is_final_when_more_than_half_have_built_on_it),
