@@ -282,6 +282,31 @@ enum status tx_recover(struct tx *tx, bool low_s)
     return OK;
 }
 
+void tx_recover_many(struct tx *const *txs, size_t n, bool low_s)
+{
+    enum { CHUNK = 64 };
+    uint8_t sig[CHUNK][65], hash[CHUNK][32], addr[CHUNK][20];
+    bool ok[CHUNK];
+    struct tx *which[CHUNK];
+    for (size_t at = 0; at < n;) {
+        size_t k = 0;
+        for (; at < n && k < CHUNK; at++) {
+            struct tx *t = txs[at];
+            sig_of(sig[k], &t->r, &t->s, t->y_parity);
+            t->has_sender = false;
+            if (low_s && !ec_sig_is_valid_low_s(sig[k])) continue;
+            const hash32 h = tx_signing_hash(t);
+            memcpy(hash[k], h.b, sizeof h.b);
+            which[k++] = t;
+        }
+        ec_recover_addresses(addr, ok, (const uint8_t (*)[65])sig, (const uint8_t (*)[32])hash, k);
+        for (size_t i = 0; i < k; i++) {
+            which[i]->has_sender = ok[i];
+            if (ok[i]) memcpy(which[i]->sender.b, addr[i], sizeof addr[i]);
+        }
+    }
+}
+
 static void gather_signature(struct gather *g, const struct tx *t)
 {
     u256 v = u256_from_u64(t->y_parity);

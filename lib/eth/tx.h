@@ -48,6 +48,8 @@ MUST_CHECK enum status tx_get_network(struct tx *out, bytes *in, struct err *err
 void tx_put_network(struct buf *out, const struct tx *tx);
 /** tx_recover: set sender (and has_sender). low_s: refuse s > n/2 (EIP-2).  ret OK | E_CRYPTO;  thread-safe */
 MUST_CHECK enum status tx_recover(struct tx *tx, bool low_s);
+/** tx_recover_many: tx_recover for n transactions, several at a time where the processor can; has_sender tells which succeeded. */
+void tx_recover_many(struct tx *const *txs, size_t n, bool low_s);
 /** tx_signing_hash: what the sender signed. */
 hash32 tx_signing_hash(const struct tx *tx);
 /** tx_sign: fill y_parity, r, s, sender, hash and append the canonical form to out; tx->raw then views out's memory (valid until out

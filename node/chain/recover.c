@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { CHUNK = 4 }; /* transactions that a thread takes at a time: some 200 us of work */
+enum { CHUNK = 16 }; /* transactions that a thread takes at a time: some 250 us of work */
 
 struct recover_pool {
     pthread_mutex_t lock;
@@ -28,8 +28,14 @@ static void work(struct recover_pool *p)
         size_t i = atomic_fetch_add(&p->next, CHUNK);
         if (i >= p->n) return;
         size_t end = p->n - i < CHUNK ? p->n : i + CHUNK;
+        struct tx *some[CHUNK];
+        size_t n = 0, n_bad = 0;
         for (; i < end; i++)
-            if (!p->txs[i].has_sender && tx_recover(&p->txs[i], p->low_s) != OK) atomic_fetch_add(&p->n_bad, 1);
+            if (!p->txs[i].has_sender) some[n++] = &p->txs[i];
+        tx_recover_many(some, n, p->low_s);
+        for (size_t k = 0; k < n; k++)
+            n_bad += !some[k]->has_sender;
+        if (n_bad > 0) atomic_fetch_add(&p->n_bad, n_bad);
     }
 }
 

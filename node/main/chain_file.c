@@ -166,11 +166,13 @@ static void recover_block(struct ahead *a)
     bytes rest = bytes_make(a->rlp, a->len);
     arena_init(&arena, ARENA_MAX);
     if (block_get(&b, &rest, &arena, NULL) == OK && b.n_txs > 0) {
-        a->known = calloc(b.n_txs, sizeof *a->known);
-        for (size_t i = 0; a->known != NULL && i < b.n_txs; i++) {
-            if (tx_recover(&b.txs[i], true) != OK) break;
+        struct tx **all = arena_zalloc(&arena, b.n_txs, sizeof *all);
+        a->known = all != NULL ? calloc(b.n_txs, sizeof *a->known) : NULL;
+        for (size_t i = 0; a->known != NULL && i < b.n_txs; i++)
+            all[i] = &b.txs[i];
+        if (a->known != NULL) tx_recover_many(all, b.n_txs, true);
+        for (size_t i = 0; a->known != NULL && i < b.n_txs && b.txs[i].has_sender; i++)
             a->known[a->n_known++] = (struct known){b.txs[i].hash, b.txs[i].sender};
-        }
     }
     arena_fini(&arena);
 }

@@ -414,6 +414,35 @@ static void tips_and_gas_prices_follow_eip1559(void **state)
 
 /* --------------------------------------------------------------------------------------------------------- authorizations */
 
+static void tx_recover_many_finds_what_tx_recover_finds(void **state)
+{
+    (void)state;
+    enum { MANY = 150 };
+    static struct tx txs[MANY];
+    struct tx *list[MANY];
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    for (size_t i = 0; i < MANY; i++) {
+        secret32 key;
+        memset(key.b, (int)(i + 1), sizeof key.b);
+        txs[i] = (struct tx){.type = i % 3 == 0 ? TX_DYNAMIC_FEE : TX_LEGACY, .has_chain_id = i % 2 == 0, .chain_id = 5, .nonce = i, .gas_limit = 21000, .has_to = true};
+        assert_int_equal(tx_sign(&txs[i], &out, &key), OK);
+        if (i % 10 == 3) txs[i].r = U256_ZERO;
+        if (i % 10 == 7) txs[i].s = U256_MAX;
+        list[i] = &txs[i];
+    }
+    for (size_t n = 0; n <= MANY; n += 50) {
+        tx_recover_many(list, n, true);
+        for (size_t i = 0; i < n; i++) {
+            struct tx one = txs[i];
+            const bool good = tx_recover(&one, true) == OK;
+            assert_int_equal(txs[i].has_sender, good);
+            if (good) assert_true(address_eq(&txs[i].sender, &one.sender));
+        }
+    }
+    buf_fini(&out);
+}
+
 static void auth_recover_finds_the_signer_of_an_authorization(void **state)
 {
     (void)state;
@@ -448,6 +477,7 @@ int main(void)
         cmocka_unit_test(tx_get_names_the_field_that_is_bad_and_leaves_its_output),
         cmocka_unit_test(tx_recover_refuses_high_s_when_asked),
         cmocka_unit_test(tips_and_gas_prices_follow_eip1559),
+        cmocka_unit_test(tx_recover_many_finds_what_tx_recover_finds),
         cmocka_unit_test(auth_recover_finds_the_signer_of_an_authorization),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
