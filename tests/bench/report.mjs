@@ -25,4 +25,4 @@ export function machine() {
     programs: bin.startsWith(root) ? bin.slice(root.length).replace(/^\//, '') : bin, at: new Date().toISOString(),
   };
 }
-export const havePeer = () => fs.existsSync(new URL('node_modules/@foundry-rs/anvil/package.json', import.meta.url));
+export const havePeer = () => fs.existsSync(new URL('node_modules/.bin/anvil', import.meta.url));
