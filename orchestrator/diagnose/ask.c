@@ -195,13 +195,13 @@ static void count_missed(struct diag_facts *f, uint64_t from, uint64_t to)
         f->validators[s % n].missed++;
 }
 
-/* headers from the head back to where the set in force began, a few rounds at most */
+/* headers from the head back, a few rounds at most; missed steps are counted back to where the set in force began */
 static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t head)
 {
-    size_t most = f->n_validators * 3 + 10;
+    size_t most = f->n_validators * 3 + 10, walked = 0;
     uint64_t later = 0;
     if (most > HEADERS_MAX) most = HEADERS_MAX;
-    for (uint64_t number = head; f->n_headers < most && number > 0 && number >= f->epoch_start; number--) {
+    for (uint64_t number = head; walked < most && number > 0; number--) {
         char at[19], author[43];
         json_t *b = NULL;
         hex_put_quantity(at, number);
@@ -211,7 +211,7 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
         }
         uint64_t step = step_of(b);
         copy_text(author, sizeof author, json_object_get(b, "author"));
-        if (f->n_headers == 0) {
+        if (walked++ == 0) {
             f->head_step = step;
             COPY(f->head_author, author);
         }
@@ -220,10 +220,11 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
             v->last_step = step;
             v->last_block = number;
         }
+        json_decref(b);
+        if (number < f->epoch_start) continue;
         if (later != 0 && step < later) count_missed(f, step, later);
         later = f->first_step = step;
         f->n_headers++;
-        json_decref(b);
     }
 }
 

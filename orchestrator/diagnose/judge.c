@@ -149,6 +149,12 @@ static bool is_looping(const struct diag_program *p)
     return p->starts > 2 && p->up_ms < 10000 && p->error[0] != '\0';
 }
 
+/* the chain's own words */
+static bool is_of_other_genesis(const struct diag_node *n)
+{
+    return !n->answers && strstr(n->program.error, "holds a chain with genesis") != NULL;
+}
+
 static bool node_down(struct diag_finding *out, const struct diag_facts *f)
 {
     const struct diag_node *n = NULL;
@@ -156,7 +162,7 @@ static bool node_down(struct diag_finding *out, const struct diag_facts *f)
     size_t k = 0;
     for (size_t i = 0; i < f->n_nodes; i++) {
         const struct diag_program *p = &f->nodes[i].program;
-        if (p->pid != 0 && !(is_looping(p) && !f->nodes[i].answers)) continue;
+        if (is_of_other_genesis(&f->nodes[i]) || (p->pid != 0 && !(is_looping(p) && !f->nodes[i].answers))) continue;
         if (n == NULL) n = &f->nodes[i];
         list_add(others, sizeof others, k++, "%s", p->name);
     }
@@ -164,9 +170,7 @@ static bool node_down(struct diag_finding *out, const struct diag_facts *f)
     if (k == 1) TEXT("the node %s %s", n->program.name, n->program.pid == 0 && n->program.starts <= 1 ? "does not run" : "ends again and again");
     else TEXT("%zu of %zu nodes do not run: %s", k, f->n_nodes, others);
     say_down(out, &n->program, f);
-    if (strstr(n->program.error, "genesis") != NULL && strstr(n->program.error, "database") != NULL)
-        MEND("rm -r %s    (it is of another network; the node fetches the chain from its peers)", n->database);
-    else if (strstr(n->program.error, "poa-node.yaml") != NULL) MEND("poa-node --check-config %s", n->config);
+    if (strstr(n->program.error, "poa-node.yaml") != NULL) MEND("poa-node --check-config %s", n->config);
     return true;
 }
 
@@ -174,7 +178,14 @@ static bool node_hung(struct diag_finding *out, const struct diag_facts *f)
 {
     for (size_t i = 0; i < f->n_nodes; i++) {
         const struct diag_node *n = &f->nodes[i];
-        if (n->answers || n->waits_identity || n->program.pid == 0 || (n->program.up_ms < FRESH_MS && !n->program.stopped)) continue;
+        if (n->answers || n->waits_identity || n->program.pid == 0 || is_of_other_genesis(n)) continue;
+        if (n->program.up_ms < FRESH_MS && !n->program.stopped) {
+            TEXT("the node %s was just started and does not answer yet", n->program.name);
+            EVIDENCE("process %ld has run for %llu ms%s%s", n->program.pid, (ull)n->program.up_ms, n->program.error[0] == '\0' ? "" : "; its last error: ",
+                     n->program.error);
+            MEND("poa-deploy status %s --watch    (look again in a few seconds)", f->dir);
+            return true;
+        }
         TEXT("the node %s runs but does not answer at %s:8545", n->program.name, n->address);
         say_down(out, &n->program, f);
         if (!n->program.stopped) {
@@ -201,6 +212,12 @@ static bool genesis(struct diag_finding *out, const struct diag_facts *f)
 {
     for (size_t i = 0; i < f->n_nodes; i++) {
         const struct diag_node *n = &f->nodes[i];
+        if (is_of_other_genesis(n)) {
+            TEXT("the node %s can't start: its database is of another network", n->program.name);
+            EVIDENCE("%s", n->program.error);
+            MEND("rm -r %s    (the node fetches the chain from its peers)", n->database);
+            return true;
+        }
         if (!n->answers || n->genesis[0] == '\0' || f->genesis[0] == '\0' || strcasecmp(n->genesis, f->genesis) == 0) continue;
         TEXT("the node %s is of another network: its genesis block is not that of this workspace", n->program.name);
         EVIDENCE("it has %s, spec.json gives %s", n->genesis, f->genesis);
@@ -256,7 +273,12 @@ static bool identity_exhausted(struct diag_finding *out, const struct diag_facts
             if (f->nodes[k].has_author && strcasecmp(f->nodes[k].author, id->address) == 0) ours = true;
         if (!ours) foreign = id;
     }
-    if (leased < f->n_identities) return false; /* it will find one */
+    if (leased < f->n_identities) {
+        TEXT("the node %s waits for an identity; %zu of %zu are free, it takes one within seconds", n->program.name, f->n_identities - leased, f->n_identities);
+        EVIDENCE("its log: %s", n->identity_line);
+        MEND("poa-deploy status %s --watch    (if it goes on: poa-deploy logs %s --instance %s)", f->dir, f->dir, n->program.name);
+        return true;
+    }
     TEXT("the node %s waits for an identity: all %zu of this member are leased", n->program.name, f->n_identities);
     EVIDENCE("%s", f->n_identities == 0 ? "the container poa-config has no identity" : holders);
     if (foreign != NULL) MEND("poa-deploy doctor %s --break-lease %s    (no node of ours uses it; a node that died leaves its own after 60 s)", f->dir, foreign->blob);
