@@ -304,20 +304,54 @@ static enum status first_side(uint64_t *number, hash32 *hash, struct kv_txn *txn
     return s;
 }
 
+static enum status drop_side(struct kv_txn *txn, uint64_t number, const hash32 *hash)
+{
+    enum status s = blocks_unset_side(txn, number, hash);
+    if (s == OK) s = kv_delete(txn, TABLE_HEADER, hash_bytes(hash));
+    if (s == OK) s = kv_delete(txn, TABLE_BODY, hash_bytes(hash));
+    if (s == OK) s = kv_delete(txn, TABLE_TD, hash_bytes(hash));
+    return s;
+}
+
 enum status blocks_drop_sides(size_t *n, struct kv_txn *txn, uint64_t number)
 {
     uint64_t at;
     hash32 hash;
     enum status s;
     while ((s = first_side(&at, &hash, txn)) == OK && at <= number) {
-        s = blocks_unset_side(txn, at, &hash);
-        if (s == OK) s = kv_delete(txn, TABLE_HEADER, hash_bytes(&hash));
-        if (s == OK) s = kv_delete(txn, TABLE_BODY, hash_bytes(&hash));
-        if (s == OK) s = kv_delete(txn, TABLE_TD, hash_bytes(&hash));
+        s = drop_side(txn, at, &hash);
         if (s != OK) return s;
         if (*n > 0) --*n;
     }
     return s == E_NOT_FOUND ? OK : s;
+}
+
+enum status blocks_drop_invalid(struct kv_txn *txn)
+{
+    struct kv_cursor *cur;
+    bytes k, v;
+    struct buf found; /* number(8) || hash(32) each: nothing is written to a table while it is walked */
+    enum status s = kv_cursor_open(&cur, txn, TABLE_META);
+    if (s != OK) return s;
+    buf_init(&found, 64 << 20);
+    for (s = kv_cursor_seek(&k, &v, cur, BYTES_LIT("side")); s == OK && is_side_key(k); s = kv_cursor_next(&k, &v, cur)) {
+        struct block_meta meta;
+        hash32 hash;
+        memcpy(hash.b, k.ptr + 12, 32);
+        s = blocks_get_meta(&meta, txn, &hash);
+        if (s != OK) break;
+        if (meta.invalid) buf_put(&found, k.ptr + 4, 40);
+    }
+    kv_cursor_close(cur);
+    if (s == E_NOT_FOUND) s = OK;
+    if (s == OK) s = buf_status(&found);
+    for (size_t i = 0; s == OK && i < found.len; i += 40) {
+        hash32 hash;
+        memcpy(hash.b, found.ptr + i + 8, 32);
+        s = drop_side(txn, be64_get(found.ptr + i), &hash);
+    }
+    buf_fini(&found);
+    return s;
 }
 
 enum status blocks_count_sides(size_t *n, struct kv_txn *txn)

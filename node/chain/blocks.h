@@ -54,5 +54,7 @@ MUST_CHECK enum status blocks_unset_side(struct kv_txn *txn, uint64_t number, co
 /** blocks_drop_sides: forget all up to a number; *n is counted down for each. cost: one seek when there is none */
 MUST_CHECK enum status blocks_drop_sides(size_t *n, struct kv_txn *txn, uint64_t number);
 MUST_CHECK enum status blocks_count_sides(size_t *n, struct kv_txn *txn);
+/** blocks_drop_invalid: forget the side blocks that were found invalid, so that they are judged anew when they come again. */
+MUST_CHECK enum status blocks_drop_invalid(struct kv_txn *txn);
 
 #endif

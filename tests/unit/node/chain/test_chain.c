@@ -695,8 +695,10 @@ static void an_invalid_block_in_a_heavier_branch_leaves_the_head_and_is_remember
     assert_int_equal(w->verdict, BLOCK_STATE_ROOT);
     assert_int_equal(import(w, 2, branch[1]), IMPORT_BAD);
     assert_int_equal(w->verdict, BLOCK_BAD_PARENT);
-    node_restart(w, 2);
+    node_restart(w, 2); /* judged anew, with the same result */
+    assert_int_equal(import(w, 2, branch[1]), IMPORT_ORPHAN);
     assert_int_equal(import(w, 2, branch[0]), IMPORT_BAD);
+    assert_int_equal(w->verdict, BLOCK_STATE_ROOT);
     assert_int_equal(import(w, 2, branch[1]), IMPORT_BAD);
     assert_int_equal(w->verdict, BLOCK_BAD_PARENT);
     assert_head(w, 2, light);
@@ -731,10 +733,34 @@ static void a_bad_block_deep_in_a_branch_condemns_all_that_stands_on_it(void **s
     assert_head(w, 1, own);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(import(w, 1, branch[i]), IMPORT_BAD);
-    node_restart(w, 1);
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(import(w, 1, branch[i]), IMPORT_BAD);
+    net_free(w);
+}
+
+static void a_branch_refused_by_a_wrong_spec_is_taken_once_the_spec_is_right(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(2, 5);
+    (void)turn(w, 0);
+    /* node 1 was started with a spec that lacks a transition, and so refuses what the others build */
+    chain_close(w->node[1].chain);
+    struct chain_spec old = w->spec;
+    struct chain_config cfg = {0};
+    old.eip1344 = TRANSITION_NEVER; /* CHAINID */
+    assert_int_equal(chain_open(&w->node[1].chain, w->node[1].kv, &old, &cfg, &w->err), OK);
+    bytes own = (w->step++, seal(w, 1)), branch[3];
+    for (size_t i = 0; i < COUNT_OF(branch); i++) {
+        w->step++;
+        if (i == 0) queue_tx(w, 4, 0, NULL, U256_ZERO, BYTES_LIT("\x46\x60\x00\x55\x00"), 100000); /* stores the chain's id */
+        branch[i] = seal(w, 0);
+    }
+    assert_int_equal(import(w, 1, branch[0]), IMPORT_SIDE);
+    assert_int_equal(import(w, 1, branch[1]), IMPORT_BAD);
+    assert_int_equal(import(w, 1, branch[2]), IMPORT_BAD);
     assert_head(w, 1, own);
+    node_restart(w, 1);
+    for (size_t i = 0; i < COUNT_OF(branch); i++)
+        assert_int_equal(import(w, 1, branch[i]), i == 0 ? IMPORT_SIDE : IMPORT_HEAD);
+    assert_head(w, 1, branch[2]);
     net_free(w);
 }
 
@@ -913,6 +939,7 @@ int main(void)
         cmocka_unit_test(what_stands_on_a_dropped_side_block_is_past_finality),
         cmocka_unit_test(an_invalid_block_in_a_heavier_branch_leaves_the_head_and_is_remembered),
         cmocka_unit_test(a_bad_block_deep_in_a_branch_condemns_all_that_stands_on_it),
+        cmocka_unit_test(a_branch_refused_by_a_wrong_spec_is_taken_once_the_spec_is_right),
         cmocka_unit_test(a_block_is_final_when_more_than_half_have_built_on_it),
         cmocka_unit_test(two_thirds_count_from_their_transition_on),
         cmocka_unit_test(one_of_two_alone_never_makes_anything_final),
