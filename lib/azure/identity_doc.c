@@ -21,7 +21,10 @@ static enum status read_doc(struct identity_doc *d, json_t *j, struct err *err)
     char address[43];
     enum status s;
     if (!json_is_object(j)) return err_set(err, E_DECODE, "identity document: no JSON object");
-    if ((s = take_text(d->secret_uri, sizeof d->secret_uri, j, "secretUri", err)) != OK) return s;
+    bool has_key = json_object_get(j, "keyUri") != NULL;
+    if (has_key) s = take_text(d->key_uri, sizeof d->key_uri, j, "keyUri", err);
+    else s = take_text(d->secret_uri, sizeof d->secret_uri, j, "secretUri", err);
+    if (s != OK) return s;
     if ((s = take_text(address, sizeof address, j, "address", err)) != OK) return s;
     if ((s = take_text(d->enode_url, sizeof d->enode_url, j, "enodeUrl", err)) != OK) return s;
     if ((s = take_text(d->hostname, sizeof d->hostname, j, "hostname", err)) != OK) return s;
@@ -29,9 +32,9 @@ static enum status read_doc(struct identity_doc *d, json_t *j, struct err *err)
     if (json_object_size(j) != 5) return err_set(err, E_INVALID, "identity document: has other members than the five known ones");
     if (strlen(address) != 42 || address[0] != '0' || address[1] != 'x' || hex_get_fixed(d->address, 20, bytes_str(address)) != OK)
         return err_set(err, E_INVALID, "identity document: \"address\" is no address: %s", address);
-    if ((strncmp(d->secret_uri, "https://", 8) != 0 && strncmp(d->secret_uri, "http://", 7) != 0) ||
-        strstr(d->secret_uri, "/secrets/") == NULL)
-        return err_set(err, E_INVALID, "identity document: \"secretUri\" is no URI of a secret: %s", d->secret_uri);
+    const char *uri = has_key ? d->key_uri : d->secret_uri;
+    if ((strncmp(uri, "https://", 8) != 0 && strncmp(uri, "http://", 7) != 0) || strstr(uri, has_key ? "/keys/" : "/secrets/") == NULL)
+        return err_set(err, E_INVALID, "identity document: \"%s\" is no URI of a %s: %s", has_key ? "keyUri" : "secretUri", has_key ? "key" : "secret", uri);
     return OK;
 }
 
@@ -52,7 +55,8 @@ void identity_doc_put(struct buf *json, const struct identity_doc *d)
 {
     char address[43] = "0x";
     hex_put(address + 2, d->address, 20);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "secretUri", d->secret_uri, "address", address, "enodeUrl", d->enode_url, "hostname",
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s}", d->key_uri[0] ? "keyUri" : "secretUri",
+                          d->key_uri[0] ? d->key_uri : d->secret_uri, "address", address, "enodeUrl", d->enode_url, "hostname",
                           d->hostname, "region", d->region);
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     if (text != NULL) buf_put_str(json, text);

@@ -2,6 +2,8 @@
  *
  *     {"secretUri": "https://vault/secrets/validator-0/<version>", "address": "0x...", "enodeUrl": "", "hostname": "", "region": ""}
  *
+ * or "keyUri": "https://vault/keys/validator-0/<version>" instead of secretUri: then the vault signs and nobody reads the key.
+ *
  * The orchestrator writes it with the key; the node that leases it fills in where it can be reached. */
 #ifndef LIB_AZURE_IDENTITY_DOC_H
 #define LIB_AZURE_IDENTITY_DOC_H
@@ -15,14 +17,14 @@
 enum { IDENTITY_DOC_MAX = 8192 };
 
 struct identity_doc {
-    char secret_uri[512];
+    char secret_uri[512], key_uri[512]; /* one of them is "" */
     uint8_t address[20];
     char enode_url[512]; /* "" until a node has it */
     char hostname[256];
     char region[64];
 };
 
-/** identity_doc_get: strict: all five members and no other, secretUri and address well formed.  ret OK | E_DECODE | E_INVALID (err: field) */
+/** identity_doc_get: strict: all five members and no other, secretUri (or keyUri) and address well formed.  ret OK | E_DECODE | E_INVALID (err: field) */
 MUST_CHECK enum status identity_doc_get(struct identity_doc *out, bytes json, struct err *err);
 void identity_doc_put(struct buf *json, const struct identity_doc *doc);
 /** identity_blob_index: i of "identity-<i>.json" (decimal, no leading zero); false: another name */

@@ -1,6 +1,7 @@
 #include "lib/azure/keyvault.h"
 
-#include "lib/base/secret.h"
+#include "lib/crypto/aead.h"
+#include "lib/crypto/secp256k1.h"
 
 #include <jansson.h>
 #include <strings.h>
@@ -42,7 +43,7 @@ static bool is_name(const char *s)
 static enum status check_name(const char *name, struct err *err)
 {
     if (is_name(name)) return OK;
-    return err_set(err, E_INVALID, "\"%.140s\" is no name of a secret: 1 to 127 letters, digits and '-'", name);
+    return err_set(err, E_INVALID, "\"%.140s\" is no name of a secret or key: 1 to 127 letters, digits and '-'", name);
 }
 
 /* Run a call and parse its JSON; the answer's bytes, which may be a secret, are wiped. doc may be NULL for 204. */
@@ -146,13 +147,13 @@ enum status keyvault_secret_get(struct buf *value, struct keyvault *v, const cha
     return get_path(value, v, path, op, err);
 }
 
-/* "https://vault[:port]/secrets/name[/version]" -> what follows /secrets/ */
-static bool split_uri(char name[128], char version[128], const char *uri, size_t *base_len)
+/* "https://vault[:port]/secrets/name[/version]" -> what follows folder ("/secrets/" or "/keys/") */
+static bool split_uri(char name[128], char version[128], const char *uri, const char *folder, size_t *base_len)
 {
     const char *host = strstr(uri, "://");
     const char *slash = host ? strchr(host + 3, '/') : NULL;
-    if (slash == NULL || strncmp(slash, "/secrets/", 9) != 0) return false;
-    const char *p = slash + 9;
+    if (slash == NULL || strncmp(slash, folder, strlen(folder)) != 0) return false;
+    const char *p = slash + strlen(folder);
     size_t n = strcspn(p, "/");
     if (n == 0 || n > 127) return false;
     memcpy(name, p, n);
@@ -172,35 +173,49 @@ bool keyvault_secret_name(char name[128], const char *uri)
 {
     char n[128], version[128];
     size_t base;
-    if (!split_uri(n, version, uri, &base)) return false;
+    if (!split_uri(n, version, uri, "/secrets/", &base)) return false;
     memcpy(name, n, sizeof n);
     return true;
+}
+
+/* name and version of a URI of this vault: a token is never sent elsewhere */
+static enum status own_uri(char name[128], char version[128], struct keyvault *v, const char *uri, const char *folder, const char *what,
+                           struct err *err)
+{
+    size_t base;
+    if (!split_uri(name, version, uri, folder, &base)) return err_set(err, E_INVALID, "\"%.300s\" is no URI of a %s", uri, what);
+    const char *own = azure_rest_base(v->rest);
+    if (strlen(own) != base || strncasecmp(own, uri, base) != 0)
+        return err_set(err, E_INVALID, "the %s %.300s is not in the vault %s", what, uri, own);
+    return OK;
 }
 
 enum status keyvault_secret_get_uri(struct buf *value, struct keyvault *v, const char *uri, struct err *err)
 {
     char name[128], version[128];
-    size_t base;
-    if (!split_uri(name, version, uri, &base)) return err_set(err, E_INVALID, "\"%.300s\" is no URI of a secret", uri);
-    const char *own = azure_rest_base(v->rest);
-    if (strlen(own) != base || strncasecmp(own, uri, base) != 0)
-        return err_set(err, E_INVALID, "the secret %.300s is not in the vault %s", uri, own);
-    return keyvault_secret_get(value, v, name, version[0] ? version : NULL, err);
+    enum status s = own_uri(name, version, v, uri, "/secrets/", "secret", err);
+    return s == OK ? keyvault_secret_get(value, v, name, version[0] ? version : NULL, err) : s;
 }
 
-enum status keyvault_secret_enable(struct keyvault *v, const char *name, const char *version, bool enabled, struct err *err)
+static enum status enable(struct keyvault *v, const char *what, const char *permission, const char *name, const char *version, bool enabled,
+                          struct err *err)
 {
     enum status s = check_name(name, err);
     if (s == OK && version != NULL) s = check_name(version, err);
     if (s != OK) return s;
     char path[PATH_MAX_LEN], op[200];
-    (void)snprintf(path, sizeof path, "/secrets/%s/%s?" API, name, version ? version : "");
-    (void)snprintf(op, sizeof op, "%s secret %s", enabled ? "enable" : "disable", name);
+    (void)snprintf(path, sizeof path, "/%ss/%s/%s?" API, what, name, version ? version : "");
+    (void)snprintf(op, sizeof op, "%s %s %s", enabled ? "enable" : "disable", what, name);
     const char *headers[] = {"Content-Type: application/json"};
-    struct azure_call c = {.op = op, .permission = "secrets/set", .method = "PATCH", .path = path, .headers = headers, .n_headers = 1,
+    struct azure_call c = {.op = op, .permission = permission, .method = "PATCH", .path = path, .headers = headers, .n_headers = 1,
                            .body = bytes_str(enabled ? "{\"attributes\":{\"enabled\":true}}" : "{\"attributes\":{\"enabled\":false}}"),
                            .has_body = true};
     return run(NULL, v, &c, err);
+}
+
+enum status keyvault_secret_enable(struct keyvault *v, const char *name, const char *version, bool enabled, struct err *err)
+{
+    return enable(v, "secret", "secrets/set", name, version, enabled, err);
 }
 
 static enum status plain(struct keyvault *v, const char *method, const char *folder, const char *name, const char *tail, const char *verb,
@@ -230,6 +245,151 @@ enum status keyvault_secret_purge(struct keyvault *v, const char *name, struct e
     return plain(v, "DELETE", "deletedsecrets", name, "", "purge", "secrets/purge", err);
 }
 
+/* ---------------------------------------------------------------------- keys */
+
+bool keyvault_key_name(char name[128], const char *uri)
+{
+    char n[128], version[128];
+    size_t base;
+    if (!split_uri(n, version, uri, "/keys/", &base)) return false;
+    memcpy(name, n, sizeof n);
+    return true;
+}
+
+enum status keyvault_key_enable(struct keyvault *v, const char *name, const char *version, bool enabled, struct err *err)
+{
+    return enable(v, "key", "keys/update", name, version, enabled, err);
+}
+
+static bool b64_get(uint8_t *dst, size_t len, const char *text)
+{
+    struct buf b;
+    buf_init(&b, 256);
+    bool good = base64_get(&b, bytes_str(text), true) == OK && b.len == len;
+    if (good) memcpy(dst, b.ptr, len);
+    buf_fini(&b);
+    return good;
+}
+
+/* a POST or PUT with a JSON body, which is wiped */
+static enum status send_json(json_t **doc, struct keyvault *v, const char *method, const char *path, const char *op, const char *permission,
+                             struct buf *body, unsigned deadline_ms, struct err *err)
+{
+    const char *headers[] = {"Content-Type: application/json"};
+    enum status s = buf_status(body);
+    if (s != OK) return err_set(err, s, "%s: request too long", op);
+    struct azure_call c = {.op = op, .permission = permission, .method = method, .path = path, .headers = headers, .n_headers = 1,
+                           .body = buf_view(body), .has_body = true, .deadline_ms = deadline_ms};
+    s = run(doc, v, &c, err);
+    secret_wipe(body->ptr, body->len);
+    return s;
+}
+
+/* id and public key of a key bundle */
+static enum status take_key(char *id, uint8_t *pub, json_t *doc, const struct keyvault *v, const char *op, struct err *err)
+{
+    json_t *key = json_object_get(doc, "key");
+    uint8_t xy[64];
+    const char *kid = text_of(key, "kid"), *crv = text_of(key, "crv");
+    if (strcmp(crv, "P-256K") != 0 || !b64_get(xy, 32, text_of(key, "x")) || !b64_get(xy + 32, 32, text_of(key, "y")))
+        return err_set(err, E_INVALID, "Key Vault %s: %s: no key of the curve P-256K", azure_rest_base(v->rest), op);
+    if (*kid == 0 || strlen(kid) >= KEYVAULT_URI_MAX) return err_set(err, E_DECODE, "Key Vault %s: %s: the answer has no kid", azure_rest_base(v->rest), op);
+    if (id != NULL) (void)snprintf(id, KEYVAULT_URI_MAX, "%s", kid);
+    if (pub != NULL) memcpy(pub, xy, sizeof xy);
+    return OK;
+}
+
+enum status keyvault_key_import(char id[KEYVAULT_URI_MAX], struct keyvault *v, const char *name, const secret32 *key,
+                                const struct keyvault_tag *tags, size_t n_tags, struct err *err)
+{
+    char path[PATH_MAX_LEN], op[200];
+    uint8_t pub[64];
+    json_t *doc = NULL, *t = json_object();
+    struct buf body;
+    enum status s = check_name(name, err);
+    if (s == OK && ec_public(pub, key) != OK) s = err_set(err, E_INVALID, "key %s: no valid private key", name);
+    buf_init(&body, 16 << 10);
+    for (size_t i = 0; s == OK && i < n_tags; i++)
+        if (json_object_set_new(t, tags[i].name, json_string(tags[i].value)) != 0) s = err_set(err, E_INVALID, "key %s: tags must be UTF-8", name);
+    char *tag_text = json_dumps(t, JSON_COMPACT);
+    if (s == OK && tag_text == NULL) s = E_NOMEM;
+    if (s == OK) {
+        (void)snprintf(path, sizeof path, "/keys/%s?" API, name);
+        (void)snprintf(op, sizeof op, "import key %s", name);
+        buf_put_str(&body, "{\"key\":{\"kty\":\"EC\",\"crv\":\"P-256K\",\"key_ops\":[\"sign\",\"verify\"],\"x\":\"");
+        base64_append(&body, bytes_make(pub, 32), true);
+        buf_put_str(&body, "\",\"y\":\"");
+        base64_append(&body, bytes_make(pub + 32, 32), true);
+        buf_put_str(&body, "\",\"d\":\"");
+        base64_append(&body, bytes_make(key->b, 32), true);
+        buf_printf(&body, "\"},\"tags\":%s}", tag_text);
+        s = send_json(&doc, v, "PUT", path, op, "keys/import", &body, 0, err);
+    }
+    if (s == OK) s = take_key(id, NULL, doc, v, op, err);
+    secret_wipe(body.ptr, body.len);
+    buf_fini(&body);
+    free(tag_text);
+    json_decref(t);
+    json_decref(doc);
+    return s;
+}
+
+enum status keyvault_key_create(char id[KEYVAULT_URI_MAX], uint8_t pub[static 64], struct keyvault *v, const char *name, struct err *err)
+{
+    char path[PATH_MAX_LEN], op[200];
+    json_t *doc = NULL;
+    struct buf body;
+    enum status s = check_name(name, err);
+    if (s != OK) return s;
+    buf_init(&body, 256);
+    (void)snprintf(path, sizeof path, "/keys/%s/create?" API, name);
+    (void)snprintf(op, sizeof op, "create key %s", name);
+    buf_put_str(&body, "{\"kty\":\"EC\",\"crv\":\"P-256K\",\"key_ops\":[\"sign\",\"verify\"]}");
+    s = send_json(&doc, v, "POST", path, op, "keys/create", &body, 0, err);
+    if (s == OK) s = take_key(id, pub, doc, v, op, err);
+    buf_fini(&body);
+    json_decref(doc);
+    return s;
+}
+
+enum status keyvault_key_get_uri(uint8_t pub[static 64], struct keyvault *v, const char *uri, struct err *err)
+{
+    char name[128], version[128], path[PATH_MAX_LEN], op[200];
+    json_t *doc;
+    enum status s = own_uri(name, version, v, uri, "/keys/", "key", err);
+    if (s != OK) return s;
+    (void)snprintf(path, sizeof path, "/keys/%s/%s?" API, name, version);
+    (void)snprintf(op, sizeof op, "get key %s", name);
+    struct azure_call c = {.op = op, .permission = "keys/get", .method = "GET", .path = path};
+    s = run(&doc, v, &c, err);
+    if (s != OK) return s;
+    s = take_key(NULL, pub, doc, v, op, err);
+    json_decref(doc);
+    return s;
+}
+
+enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyvault *v, const char *uri, const uint8_t digest[static 32],
+                                  unsigned deadline_ms, struct err *err)
+{
+    char name[128], version[128], path[PATH_MAX_LEN], op[200];
+    json_t *doc = NULL;
+    struct buf body;
+    enum status s = own_uri(name, version, v, uri, "/keys/", "key", err);
+    if (s != OK) return s;
+    buf_init(&body, 256);
+    (void)snprintf(path, sizeof path, "/keys/%s/%s/sign?" API, name, version);
+    (void)snprintf(op, sizeof op, "sign with key %s", name);
+    buf_put_str(&body, "{\"alg\":\"ES256K\",\"value\":\"");
+    base64_append(&body, bytes_make(digest, 32), true);
+    buf_put_str(&body, "\"}");
+    s = send_json(&doc, v, "POST", path, op, "keys/sign", &body, deadline_ms, err);
+    if (s == OK && !b64_get(rs, 64, text_of(doc, "value")))
+        s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer is no signature of 64 bytes", azure_rest_base(v->rest), op);
+    buf_fini(&body);
+    json_decref(doc);
+    return s;
+}
+
 /* --------------------------------------------------------------------- lists */
 
 static enum status give_item(json_t *o, keyvault_item_fn fn, void *ctx)
@@ -243,7 +403,7 @@ static enum status give_item(json_t *o, keyvault_item_fn fn, void *ctx)
     const char *d = strstr(id, "/deletedsecrets/");
     if (d != NULL) (void)snprintf(live, sizeof live, "%.*s/secrets/%s", (int)(d - id), id, d + 16);
     else (void)snprintf(live, sizeof live, "%s", id);
-    if (!split_uri(name, version, live, &base)) return E_DECODE;
+    if (!split_uri(name, version, live, "/secrets/", &base)) return E_DECODE;
     json_t *a = json_object_get(o, "attributes"), *t = json_object_get(o, "tags"), *tv;
     struct keyvault_item it = {.name = name, .version = version, .id = id, .content_type = text_of(o, "contentType"),
                                .enabled = !json_is_false(json_object_get(a, "enabled")), .created_s = number_of(a, "created"),

@@ -14,6 +14,7 @@ enum {
     RENEW_RETRY_MS = 500,    /* between the retries' own deadlines */
     RENEW_DEADLINE_MS = 8000,
     RELEASE_DEADLINE_MS = 3000,
+    SIGN_DEADLINE_MS = 1500, /* of the vault: later, the step is as good as over */
     NAMES_MAX = 1 << 20,
 };
 
@@ -37,6 +38,11 @@ struct identity {
 
     pthread_mutex_t callers_lock; /* callers' own clients: one call at a time */
     struct remote callers;
+
+    atomic_uint_fast64_t signed_n, signed_us;
+
+    pthread_mutex_t signer_lock; /* a client of its own: sealing waits for no other call */
+    struct remote signer;
 };
 
 /* ------------------------------------------------------------------- memory */
@@ -115,6 +121,15 @@ static void rest(struct identity *id, uint64_t ms)
     (void)pthread_mutex_unlock(&id->lock);
 }
 
+/* so that the first seal waits neither for a token nor for a handshake */
+static void warm_up(struct identity *id, const char *key_uri)
+{
+    uint8_t pub[64];
+    (void)pthread_mutex_lock(&id->signer_lock);
+    IGNORE(keyvault_key_get_uri(pub, id->signer.vault, key_uri, NULL), "the first seal will be slower");
+    (void)pthread_mutex_unlock(&id->signer_lock);
+}
+
 static void enter(struct identity *id, const struct held *h)
 {
     (void)pthread_mutex_lock(&id->lock);
@@ -126,11 +141,12 @@ static void enter(struct identity *id, const struct held *h)
     id->held = true;
     (void)pthread_mutex_unlock(&id->lock);
     remember(id, h->blob, h->lease_id);
+    if (id->set.sign) warm_up(id, h->doc.key_uri);
     id->last_trouble[0] = 0;
     if (id->cb.on_acquired) {
         secret32 node_key;
-        identity_node_key(&node_key, &h->key);
-        id->cb.on_acquired(id->cb.ctx, h->doc.address, &node_key);
+        if (!id->set.sign) identity_node_key(&node_key, &h->key);
+        id->cb.on_acquired(id->cb.ctx, h->doc.address, id->set.sign ? NULL : &node_key);
         secret_fini(&node_key);
     }
 }
@@ -260,11 +276,13 @@ static void identity_free(struct identity *id)
 {
     remote_close(&id->remote);
     remote_close(&id->callers);
+    remote_close(&id->signer);
     journal_close(&id->journal);
     settings_fini(&id->set);
     (void)pthread_cond_destroy(&id->wake);
     (void)pthread_mutex_destroy(&id->lock);
     (void)pthread_mutex_destroy(&id->callers_lock);
+    (void)pthread_mutex_destroy(&id->signer_lock);
     secret_fini(&id->key);
     free(id);
 }
@@ -276,6 +294,7 @@ enum status identity_start(struct identity **out, const struct identity_config *
     pthread_condattr_t attr;
     (void)pthread_mutex_init(&id->lock, NULL);
     (void)pthread_mutex_init(&id->callers_lock, NULL);
+    (void)pthread_mutex_init(&id->signer_lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&id->wake, &attr);
@@ -287,6 +306,7 @@ enum status identity_start(struct identity **out, const struct identity_config *
     if (s == OK) s = journal_open(&id->journal, id->set.base_path, err);
     if (s == OK) s = remote_open(&id->remote, &id->set, &id->stop, 0, err);
     if (s == OK) s = remote_open(&id->callers, &id->set, &id->stop, 0, err);
+    if (s == OK && id->set.sign) s = remote_open(&id->signer, &id->set, &id->stop, SIGN_DEADLINE_MS, err);
     if (s == OK && pthread_create(&id->thread, NULL, loop, id) != 0) s = err_set(err, E_NOMEM, "identity: no thread");
     if (s != OK) {
         identity_free(id);
@@ -315,7 +335,38 @@ static pthread_mutex_t *lock_of(const struct identity *id)
     return (pthread_mutex_t *)(uintptr_t)&id->lock; /* a reader locks too */
 }
 
-enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step)
+/* The vault signs. The journal has the step by then: an answer that is lost leaves the step lost, never a second block. */
+static enum status sign_by_vault(struct identity *id, uint8_t sig65[static 65], const struct identity_doc *doc, const uint8_t hash[static 32],
+                                 uint64_t left_ms)
+{
+    uint8_t rs[64];
+    (void)pthread_mutex_lock(&id->signer_lock);
+    enum status s = keyvault_key_sign_uri(rs, id->signer.vault, doc->key_uri, hash, left_ms < SIGN_DEADLINE_MS ? (unsigned)left_ms : SIGN_DEADLINE_MS, NULL);
+    (void)pthread_mutex_unlock(&id->signer_lock);
+    return s == OK ? ec_sig_complete(sig65, rs, hash, doc->address) : s;
+}
+
+static enum status sign_remote(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step)
+{
+    uint8_t sig[65];
+    struct identity_doc doc;
+    (void)pthread_mutex_lock(&id->lock);
+    uint64_t now = clock_mono_ms(), until = id->sign_until_ms;
+    enum status s = id->held && now < until ? OK : E_DENIED;
+    if (s == OK) s = journal_note(&id->journal, id->doc.address, step, hash);
+    doc = id->doc;
+    (void)pthread_mutex_unlock(&id->lock);
+    if (s == OK) s = sign_by_vault(id, sig, &doc, hash, until - now);
+    if (s != OK) return s;
+    /* is it still the same identity, and its lease ours? */
+    (void)pthread_mutex_lock(&id->lock);
+    if (!id->held || clock_mono_ms() >= id->sign_until_ms || memcmp(id->doc.address, doc.address, 20) != 0) s = E_DENIED;
+    (void)pthread_mutex_unlock(&id->lock);
+    if (s == OK) memcpy(sig65, sig, sizeof sig);
+    return s;
+}
+
+static enum status sign_local(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step)
 {
     uint8_t sig[65];
     (void)pthread_mutex_lock(&id->lock);
@@ -327,6 +378,23 @@ enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const u
     (void)pthread_mutex_unlock(&id->lock);
     if (s == OK) memcpy(sig65, sig, sizeof sig);
     return s;
+}
+
+enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step)
+{
+    uint64_t began_ns = clock_mono_ns();
+    enum status s = id->set.sign ? sign_remote(id, sig65, hash, step) : sign_local(id, sig65, hash, step);
+    if (s == OK) {
+        atomic_fetch_add(&id->signed_n, 1);
+        atomic_fetch_add(&id->signed_us, (clock_mono_ns() - began_ns) / 1000);
+    }
+    return s;
+}
+
+void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us)
+{
+    *n = atomic_load(&id->signed_n);
+    *total_us = atomic_load(&id->signed_us);
 }
 
 enum status identity_address(const struct identity *id, uint8_t address[static 20])

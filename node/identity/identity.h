@@ -1,5 +1,7 @@
 /* identity.h: which validator this node is. A thread of its own leases one identity-<i>.json of the member's container, reads the key that
  * the blob names, and renews the lease; the rest of the node only asks it to sign.
+ * With sign set the blob names a key of the vault instead (keyUri): the vault signs, and this node never has the key. The fencing is the same; the
+ * vault's answer is checked, made low-s and given its recid before it counts.
  *
  *     search: the blob it had before (same lease id), then every free one -> read document, read secret, check address
  *          -> on_acquired -> renew every 10 s -> lost? on_lost, search again
@@ -27,6 +29,7 @@ struct identity_config {
     struct azure_token_config token;
     const char *ca_file; /* NULL: the system's authorities */
     const char *hostname, *region; /* for the blob; NULL: "" */
+    bool sign;             /* the vault signs; else the node reads the key */
     const char *base_path; /* folder of this node: identity-lease.json and last-signed stand there */
     unsigned lease_s;      /* 0: 60; 15..60 */
     unsigned renew_ms;     /* 0: 10000 */
@@ -42,6 +45,7 @@ enum identity_loss {
 /* identity_callbacks: on the identity's thread; all may be NULL; they may call identity_publish and the rest but identity_stop. */
 struct identity_callbacks {
     void *ctx;
+    /* node_key: the devp2p key; NULL when the vault signs */
     void (*on_acquired)(void *ctx, const uint8_t address[20], const secret32 *node_key);
     void (*on_lost)(void *ctx, enum identity_loss why);
     /* on_trouble: something that a person should know ("no free identity", "vault denies"); the same text not twice in a row */
@@ -56,8 +60,11 @@ void identity_stop(struct identity *id, bool release);
 
 /** identity_sign: seal for a step; any thread.
  *  ret OK | E_DENIED: no identity, or its lease is not surely held now | E_CONFLICT: a later step, or another hash for this one, was
- *      signed before | E_IO: the journal could not be written */
+ *      signed before | E_IO: the journal could not be written
+ *      | the vault signs: E_NET, E_TIMEOUT, E_AGAIN, E_CRYPTO: no signature of that key; the step is lost */
 MUST_CHECK enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step);
+/** identity_sign_counts: signatures given since the start, and microseconds that they took in all, journal and vault included. */
+void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us);
 /** identity_address: ret OK | E_DENIED: none now */
 MUST_CHECK enum status identity_address(const struct identity *id, uint8_t address[static 20]);
 /** identity_can_sign: for how many milliseconds from now the lease is surely held; 0: it is not */

@@ -16,6 +16,7 @@ struct settings {
     char *vault_uri, *blob_uri, *container, *ca_file, *hostname, *region, *base_path;
     char *token_uri, *client_id, *client_secret;
     enum azure_token_kind token_kind;
+    bool sign;
     unsigned lease_s, renew_ms, margin_ms;
 };
 
@@ -31,7 +32,7 @@ struct held {
     char blob[BLOB_NAME_MAX + 1];
     char lease_id[BLOB_LEASE_ID_LEN + 1];
     struct identity_doc doc;
-    secret32 key;
+    secret32 key;     /* zero when the vault signs */
     uint64_t sent_ms; /* monotonic, when the request that made the lease good was sent */
 };
 

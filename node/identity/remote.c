@@ -19,7 +19,7 @@ static enum status copy(char **dst, const char *src, const char *fallback)
 
 enum status settings_copy(struct settings *out, const struct identity_config *cfg, struct err *err)
 {
-    struct settings s = {.token_kind = cfg->token.kind, .lease_s = cfg->lease_s ? cfg->lease_s : 60,
+    struct settings s = {.token_kind = cfg->token.kind, .sign = cfg->sign, .lease_s = cfg->lease_s ? cfg->lease_s : 60,
                          .renew_ms = cfg->renew_ms ? cfg->renew_ms : 10000, .margin_ms = cfg->margin_ms ? cfg->margin_ms : 5000};
     if (cfg->vault_uri == NULL || cfg->blob_uri == NULL || cfg->base_path == NULL)
         return err_set(err, E_INVALID, "identity: vault_uri, blob_uri and base_path must be given");
@@ -63,7 +63,8 @@ enum status remote_open(struct remote *out, const struct settings *s, const atom
     struct azure_token_config tc = {.kind = s->token_kind, .token_uri = s->token_uri, .client_id = s->client_id,
                                     .client_secret = s->client_secret, .ca_file = s->ca_file, .timeout_ms = ATTEMPT_MS};
     enum status st = azure_token_source_new(&r.tokens, &tc, err);
-    struct azure_service_config sc = {.base_uri = s->vault_uri, .ca_file = s->ca_file, .tokens = r.tokens, .attempt_ms = ATTEMPT_MS,
+    struct azure_service_config sc = {.base_uri = s->vault_uri, .ca_file = s->ca_file, .tokens = r.tokens,
+                                      .attempt_ms = deadline_ms && deadline_ms < ATTEMPT_MS ? deadline_ms : ATTEMPT_MS,
                                       .deadline_ms = deadline_ms ? deadline_ms : VAULT_DEADLINE_MS, .cancel = cancel};
     if (st == OK) st = keyvault_new(&r.vault, &sc, err);
     sc.base_uri = s->blob_uri;
@@ -141,6 +142,18 @@ static enum status key_get(secret32 *key, bytes text)
     return ec_secret_check(key);
 }
 
+/* the vault keeps the key: is it that of the address? */
+static enum status check_key(struct held *h, struct remote *r, struct err *err)
+{
+    uint8_t pub[64], address[20];
+    enum status st = keyvault_key_get_uri(pub, r->vault, h->doc.key_uri, err);
+    if (st != OK) return st;
+    ec_address(address, pub);
+    if (memcmp(address, h->doc.address, 20) != 0)
+        return err_set(err, E_INVALID, "%s: the key %.300s is not that of the address in the document", h->blob, h->doc.key_uri);
+    return OK;
+}
+
 static enum status read_key(struct held *h, struct remote *r, struct err *err)
 {
     struct buf value;
@@ -190,7 +203,9 @@ enum status remote_take(struct held *out, struct remote *r, const struct setting
     }
     if (st != OK) return st;
     st = read_doc(&h, r, s, err);
-    if (st == OK) st = read_key(&h, r, err);
+    if (st == OK && s->sign != (h.doc.key_uri[0] != 0))
+        st = err_set(err, E_INVALID, "%s: names a %s, but identity.mode is %s", h.blob, s->sign ? "secret" : "key", s->sign ? "sign" : "secret");
+    if (st == OK) st = s->sign ? check_key(&h, r, err) : read_key(&h, r, err);
     if (st == OK) *out = h;
     else if (!azure_is_transient(st) && st != E_CANCELLED)
         IGNORE(blob_lease_release(r->blobs, s->container, blob, lease_id, LEASE_DEADLINE_MS, NULL), "it runs out by itself");

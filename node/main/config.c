@@ -135,7 +135,7 @@ static enum status need(const char *value, const char *path, struct err *err)
 
 static enum status read_identity(struct node_config *c, const struct json_at *root, struct err *err)
 {
-    static const char *const modes[] = {"none", "file", "secret"};
+    static const char *const modes[] = {"none", "file", "secret", "sign"};
     struct json_at id, m, token;
     bool has;
     size_t mode = 0;
@@ -160,11 +160,11 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
             s = err_set(err, E_INVALID, "identity.token.kind: '%s' is neither msi nor client_credentials", c->token_kind);
     }
     if (s == OK && c->mode == IDENTITY_FILE) s = need(c->key_file, "identity.key_file", err);
-    if (s == OK && c->mode == IDENTITY_SECRET) {
+    if (s == OK && node_config_leases(c)) {
         s = need(c->vault_uri, "identity.vault_uri", err);
         if (s == OK) s = need(c->blob_uri, "identity.blob_uri", err);
     }
-    if (s == OK && c->mode != IDENTITY_SECRET) s = need(c->chain, "chain", err);
+    if (s == OK && !node_config_leases(c)) s = need(c->chain, "chain", err);
     return s;
 }
 
@@ -202,6 +202,11 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
     }
     *out = c;
     return OK;
+}
+
+bool node_config_leases(const struct node_config *c)
+{
+    return c->mode == IDENTITY_SECRET || c->mode == IDENTITY_SIGN;
 }
 
 void node_config_fini(struct node_config *c)

@@ -7,7 +7,8 @@
  *     member: {address: 127.0.1.10, port: 3000, web_dir: /usr/share/poa-deploy/web}
  *     metrics: {port: 9545}
  *     identity:
- *       mode: secret                      # secret: leased from the store; file: a key file, for development; none: an observer
+ *       mode: secret                      # secret: leased from the store; sign: leased, and the vault signs with a key that no node sees;
+ *                                         # file: a key file, for development; none: an observer
  *       key_file: key.hex                 # mode file
  *       vault_uri: https://127.0.0.2:8443
  *       blob_uri: https://127.0.0.2:8443
@@ -29,7 +30,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 
-enum identity_mode { IDENTITY_NONE, IDENTITY_FILE, IDENTITY_SECRET };
+enum identity_mode { IDENTITY_NONE, IDENTITY_FILE, IDENTITY_SECRET, IDENTITY_SIGN };
 
 struct node_config {
     json_t *doc; /* the strings below live here */
@@ -59,5 +60,7 @@ struct node_config {
 /** node_config_read: ret OK | E_NOT_FOUND, E_IO | E_DECODE: no YAML | E_INVALID: err has the path of the key */
 MUST_CHECK enum status node_config_read(struct node_config *out, const char *path, struct err *err);
 void node_config_fini(struct node_config *c);
+/** node_config_leases: an identity is leased: secret or sign */
+bool node_config_leases(const struct node_config *c);
 
 #endif

@@ -44,6 +44,11 @@ static void collect(void *ctx, struct metrics_facts *f, struct arena *a)
         f->step_ms = aura_step_duration_ms(&n->spec.aura, f->step);
         chain_get_epoch(&f->epoch, n->chain);
         f->is_validator = n->cfg.mode != IDENTITY_NONE;
+        if (n->identity != NULL) {
+            uint64_t total_us;
+            identity_sign_counts(n->identity, &f->signed_n, &total_us);
+            f->signed_ms = total_us / 1000;
+        }
         f->lease_ms = n->cfg.mode == IDENTITY_FILE ? UINT64_MAX : n->identity != NULL ? identity_can_sign_ms(n->identity) : 0;
     }
     pthread_mutex_lock(&n->lock);

@@ -39,7 +39,7 @@ static void on_acquired(void *ctx, const uint8_t who[20], const secret32 *node_k
         n->restart = true; /* a node is one identity for its life: another one begins with a fresh process */
     } else if (!n->has_self) {
         n->self = a;
-        n->node_key = *node_key;
+        if (node_key != NULL) n->node_key = *node_key;
         n->has_self = true;
     }
     pthread_mutex_unlock(&n->lock);
@@ -86,7 +86,7 @@ static enum status load_key_file(struct node *n, struct err *err)
     return s;
 }
 
-/* an observer's devp2p key: made once, kept in base_path */
+/* the devp2p key of an observer, or of a node whose validator key stays in the vault: made once, kept in base_path */
 static enum status load_node_key(struct node *n, struct err *err)
 {
     char path[4096], hex[64];
@@ -128,6 +128,7 @@ static enum status start_identity(struct node *n, struct err *err)
                                  .ca_file = c->ca_file,
                                  .hostname = c->hostname,
                                  .region = c->region,
+                                 .sign = c->mode == IDENTITY_SIGN,
                                  .base_path = c->base_path};
     struct identity_callbacks cb = {.ctx = n, .on_acquired = on_acquired, .on_lost = on_lost, .on_trouble = on_trouble};
     if (s == OK) s = identity_start(&n->identity, &ic, &cb, err);
@@ -294,7 +295,7 @@ static enum status start_services(struct node *n, struct err *err)
 
 static enum status boot(struct node *n, struct err *err)
 {
-    enum status s = n->cfg.mode == IDENTITY_NONE ? load_node_key(n, err) : OK;
+    enum status s = n->cfg.mode == IDENTITY_NONE || n->cfg.mode == IDENTITY_SIGN ? load_node_key(n, err) : OK;
     if (s == OK) s = load_spec(n, err);
     if (s == OK) s = open_chain(n, err);
     if (s == OK) s = node_gauges_open(n, err);
@@ -307,7 +308,7 @@ static enum status boot(struct node *n, struct err *err)
      * chain that has blocks already gives it a past; at genesis there is none. */
     struct chain_head head;
     chain_get_head(&head, n->chain);
-    if (n->cfg.mode == IDENTITY_SECRET && head.number > 0) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
+    if (node_config_leases(&n->cfg) && head.number > 0) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
     node_schedule_seal(n);
     return OK;
 }
@@ -453,7 +454,7 @@ enum status node_run(struct node *n, struct err *err)
     enum status s = n->new_txs == NULL ? E_NOMEM : file_mkdirs(n->cfg.base_path, 0700, err);
     if (s == OK) s = init_loop(n);
     log_info("node", "Starting %s", NODE_CLIENT);
-    bool waiting = n->cfg.mode == IDENTITY_SECRET;
+    bool waiting = node_config_leases(&n->cfg);
     if (s == OK && n->cfg.mode == IDENTITY_FILE) s = load_key_file(n, err);
     if (s == OK && waiting) {
         log_info("identity", "waiting for a free identity at %s", n->cfg.blob_uri);

@@ -92,6 +92,8 @@ static void put_engine(struct exposition *e, const struct metrics_facts *f)
     gauge(e, "poa_set_change_pending", f->epoch.has_pending, "1 while a change of the validator set waits for finality.");
     put_validators(e, f);
     if (!f->is_validator) return;
+    counter(e, "poa_seal_signatures", f->signed_n, "Seals signed.");
+    one_ms(e, "poa_seal_signing_seconds", METRIC_COUNTER, f->signed_ms, "Time that signing them took, with the record on the disk, and the vault if it signs.");
     gauge(e, "poa_sealing", f->lease_ms > 0, "1 while this node may seal.");
     if (f->lease_ms != UINT64_MAX)
         one_ms(e, "poa_lease_remaining_seconds", METRIC_GAUGE, f->lease_ms, "For how long the lease of this node's identity is surely held; 0: it may not seal.");

@@ -33,6 +33,7 @@ struct metrics_facts {
     size_t pool_pending, pool_queued;
     bool is_validator; /* has or waits for an identity */
     uint64_t lease_ms; /* for so long it is surely held; UINT64_MAX: no lease is needed */
+    uint64_t signed_n, signed_ms; /* signatures of seals, and the time that they took */
     uint64_t db_bytes;
     uint64_t rpc_requests, rpc_errors, rpc_connections;
     struct tally_totals totals;

@@ -319,7 +319,8 @@ static enum status push_identities(struct deployment *d, const char *contracts, 
                                   .client_id = LOCAL_ORCHESTRATOR_CLIENT,
                                   .client_secret_file = secret,
                                   .ca_file = ca};
-    return identities_push(&d->ids, &access, buf_view(&d->spec), bytes_str(contracts), VAULT_WAIT_MS, err);
+    return identities_push(&d->ids, &access, buf_view(&d->spec), bytes_str(contracts),
+                           strcmp(SETTING(&d->cli->settings, identity_mode), "sign") == 0, VAULT_WAIT_MS, err);
 }
 
 /* what a half-made run left on this machine is cleared away: its keys were never in use */

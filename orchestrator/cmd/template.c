@@ -120,6 +120,7 @@ static json_t *make_parameters(const struct template_input *in)
     for (size_t i = 0; i < in->n_validators; i++)
         json_array_append_new(list, address_json(&in->validators[i]));
     set(p, "validatorAddresses", list);
+    set(p, "identityMode", json_string(SETTING(s, identity_mode)));
     /* each instance is its own client of the store: its managed identity on this machine */
     (void)snprintf(token_uri, sizeof token_uri, "%s/metadata/identity/oauth2/token", in->local->store_url);
     local_path(ca, in->local, LOCAL_CA);

@@ -83,13 +83,22 @@ static enum status put_secret(char uri[KEYVAULT_URI_MAX], struct keyvault *vault
     return s;
 }
 
+static enum status put_key(char uri[KEYVAULT_URI_MAX], struct keyvault *vault, const secret32 *key, const address *who, size_t i, struct err *err)
+{
+    char name[32], address_text[43];
+    (void)snprintf(name, sizeof name, "validator-%zu", i);
+    address_put(address_text, who);
+    const struct keyvault_tag tags[] = {{"address", address_text}};
+    return keyvault_key_import(uri, vault, name, key, tags, COUNT_OF(tags), err);
+}
+
 static enum status put_blob(struct blob_store *blobs, const char *name, bytes body, struct err *err)
 {
     return blob_put(blobs, CONTAINER, name, "application/json", body, NULL, 0, NULL, err);
 }
 
 static enum status push_all(struct keyvault *vault, struct blob_store *blobs, const struct identities *id, bytes spec_json, bytes contracts_json,
-                            struct err *err)
+                            bool sign, struct err *err)
 {
     enum status s = blob_container_create(blobs, CONTAINER, err);
     if (s == E_EXISTS) s = OK;
@@ -100,7 +109,8 @@ static enum status push_all(struct keyvault *vault, struct blob_store *blobs, co
         struct buf json;
         char name[32];
         buf_init(&json, IDENTITY_DOC_MAX);
-        s = put_secret(doc.secret_uri, vault, &id->keys[i], &id->addresses[i], i, err);
+        if (sign) s = put_key(doc.key_uri, vault, &id->keys[i], &id->addresses[i], i, err);
+        else s = put_secret(doc.secret_uri, vault, &id->keys[i], &id->addresses[i], i, err);
         memcpy(doc.address, id->addresses[i].b, 20);
         identity_doc_put(&json, &doc);
         identity_blob_name(name, (unsigned)i);
@@ -112,13 +122,13 @@ static enum status push_all(struct keyvault *vault, struct blob_store *blobs, co
 }
 
 enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
-                            unsigned deadline_ms, struct err *err)
+                            bool sign, unsigned deadline_ms, struct err *err)
 {
     struct session x;
     enum status s = session_open(&x, access, deadline_ms, err);
     if (s != OK) return s;
     s = keyvault_probe(x.vault, deadline_ms, err);
-    if (s == OK) s = push_all(x.vault, x.blobs, id, spec_json, contracts_json, err);
+    if (s == OK) s = push_all(x.vault, x.blobs, id, spec_json, contracts_json, sign, err);
     session_close(&x);
     return s;
 }
@@ -149,7 +159,7 @@ enum status identities_read(struct identity_state *out, const struct vault_acces
     session_close(&x);
     if (s != OK) return s;
     memcpy(out->who.b, doc.address, 20);
-    (void)snprintf(out->secret_uri, sizeof out->secret_uri, "%s", doc.secret_uri);
+    (void)snprintf(out->secret_uri, sizeof out->secret_uri, "%s", doc.key_uri[0] ? doc.key_uri : doc.secret_uri);
     return OK;
 }
 
@@ -161,11 +171,21 @@ enum status identities_add_key(struct identity_state *out, const struct vault_ac
     uint8_t pub[64];
     enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
     if (s != OK) return s;
-    ec_secret_generate(&key);
-    if (ec_public(pub, &key) != OK) BUG("a fresh key is valid");
-    ec_address(next.who.b, pub);
-    s = put_secret(next.secret_uri, x.vault, &key, &next.who, index, err);
-    secret_fini(&key);
+    struct identity_doc doc;
+    s = read_doc(&doc, x.blobs, index, err);
+    if (s == OK && doc.key_uri[0] != '\0') {
+        /* made in the vault, it never leaves it */
+        char name[32];
+        (void)snprintf(name, sizeof name, "validator-%u", index);
+        s = keyvault_key_create(next.secret_uri, pub, x.vault, name, err);
+        if (s == OK) ec_address(next.who.b, pub);
+    } else if (s == OK) {
+        ec_secret_generate(&key);
+        if (ec_public(pub, &key) != OK) BUG("a fresh key is valid");
+        ec_address(next.who.b, pub);
+        s = put_secret(next.secret_uri, x.vault, &key, &next.who, index, err);
+        secret_fini(&key);
+    }
     session_close(&x);
     if (s == OK) *out = next;
     return s;
@@ -188,7 +208,7 @@ enum status identities_hand_over(const struct identity_state *next, const struct
 {
     struct session x;
     struct identity_doc doc;
-    char name[32], lease_id[BLOB_LEASE_ID_LEN + 1];
+    char name[32], vault_name[128], lease_id[BLOB_LEASE_ID_LEN + 1];
     struct buf json;
     enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
     if (s != OK) return s;
@@ -199,7 +219,9 @@ enum status identities_hand_over(const struct identity_state *next, const struct
     if (s == OK) s = take_lease(x.blobs, name, lease_id, err);
     if (s == OK) {
         memcpy(doc.address, next->who.b, 20);
-        (void)snprintf(doc.secret_uri, sizeof doc.secret_uri, "%s", next->secret_uri);
+        bool is_key = keyvault_key_name(vault_name, next->secret_uri);
+        (void)snprintf(doc.secret_uri, sizeof doc.secret_uri, "%s", is_key ? "" : next->secret_uri);
+        (void)snprintf(doc.key_uri, sizeof doc.key_uri, "%s", is_key ? next->secret_uri : "");
         doc.enode_url[0] = '\0'; /* the node that leases it next fills it in */
         identity_doc_put(&json, &doc);
         s = buf_status(&json);
@@ -218,10 +240,11 @@ enum status identities_retire(const char *secret_uri, const struct vault_access 
     struct session x;
     char name[128];
     const char *version = strrchr(secret_uri, '/');
-    if (!keyvault_secret_name(name, secret_uri) || version == NULL) return err_set(err, E_INVALID, "'%s' is no secret URI with a version", secret_uri);
+    bool is_key = keyvault_key_name(name, secret_uri);
+    if ((!is_key && !keyvault_secret_name(name, secret_uri)) || version == NULL) return err_set(err, E_INVALID, "'%s' is no URI of a secret or key with a version", secret_uri);
     enum status s = session_open(&x, access, ROTATE_DEADLINE_MS, err);
     if (s != OK) return s;
-    s = keyvault_secret_enable(x.vault, name, version + 1, false, err);
+    s = is_key ? keyvault_key_enable(x.vault, name, version + 1, false, err) : keyvault_secret_enable(x.vault, name, version + 1, false, err);
     session_close(&x);
     return s;
 }

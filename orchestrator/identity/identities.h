@@ -24,21 +24,21 @@ struct vault_access {
     const char *token_uri;
     const char *client_id, *client_secret_file, *ca_file;
 };
-/** identities_push: container poa-config; secret validator-<i> (tags address, enodePublicKey); blobs spec.json and contracts.json; last the
+/** identities_push: container poa-config; secret validator-<i> (tags address, enodePublicKey), or with sign the vault's key validator-<i>; blobs spec.json and contracts.json; last the
  *  blobs identity-<i>.json, so that a node that finds one finds everything. Can be repeated. progress may be NULL.
  *  ret OK | E_NET, E_TIMEOUT: the vault did not answer within deadline_ms | E_DENIED ... (err) */
 MUST_CHECK enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
-                                       unsigned deadline_ms, struct err *err);
+                                       bool sign, unsigned deadline_ms, struct err *err);
 
 /* --- rotation of one identity (reference: DESIGN.md section 3): a new key beside the old one, and the hand-over of the leased blob */
 
 struct identity_state {
     address who;
-    char secret_uri[512];
+    char secret_uri[512]; /* of the secret, or of the vault's key */
 };
 /** identities_read: what blob identity-<index>.json says now.  ret OK | E_NOT_FOUND: no such identity | ... */
 MUST_CHECK enum status identities_read(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err);
-/** identities_add_key: a fresh key as a new version of secret validator-<index>; the old version stays readable until identities_retire. */
+/** identities_add_key: a fresh key as a new version of secret validator-<index>, or of the vault's key if the identity is one that the vault signs for; the old version stays readable until identities_retire. */
 MUST_CHECK enum status identities_add_key(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err);
 /** identities_hand_over: take the lease from the node that holds it, write the new identity into the blob, give the lease free. The node loses its
  *  lease definitively and leases the blob again, as the new identity. Can be repeated. */
