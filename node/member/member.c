@@ -218,7 +218,7 @@ static const struct {
 /* nothing but the page's own files, its data and the RPC endpoint at the host that it was asked from */
 static void put_policy(char *dst, size_t cap, const struct member *m, const char *host)
 {
-    char name[260] = "", rpc[1000] = "";
+    char name[260] = "", rpc[1300] = "";
     size_t n = 0;
     if (host != NULL && *host == '[') {
         n = strcspn(host, "]");
@@ -242,10 +242,9 @@ static void put_policy(char *dst, size_t cap, const struct member *m, const char
 
 static void serve_file(struct member *m, struct http_request *r, const char *path)
 {
-    char policy[1200];
+    char policy[1700];
     put_policy(policy, sizeof policy, m, http_request_header(r, "Host"));
-    const struct http_header headers[] = {
-        {"Content-Security-Policy", policy}, {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Opener-Policy", "same-origin-allow-popups"}};
+    const struct http_header headers[] = {{"Content-Security-Policy", policy}, {"Referrer-Policy", "no-referrer"}};
     char full[4096];
     const char *type = NULL;
     if (strcmp(path, "/") == 0) path = "/index.html";

@@ -175,6 +175,25 @@ leaf('a wallet on another network is warned and learns this one', async () => {
   await page.context().close();
 });
 
+leaf('of several wallets one is chosen; without the stream of blocks the page asks', async () => {
+  const page = await open(browser, url(A), { wallet: { key: keyOf(A.dir), rpcUrl: A.url, chainId, knows: [chainId] } });
+  await page.routeWebSocket(/:8546/, (ws) => ws.close());
+  await page.addInitScript(() => {
+    const detail = Object.freeze({ info: { uuid: '0', name: '<b>Other</b>', rdns: 'other.wallet', icon: 'javascript:alert(1)' }, provider: { request: async () => { throw new Error('not this one'); } } });
+    window.addEventListener('eip6963:requestProvider', () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail })));
+  });
+  await page.reload();
+  await page.getByRole('button', { name: 'Connect wallet' }).click();
+  const choose = page.locator('#choose[open]');
+  assert.deepEqual(await choose.getByRole('listitem').allInnerTexts(), ['Test wallet', '<b>Other</b>']);
+  assert.equal(await choose.locator('img').count(), 1, 'only an icon that is a picture');
+  await choose.getByRole('button', { name: 'Test wallet' }).click();
+  await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+  const before = Number(await page.locator('#height').innerText());
+  await until('the height moves', async () => Number(await page.locator('#height').innerText()) >= before + 2, 20);
+  await page.context().close();
+});
+
 test('A proposes B, alone, and B is an administrator at once', async () => {
   const page = await connected(A);
   pages.set(A, page);
@@ -207,15 +226,22 @@ test('B delegates all its nodes with one button, C one by one', async () => {
   const b = pages.get(B);
   await go(b, 'validators');
   await b.getByText('Each administrator is allowed 2 nodes').waitFor();
-  const r = await signed(b, () => b.getByRole('button', { name: 'Add all 2' }).click(), { preview: /You will have 2 of the 2 that you are allowed; the set will have 4/ });
-  assert.match(r.end, /The new validator set is in force/);
   const c = await connected(C, { width: 360, height: 740, dark: true });
   pages.set(C, c);
   await go(c, 'validators');
-  for (let i = 0; i < 2; i++) {
-    const end = await signed(c, () => c.getByRole('button', { name: /^Add vl/ }).first().click());
-    assert.match(end.end, /The new validator set is in force/);
-  }
+  const add = (n) => signed(c, () => c.getByRole('button', { name: /^Add vl/ }).first().click(), { ends: n === 0 ? /^(final|done|not done)$/ : undefined });
+  // both at once: one of them is announced, the other waits for it and is then announced by its member
+  const first = signed(b, () => b.getByRole('button', { name: 'Add all 2' }).click(), { preview: /You will have 2 of the 2 that you are allowed; the set will have 4/ });
+  await b.getByText(/pending: sent|mined in block/).first().waitFor();
+  await add(0);
+  assert.match((await first).end, /The new validator set is in force/);
+  const mine = c.locator('#activity-list li').last();
+  await until('what waited is in force', async () => {
+    const button = mine.getByRole('button', { name: 'Announce now' });
+    if (await button.isVisible()) await signed(c, () => button.click(), { preview: /1 validator will join or leave/ });
+    return /The new validator set is in force/.test(await mine.innerText());
+  }, 60);
+  assert.match((await add(1)).end, /The new validator set is in force/);
   await until('six validators', async () => (await current(C)).length === 6, 30);
   assert.deepEqual(await current(A), [...A.validators, ...B.validators, ...C.validators].sort());
 }, 240);

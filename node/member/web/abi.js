@@ -30,7 +30,7 @@ export function encodeCall(name, args = []) {
   return selector + head + tail;
 }
 
-const text = (hex) => new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (b) => parseInt(b, 16)));
+const text = (hex) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(hex.match(/../g) ?? [], (b) => parseInt(b, 16)));
 
 // a value whose word stands at `at` (in hex digits) of `data`
 function decodeValue(type, data, at) {

@@ -143,7 +143,11 @@ function settle() {
       else set(item, { stage: 'done', text: `final (block ${item.block}).${said}` });
     }
     if (item.stage === 'final' && g?.change && (g.change.id > item.changeId || (g.change.id === item.changeId && !g.change.active)))
-      set(item, { stage: 'done', text: `final (block ${item.block}).${said} The new validator set is in force.` });
+      set(item, { stage: 'done', announce: false, text: `final (block ${item.block}).${said} The new validator set is in force.` });
+    else if (item.stage === 'final' && g?.change && !item.announce && !g.change.active && g.change.queued > 0 && g.change.id < item.changeId)
+      set(item, { announce: true, text: `final (block ${item.block}).${said} The change before it is in force: yours can be announced now.` });
+    else if (item.announce && g?.change?.active)
+      set(item, { announce: false, text: `final (block ${item.block}).${said} It is announced; the validator set follows…` });
   }
 }
 

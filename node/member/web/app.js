@@ -37,7 +37,7 @@ function drawActivity() {
   $('activity').hidden = activity.length === 0;
   fill($('activity-list'), activity.map((a) => h('li', { 'data-key': a.id },
     h('span', { class: `badge ${a.stage === 'done' ? 'good' : a.stage === 'failed' ? 'bad' : 'busy'}` }, STAGES[a.stage]),
-    h('div', { class: 'what' }, h('strong', null, a.title), h('div', null, a.text)),
+    h('div', { class: 'what' }, h('strong', null, a.title), h('div', null, a.text), a.announce ? h('button', { class: 'main', 'data-do': 'startNextChange' }, 'Announce now') : null),
     h('button', { class: 'plain', 'data-do': 'dismiss', 'data-arg': String(a.id), 'aria-label': `Dismiss: ${a.title}` }, '×'))));
 }
 

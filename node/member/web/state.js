@@ -121,7 +121,8 @@ export const proposalOf = (address) => proposals().find((a) => same(a.address, a
 export const isYou = (address) => same(address, state.account);
 export const amAdmin = () => state.account !== null && adminOf(state.account) !== null;
 // aliasOf: for reading; '' when nobody gave one
-export const aliasOf = (address) => (adminOf(address) ?? proposalOf(address))?.alias?.trim() ?? '';
+// What this page itself says beside a name is taken out of it: an alias must not pass for your own account.
+export const aliasOf = (address) => ((adminOf(address) ?? proposalOf(address))?.alias ?? '').replace(/\(\s*you\s*\)/gi, '').trim();
 // nameOf: in a sentence
 export const nameOf = (address) => aliasOf(address) || `${address.slice(0, 6)}…${address.slice(-4)}`;
 export const validatorOf = (address) => state.governance?.validators.find((v) => same(v.address, address)) ?? null;
