@@ -6,7 +6,6 @@
 
 #include "lib/base/rng.h"
 #include "lib/crypto/keccak.h"
-#include "lib/crypto/recover8.h"
 
 #include <pthread.h>
 
@@ -100,24 +99,8 @@ enum status ec_recover_address(uint8_t addr[static 20], const uint8_t sig65[stat
 
 void ec_recover_addresses(uint8_t (*addr)[20], bool *ok, const uint8_t (*sig65)[65], const uint8_t (*hash32)[32], size_t n)
 {
-    const bool together = n > 1 && recover8_is_on();
-    for (size_t from = 0; from < n; from += RECOVER8_N) {
-        const size_t left = n - from, count = left < RECOVER8_N ? left : RECOVER8_N;
-        uint8_t pub[RECOVER8_N][64];
-        bool done[RECOVER8_N] = {false};
-        if (together && count > 1) {
-            const uint8_t *sigs[RECOVER8_N], *hashes[RECOVER8_N];
-            for (size_t i = 0; i < RECOVER8_N; i++) { /* what is missing to eight repeats the first */
-                sigs[i] = sig65[from + (i < count ? i : 0)];
-                hashes[i] = hash32[from + (i < count ? i : 0)];
-            }
-            recover8(pub, done, sigs, hashes);
-        }
-        for (size_t i = 0; i < count; i++) {
-            ok[from + i] = done[i] || ec_recover(pub[i], sig65[from + i], hash32[from + i]) == OK;
-            if (ok[from + i]) ec_address(addr[from + i], pub[i]);
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        ok[i] = ec_recover_address(addr[i], sig65[i], hash32[i]) == OK;
 }
 
 bool ec_sig_is_valid_low_s(const uint8_t sig65[static 65])

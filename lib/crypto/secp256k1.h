@@ -19,8 +19,7 @@ MUST_CHECK enum status ec_sign(uint8_t sig65[static 65], const uint8_t hash[stat
 MUST_CHECK enum status ec_recover(uint8_t pub[static 64], const uint8_t sig65[static 65], const uint8_t hash[static 32]);
 /** ec_recover_address: the address straight away. */
 MUST_CHECK enum status ec_recover_address(uint8_t addr[static 20], const uint8_t sig65[static 65], const uint8_t hash[static 32]);
-/** ec_recover_addresses: n signatures, as ec_recover_address for each; ok[i] tells which addr[i] was written. From two on faster together than
- *  alone where the processor can do eight at a time. */
+/** ec_recover_addresses: n signatures, as ec_recover_address for each; ok[i] tells which addr[i] was written. */
 void ec_recover_addresses(uint8_t (*addr)[20], bool *ok, const uint8_t (*sig65)[65], const uint8_t (*hash32)[32], size_t n);
 /** ec_sig_is_low_s: s <= n/2 (EIP-2), and r, s in [1, n) */
 bool ec_sig_is_valid_low_s(const uint8_t sig65[static 65]);
