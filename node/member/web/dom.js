@@ -65,6 +65,8 @@ export const plural = (n, one, many = one + 's') => `${n.toLocaleString('en')} $
 export const count = (n) => Number(n).toLocaleString('en');
 export const same = (a, b) => typeof a === 'string' && typeof b === 'string' && a.toLowerCase() === b.toLowerCase();
 export const has = (list, a) => (list ?? []).some((x) => same(x, a));
+// plainAlias: what this page itself says beside a name is taken out of it: an alias must not pass for your own account
+export const plainAlias = (text) => (text ?? '').replace(/\(\s*you\s*\)/gi, '').trim();
 export const short = (a) => `${a.slice(0, 6)}…${a.slice(-4)}`;
 
 // ago: "12 s ago"

@@ -1,6 +1,6 @@
 // history.js: the events of the contract, newest first, grouped by transaction.
 import { decodeLog } from './abi.js';
-import { plural, same, short } from './dom.js';
+import { plainAlias, plural, same, short } from './dom.js';
 import { rpc, rpcBatch } from './rpc.js';
 import { aliasOf, changed, isYou, state } from './state.js';
 
@@ -44,7 +44,7 @@ async function read(from, to) {
   for (const log of logs) {
     const e = decodeLog(log);
     if (e === null) continue;
-    if (e.name === 'AliasChanged' && e.args.adminAlias && !aliases.has(e.args.admin.toLowerCase())) aliases.set(e.args.admin.toLowerCase(), e.args.adminAlias);
+    if (e.name === 'AliasChanged' && e.args.adminAlias && !aliases.has(e.args.admin.toLowerCase())) aliases.set(e.args.admin.toLowerCase(), plainAlias(e.args.adminAlias));
     if (SILENT.has(e.name)) continue;
     const hash = log.transactionHash;
     if (!byTx.has(hash)) byTx.set(hash, { hash, block: Number(log.blockNumber), time: log.blockTimestamp ? Number(log.blockTimestamp) : null, events: [] });

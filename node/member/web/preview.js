@@ -1,5 +1,5 @@
 // preview.js: what an action will do, before it is sent, and what refusals mean. Pure: the governance document in, sentences out.
-import { has, plural, same, short } from './dom.js';
+import { has, plainAlias, plural, same, short } from './dom.js';
 
 const find = (list, a) => list.find((x) => same(x.address, a)) ?? null;
 const majorityOf = (n) => Math.floor(n / 2) + 1;
@@ -7,7 +7,7 @@ const majorityOf = (n) => Math.floor(n / 2) + 1;
 // name: alias (or Anon) and the address, as in a sentence
 export function nameIn(g, a) {
   const who = find(g.admins, a) ?? find(g.proposals, a);
-  const alias = who?.alias?.trim();
+  const alias = plainAlias(who?.alias);
   return alias ? `${alias} (${short(a)})` : short(a);
 }
 

@@ -1,5 +1,5 @@
 // state.js: what the page knows of the network, kept fresh. Others subscribe and draw.
-import { same } from './dom.js';
+import { plainAlias, same } from './dom.js';
 import { through, watchHeads } from './rpc.js';
 
 export const state = {
@@ -121,8 +121,7 @@ export const proposalOf = (address) => proposals().find((a) => same(a.address, a
 export const isYou = (address) => same(address, state.account);
 export const amAdmin = () => state.account !== null && adminOf(state.account) !== null;
 // aliasOf: for reading; '' when nobody gave one
-// What this page itself says beside a name is taken out of it: an alias must not pass for your own account.
-export const aliasOf = (address) => ((adminOf(address) ?? proposalOf(address))?.alias ?? '').replace(/\(\s*you\s*\)/gi, '').trim();
+export const aliasOf = (address) => plainAlias((adminOf(address) ?? proposalOf(address))?.alias);
 // nameOf: in a sentence
 export const nameOf = (address) => aliasOf(address) || `${address.slice(0, 6)}…${address.slice(-4)}`;
 export const validatorOf = (address) => state.governance?.validators.find((v) => same(v.address, address)) ?? null;
