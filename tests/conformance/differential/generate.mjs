@@ -183,6 +183,9 @@ class Maker {
       [0.15, () => [r.bytes(r.between(1, 6))]],
       [0.08, () => [...this.value(), r.pick([OP.JUMP, OP.JUMPI])]],
       [0.08, () => this.deepStack()],
+      [0.1, () => this.hiddenJump()],
+      [0.5, () => this.destroyed()],
+      [0.4, () => this.refunds()],
     ])()
   }
   memory() {
@@ -253,6 +256,29 @@ class Maker {
     // up to the limit of 1024, or over it
     const top = `d${this.labels++}`
     return [BigInt(this.r.pick([1000, 1020, 1021, 1022, 1023, 1024])), { label: top }, OP.DUP1, 1n, OP.SWAP1, OP.SUB, OP.DUP1, { to: top }, OP.JUMPI]
+  }
+  hiddenJump() {
+    // to a 0x5b inside of push data, which is no place to jump to, or right behind it, which is
+    const at = `h${this.labels++}`
+    return this.r.chance(0.3) ? [{ to: at }, 1n, OP.ADD, OP.JUMP, { label: at }, new Uint8Array([0x61, 0x5b, 0x5b, 0x50])]
+      : [{ to: at }, 4n, OP.ADD, OP.JUMP, { label: at }, new Uint8Array([0x61, 0x5b, 0x5b, 0x5b, 0x00])]
+  }
+  destroyed() {
+    // made, perhaps paid, destroyed, paid again, all in one transaction (EIP-6780)
+    const r = this.r
+    const heir = r.weighted([[3, [OP.CALLER]], [2, [OP.ADDRESS]], [3, [asWord(this.address())]]])
+    const runtime = assemble([[...heir, OP.SELFDESTRUCT]])
+    const init = r.chance(0.3) ? runtime : assemble([[...this.store(runtime), BigInt(runtime.length), 0n, OP.RETURN]])
+    const items = [...this.store(init), BigInt(init.length), 0n, r.pick([0n, 0n, 1n]), OP.CREATE]
+    for (let n = r.below(3); n > 0; n--) items.push(0n, 0n, 0n, 0n, r.pick([0n, 1n]), OP.DUP1 + 5, OP.GAS, r.pick([OP.CALL, OP.CALL, OP.CALLCODE]), OP.POP)
+    items.push(...r.pick([[OP.BALANCE], [OP.EXTCODESIZE], [OP.POP, OP.GAS]]), ...this.consume())
+    return items
+  }
+  refunds() {
+    // a slot goes through values, so that every row of EIP-2200's table is met
+    const r = this.r
+    const slot = BigInt(r.below(4))
+    return Array.from({ length: r.between(2, 5) }, () => [r.pick([0n, 0n, 1n, 2n, MAX]), slot, OP.SSTORE]).flat()
   }
   end() {
     const r = this.r
@@ -347,6 +373,8 @@ export function generate(seed, index) {
   }))
   accounts.push({ address: SENDER.address, nonce: 0, balance: 1n << 120n, storage: {} })
   accounts.push({ address: PLAIN, nonce: 0, balance: 12345n, storage: {} })
+  if (r.chance(0.04)) accounts[r.between(1, 3)].steps = [[r.bytes(r.below(200))]]
+  if (r.chance(0.04)) accounts[r.between(1, 3)].steps.push([OP.PUSH1 + r.below(32), r.bytes(r.below(3))]) // a PUSH that the end cuts off
   if (r.chance(0.7)) accounts.push({ address: COINBASE, nonce: 0, balance: 1n, storage: {} })
   if (fork >= F.Prague) {
     for (const a of AUTHORITIES)
