@@ -1,6 +1,8 @@
 #include "identity-store/auth.h"
 
 #include "identity-store/routes.h"
+#include "identity-store/storage_key.h"
+#include "identity-store/text.h"
 #include "lib/base/clock.h"
 #include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
@@ -16,8 +18,12 @@ enum status auth_open(struct auth *out, const struct config *cfg, const struct s
     struct auth a = {.cfg = cfg, .store = store};
     a.slots = calloc(TOKEN_SLOTS, sizeof *a.slots);
     if (a.slots == NULL) return err_set(err, E_NOMEM, "token cache: out of memory");
-    enum status s = clients_read(&a.clients, cfg->clients_file, err);
+    buf_init(&a.account_key, 1024);
+    enum status s = cfg->account_key_file ? storage_key_read(&a.account_key, cfg->account_key_file, err) : OK;
+    if (s == OK) s = clients_read(&a.clients, cfg->clients_file, err);
     if (s != OK) {
+        if (a.account_key.ptr != NULL) secret_wipe(a.account_key.ptr, a.account_key.cap);
+        buf_fini(&a.account_key);
         free(a.slots);
         return s;
     }
@@ -37,6 +43,8 @@ void auth_close(struct auth *a)
     for (size_t i = 0; a->slots && i < TOKEN_SLOTS; i++) slot_drop(&a->slots[i]);
     free(a->slots);
     clients_fini(&a->clients);
+    if (a->account_key.ptr != NULL) secret_wipe(a->account_key.ptr, a->account_key.cap);
+    buf_fini(&a->account_key);
     *a = (struct auth){0};
 }
 
@@ -146,6 +154,12 @@ bool auth_identify(struct auth *a, struct call *c)
 {
     bool vault = c->route->service == SERVICE_VAULT;
     const char *h = call_request_header(c, "Authorization");
+    bool shared = !vault && h != NULL && strncasecmp(h, "SharedKey ", 10) == 0, sas = !vault && h == NULL && query_has(c->rq.query, "sig");
+    if ((shared || sas) && a->account_key.len > 0) {
+        enum rest_error e = shared ? shared_key_check(c, buf_view(&a->account_key), h) : sas_check(c, buf_view(&a->account_key));
+        if (e != ERR_NONE && call_fail(c, e) != OK) c->reply.status = 403;
+        return e == ERR_NONE;
+    }
     if (h == NULL || strncasecmp(h, "Bearer ", 7) != 0)
         return challenge(a, c, vault, vault ? ERR_VAULT_UNAUTHORIZED : ERR_NO_AUTHENTICATION, "");
     enum rest_error bad = vault ? ERR_VAULT_BAD_TOKEN : ERR_BAD_TOKEN;

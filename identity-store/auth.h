@@ -23,6 +23,7 @@ struct auth {
     const struct config *cfg;
     const struct store *store;
     struct clients clients;
+    struct buf account_key; /* empty: no Shared Key, no SAS */
     struct token_slot *slots; /* by hash, one each: a collision costs a signature check */
 };
 

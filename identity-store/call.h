@@ -59,6 +59,7 @@ struct call {
     const char *name, *version;    /* vault */
     const char *container, *blob;  /* storage; "" where absent */
     bool has_account;              /* the path began with the account's name */
+    bool create_only;              /* a SAS that may make a blob, not replace one */
     bool quiet;                    /* not worth a line in the audit log */
     struct arena arena;            /* lives until the answer is sent */
     char request_id[37];

@@ -128,6 +128,7 @@ static enum status read_rest(struct config *c, struct reading *r)
     enum status s = path_of(&c->data_dir, r, r->doc, "data_dir", true);
     if (s == OK) s = path_of(&c->kek_file, r, r->doc, "kek_file", false);
     if (s == OK) s = path_of(&c->clients_file, r, r->doc, "clients_file", true);
+    if (s == OK) s = path_of(&c->account_key_file, r, r->doc, "account_key_file", false);
     if (s == OK) s = text_of(&issuer, r, r->doc, "issuer", false, sizeof c->issuer - 1);
     if (s == OK) s = segment_of(c->tenant, sizeof c->tenant, r, "tenant", "poa");
     if (s == OK) s = segment_of(c->account, sizeof c->account, r, "account", "devstoreaccount1");
@@ -154,6 +155,7 @@ static enum status read_rest(struct config *c, struct reading *r)
 enum status config_read(struct config *out, const char *path, struct err *err)
 {
     static const char *const keys[] = {"listen",           "tls",           "data_dir",  "kek_file", "clients_file", "issuer", "tenant", "account",
+                                       "account_key_file",
                                        "soft_delete_days", "token_seconds", "max_bytes", "log_level"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
@@ -177,5 +179,6 @@ void config_fini(struct config *c)
     free(c->data_dir);
     free(c->kek_file);
     free(c->clients_file);
+    free(c->account_key_file);
     *c = (struct config){0};
 }

@@ -8,6 +8,7 @@
  *     issuer: https://127.0.0.2:8443               # default: from listen
  *     tenant: poa                                  # first part of the token endpoint's path
  *     account: devstoreaccount1                    # optional first part of blob paths, as tools for IP addresses send it
+ *     account_key_file: account.key                # optional: base64; allows Shared Key and SAS on blobs, with every right to who has it
  *     soft_delete_days: 90                         # 7..90
  *     token_seconds: 3600                          # 300..86400
  *     max_bytes: 1073741824                        # of the database
@@ -24,7 +25,7 @@ struct config {
     char address[64];
     uint16_t port;
     char *tls_cert, *tls_key, *tls_client_ca; /* NULL: none */
-    char *data_dir, *kek_file, *clients_file;
+    char *data_dir, *kek_file, *clients_file, *account_key_file;
     char issuer[256]; /* no trailing '/' */
     char tenant[64], account[64];
     unsigned soft_delete_days, token_s;

@@ -136,6 +136,13 @@ static enum status may_lease(bool *yes, struct call *c)
 enum status policy_check(bool *allowed, struct call *c)
 {
     *allowed = c->client.role == ROLE_ORCHESTRATOR;
+    if (c->create_only) {
+        struct found f;
+        enum rest_error why;
+        enum status s = blob_find(&f, &why, c, false);
+        *allowed = s == OK && !f.exists;
+        return s;
+    }
     if (c->client.role != ROLE_NODE) return OK;
     bool own_container = strcmp(c->container, c->client.container) == 0;
     switch (c->route->node) {

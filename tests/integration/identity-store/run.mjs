@@ -1,6 +1,6 @@
 // poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
 import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
-import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { BlobServiceClient, BlobLeaseClient } from '@azure/storage-blob';
+import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { AccountSASPermissions, AccountSASResourceTypes, AccountSASServices, AnonymousCredential, BlobSASPermissions, BlobServiceClient, BlobLeaseClient, ContainerSASPermissions, SASProtocol, StorageSharedKeyCredential, generateAccountSASQueryParameters, generateBlobSASQueryParameters } from '@azure/storage-blob';
 import { Store } from './store.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const binary = process.argv[2] ?? process.env.POA_IDENTITY_STORE ?? path.join(root, 'build/release/poa-identity-store');
@@ -210,6 +210,45 @@ test('SDK: lease acquire, renew, change, break, release', async () => {
   const cl = new BlobLeaseClient(container); await cl.acquireLease(15); await assert.rejects(container.delete(), (e) => e.code === 'LeaseIdMissing'); await cl.releaseLease();
   for (const h of [{ 'x-ms-lease-duration': '14' }, { 'x-ms-lease-duration': '61' }, {}]) assert.equal((await lease('spec.json', 'acquire', h)).status, 400);
   assert.equal((await lease('spec.json', 'break', { 'x-ms-lease-break-period': '61' })).status, 400); assert.equal((await lease('spec.json', 'steal')).status, 400);
+});
+const later = () => new Date(Date.now() + 3600e3), options = () => ({ tlsOptions: { ca: store.ca }, retryOptions: { maxTries: 1 } });
+test('SDK: Shared Key does everything in storage, a wrong one nothing', async () => {
+  const make = (k) => new BlobServiceClient(`${store.base}/devstoreaccount1`, new StorageSharedKeyCredential('devstoreaccount1', k), options());
+  const c = make(store.accountKey).getContainerClient('shared-key'); await c.create();
+  for (const name of ['a b&c (1).txt', '\u00fc/x+y.json', "it's!*~.txt"]) {
+    const b = c.getBlockBlobClient(name); await b.upload('hello', 5, { blobHTTPHeaders: { blobContentType: 'text/plain' }, metadata: { k: 'v' } });
+    assert.equal((await b.downloadToBuffer()).toString(), 'hello'); assert.equal((await b.download(1, 3)).contentLength, 3);
+    const l = new BlobLeaseClient(b); await l.acquireLease(15); await l.releaseLease();
+  }
+  assert.equal((await all(c.listBlobsFlat({ prefix: 'a ', includeMetadata: true }))).length, 1); assert.ok((await all(make(store.accountKey).listContainers())).some((x) => x.name === 'shared-key'));
+  const wrong = make(Buffer.alloc(64).toString('base64'));
+  await assert.rejects(wrong.getContainerClient('shared-key').getProperties(), (e) => e.statusCode === 403); await assert.rejects(all(wrong.listContainers()), (e) => e.code === 'AuthenticationFailed');
+  await assert.rejects(all(new BlobServiceClient(`${store.base}/devstoreaccount1`, new StorageSharedKeyCredential('other', store.accountKey), options()).listContainers()), (e) => e.statusCode === 403);
+  const old = new Date(Date.now() - 3600e3).toUTCString();
+  assert.equal((await store.request('GET', '/devstoreaccount1/?comp=list', { headers: { 'x-ms-date': old, authorization: 'SharedKey devstoreaccount1:AAAA' } })).status, 403);
+  assert.equal((await store.request('GET', `/secrets?${V}`, { headers: { authorization: 'SharedKey devstoreaccount1:AAAA' } })).status, 401);
+});
+test('SDK: SAS of a blob, a container, the account: what they name and no more', async () => {
+  const key = new StorageSharedKeyCredential('devstoreaccount1', store.accountKey), url = `${store.base}/devstoreaccount1`;
+  const sas = (o) => generateBlobSASQueryParameters({ containerName: 'shared-key', expiresOn: later(), ...o }, key).toString();
+  const at = (q) => new BlobServiceClient(`${url}?${q}`, new AnonymousCredential(), options()).getContainerClient('shared-key');
+  const denied = (p, code) => assert.rejects(p, (e) => e.statusCode === 403 && (!code || e.code === code || e.code === undefined), code);
+  const name = 'a b&c (1).txt', r = at(sas({ blobName: name, permissions: BlobSASPermissions.parse('r'), protocol: SASProtocol.Https, contentType: 'x/y' })).getBlockBlobClient(name);
+  assert.equal((await r.downloadToBuffer()).toString(), 'hello'); await denied(r.upload('x', 1), 'AuthorizationPermissionMismatch'); await denied(r.delete(), 'AuthorizationPermissionMismatch');
+  await denied(at(sas({ blobName: name, permissions: BlobSASPermissions.parse('r') })).getBlockBlobClient('other').getProperties());
+  const c = at(sas({ permissions: ContainerSASPermissions.parse('rcl') }));
+  assert.equal((await all(c.listBlobsFlat())).length, 3); await c.getBlockBlobClient('new').upload('1', 1); await denied(c.getBlockBlobClient('new').upload('2', 1), 'AuthorizationPermissionMismatch');
+  assert.equal((await c.getBlockBlobClient('new').downloadToBuffer()).toString(), '1'); await denied(c.delete()); await denied(c.getProperties());
+  await denied(all(at(sas({ permissions: ContainerSASPermissions.parse('l'), expiresOn: new Date(Date.now() - 1000) })).listBlobsFlat()), 'AuthenticationFailed');
+  await denied(all(at(sas({ permissions: ContainerSASPermissions.parse('l'), startsOn: later() })).listBlobsFlat()), 'AuthenticationFailed');
+  await denied(all(at(sas({ permissions: ContainerSASPermissions.parse('l'), ipRange: { start: '10.0.0.1', end: '10.0.0.9' } })).listBlobsFlat()), 'AuthorizationSourceIPMismatch');
+  assert.equal((await all(at(sas({ permissions: ContainerSASPermissions.parse('l'), ipRange: { start: '127.0.0.1' } })).listBlobsFlat())).length, 4);
+  assert.equal((await all(at(sas({ permissions: ContainerSASPermissions.parse('l'), version: '2019-12-12' })).listBlobsFlat())).length, 4);
+  await denied(all(at(sas({ permissions: ContainerSASPermissions.parse('r') }).replace('sp=r', 'sp=rl')).listBlobsFlat()), 'AuthenticationFailed');
+  const account = (p, t) => new BlobServiceClient(`${url}?${generateAccountSASQueryParameters({ expiresOn: later(), permissions: AccountSASPermissions.parse(p), services: AccountSASServices.parse('b').toString(), resourceTypes: AccountSASResourceTypes.parse(t).toString() }, key)}`, new AnonymousCredential(), options());
+  assert.ok((await all(account('rl', 'sco').listContainers())).length >= 2); await denied(all(account('rl', 'o').listContainers()), 'AuthorizationResourceTypeMismatch');
+  const d = account('rwdlc', 'sco').getContainerClient('by-sas'); await d.create(); await d.getBlockBlobClient('x').upload('1', 1); await d.delete(); await at(sas({ permissions: ContainerSASPermissions.parse('d') })).getBlockBlobClient('new').delete();
+  const audit = fs.readFileSync(path.join(store.dir, 'data/audit.log'), 'utf8'); assert.ok(audit.includes('"client":"sas"')); assert.ok(!audit.includes('sig='));
 });
 test('of many who acquire at once, one wins', async () => {
   const r = await Promise.all(Array.from({ length: 40 }, () => lease('identity-2.json', 'acquire', { 'x-ms-lease-duration': '15' })));

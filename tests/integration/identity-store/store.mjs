@@ -1,6 +1,6 @@
 // A poa-identity-store of its own in a temporary folder: certificates, clients, start, kill, tokens.
 import { spawn, execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs'; import os from 'node:os'; import path from 'node:path'; import net from 'node:net'; import https from 'node:https';
 const sha = (s) => createHash('sha256').update(s).digest('hex');
 const freePort = () => new Promise((ok, bad) => { const s = net.createServer(); s.once('error', bad); s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)); }); });
@@ -21,8 +21,9 @@ export class Store {
       { id: 'node-0', secret: 'n0-secret', role: 'node', container: 'poa-config' }, { id: 'node-1', secret: 'n1-secret', role: 'node', container: 'poa-config' },
       { id: 'far', secret: 'far-secret', role: 'node', container: 'poa-config', addresses: ['10.9.0.0/16'] }];
     s.writeClients();
+    s.accountKey = randomBytes(64).toString('base64'); fs.writeFileSync(path.join(s.dir, 'account.key'), s.accountKey + '\n', { mode: 0o600 });
     fs.writeFileSync(path.join(s.dir, 'store.yaml'), `listen: {address: ${s.host}, port: ${s.port}}\ntls: {cert: tls.pem, key: tls.key}\n` +
-      `data_dir: data\nclients_file: clients.yaml\ntenant: ${s.tenant}\nlog_level: ${extra.log_level ?? 'info'}\n`);
+      `data_dir: data\nclients_file: clients.yaml\naccount_key_file: account.key\ntenant: ${s.tenant}\nlog_level: ${extra.log_level ?? 'info'}\n`);
     return s;
   }
   writeClients() {
