@@ -15,7 +15,7 @@ const TAU_G2 = bls.G2.ProjectivePoint.fromHex(
   'b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2',
 )
 const { ORDER } = bls.fields.Fr
-const kzg = {
+export const kzg = {
   verifyProof(commitment, z, y, proof) {
     const bad = (why) => {
       throw new Error('C_KZG_BADARGS ' + why)
