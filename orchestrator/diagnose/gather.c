@@ -64,6 +64,7 @@ static uint64_t each_line(const char *path, line_fn fn, void *ctx)
 
 struct last_error {
     char text[400];
+    uint64_t start_ms; /* of the process that wrote last */
 };
 
 static void note_error(void *ctx, bytes raw, const struct log_line *line)
@@ -71,16 +72,20 @@ static void note_error(void *ctx, bytes raw, const struct log_line *line)
     struct last_error *e = ctx;
     (void)raw;
     /* what was before the last start is over */
-    if (line->text.len >= 9 && memcmp(line->text.ptr, "Starting ", 9) == 0) e->text[0] = '\0';
+    if (line->text.len >= 9 && memcmp(line->text.ptr, "Starting ", 9) == 0) {
+        e->text[0] = '\0';
+        e->start_ms = line->ms;
+    }
     if (line->level == LOG_LEVEL_ERROR) (void)snprintf(e->text, sizeof e->text, "%.*s", (int)line->text.len, (const char *)line->text.ptr);
 }
 
 /* the newer of the log and the standard output knows why it ended */
 static void find_error(struct diag_program *p, const char *log, const char *output)
 {
-    struct last_error a = {""}, b = {""};
+    struct last_error a = {"", 0}, b = {"", 0};
     uint64_t at = log == NULL ? 0 : each_line(log, note_error, &a), bt = each_line(output, note_error, &b);
-    COPY(p->error, b.text[0] != '\0' && (a.text[0] == '\0' || bt >= at) ? b.text : a.text);
+    bool is_old = bt < a.start_ms; /* what the standard output has is of a process before */
+    COPY(p->error, b.text[0] != '\0' && !is_old && (a.text[0] == '\0' || bt >= at) ? b.text : a.text);
     /* "poa-node: error: text": the program is named beside it anyway */
     char *tail = strstr(p->error, ": error: ");
     if (tail != NULL) memmove(p->error, tail + 9, strlen(tail + 9) + 1);

@@ -1,0 +1,5 @@
+PROGRAM := poa-agent
+MAIN := main.c
+SRCS := collect.c config.c node_rpc.c records.c send.c spool.c tail.c
+USES := lib/azure lib/base lib/codec lib/crypto lib/eth lib/net node/agent
+PKGS := jansson

@@ -1,0 +1,20 @@
+/* tail.h: whole lines of a log file that grows and may be replaced (rotated to <path>.1) or cut. The cursor is {"inode", "offset"}. */
+#ifndef NODE_AGENT_TAIL_H
+#define NODE_AGENT_TAIL_H
+
+#include <jansson.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+struct tail;
+
+/** tail_new: cursor: where an earlier run stopped, or NULL: the first run, from the file's beginning. */
+MUST_CHECK enum status tail_new(struct tail **out, const char *path, const json_t *cursor);
+void tail_free(struct tail *t); /* NULL allowed */
+/** tail_read: fn for each whole line (without its end), up to about max bytes; ret true: there were some, and the cursor has moved */
+bool tail_read(struct tail *t, size_t max, void (*fn)(void *ctx, bytes line), void *ctx);
+/** tail_cursor: behind the last line given; new reference */
+json_t *tail_cursor(const struct tail *t);
+
+#endif
