@@ -127,6 +127,8 @@ static enum status read_rest(struct config *c, struct reading *r)
     c->max_bytes = (uint64_t)1 << 30;
     enum status s = path_of(&c->data_dir, r, r->doc, "data_dir", true);
     if (s == OK) s = path_of(&c->kek_file, r, r->doc, "kek_file", false);
+    if (s == OK) s = path_of(&c->kek_passphrase_file, r, r->doc, "kek_passphrase_file", false);
+    if (s == OK && c->kek_file != NULL && c->kek_passphrase_file != NULL) s = wrong(r, "kek_passphrase_file", "stands beside kek_file: one of them");
     if (s == OK) s = path_of(&c->clients_file, r, r->doc, "clients_file", true);
     if (s == OK) s = path_of(&c->account_key_file, r, r->doc, "account_key_file", false);
     if (s == OK) s = text_of(&issuer, r, r->doc, "issuer", false, sizeof c->issuer - 1);
@@ -155,7 +157,7 @@ static enum status read_rest(struct config *c, struct reading *r)
 enum status config_read(struct config *out, const char *path, struct err *err)
 {
     static const char *const keys[] = {"listen",           "tls",           "data_dir",  "kek_file", "clients_file", "issuer", "tenant", "account",
-                                       "account_key_file",
+                                       "account_key_file", "kek_passphrase_file",
                                        "soft_delete_days", "token_seconds", "max_bytes", "log_level"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
@@ -178,6 +180,7 @@ void config_fini(struct config *c)
     free(c->tls_client_ca);
     free(c->data_dir);
     free(c->kek_file);
+    free(c->kek_passphrase_file);
     free(c->clients_file);
     free(c->account_key_file);
     *c = (struct config){0};

@@ -4,6 +4,7 @@
  *     tls: {cert: server.pem, key: server.key, client_ca: ca.pem}   # client_ca is optional; no tls: only on a loopback address
  *     data_dir: /var/lib/poa-identity-store
  *     kek_file: /etc/poa-identity-store/kek        # default: <data_dir>/kek; made at the first start
+ *     kek_passphrase_file: passphrase              # instead: the key comes from what stands in there, by scrypt
  *     clients_file: /etc/poa-identity-store/clients.yaml
  *     issuer: https://127.0.0.2:8443               # default: from listen
  *     tenant: poa                                  # first part of the token endpoint's path
@@ -25,7 +26,7 @@ struct config {
     char address[64];
     uint16_t port;
     char *tls_cert, *tls_key, *tls_client_ca; /* NULL: none */
-    char *data_dir, *kek_file, *clients_file, *account_key_file;
+    char *data_dir, *kek_file, *kek_passphrase_file, *clients_file, *account_key_file;
     char issuer[256]; /* no trailing '/' */
     char tenant[64], account[64];
     unsigned soft_delete_days, token_s;

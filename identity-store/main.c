@@ -1,3 +1,4 @@
+#include "identity-store/admin.h"
 #include "identity-store/audit.h"
 #include "identity-store/clients.h"
 #include "identity-store/server.h"
@@ -16,10 +17,15 @@ static const char USAGE[] =
     "\n"
     "  poa-identity-store --config FILE                   run\n"
     "  poa-identity-store --config FILE --check-config    check the settings and the clients file, then end\n"
+    "  poa-identity-store backup --config FILE --file BACKUP     a snapshot, also while the store runs; worth nothing without the kek\n"
+    "  poa-identity-store restore --config FILE --file BACKUP    into an empty data_dir; identities are free again after 60 s\n"
+    "  poa-identity-store verify --config FILE                   check every record, value and audit line\n"
+    "  poa-identity-store rekey --config FILE --new-kek-file FILE | --new-passphrase-file FILE\n"
+    "                                                     seal under another key; then change the settings to it\n"
     "  poa-identity-store --verify-audit FILE             check the hash chain of an audit log\n"
     "  poa-identity-store --version | --help\n"
     "\n"
-    "SIGHUP reads the clients file anew, SIGTERM stops. Exit codes: 0 done, 1 failed, 2 usage or settings.\n"
+    "SIGHUP reads the clients file and the certificates anew, SIGTERM stops. Exit codes: 0 done, 1 failed, 2 usage or settings.\n"
     "Example: poa-identity-store --config /etc/poa-identity-store/store.yaml\n";
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -79,17 +85,54 @@ static int serve(const struct config *cfg)
     return EXIT_DONE;
 }
 
+struct admin_words {
+    const char *command, *file, *kek_file, *passphrase_file;
+};
+
+/* ret EXIT_USAGE: the words do not fit together */
+static int admin(const struct config *cfg, const struct admin_words *w)
+{
+    struct admin_counts n = {0};
+    struct err err = {0};
+    enum status s = E_INVALID;
+    bool wants_file = strcmp(w->command, "backup") == 0 || strcmp(w->command, "restore") == 0, rekey = strcmp(w->command, "rekey") == 0;
+    if (wants_file != (w->file != NULL) || rekey != ((w->kek_file != NULL) != (w->passphrase_file != NULL))) {
+        fputs(USAGE, stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(w->command, "backup") == 0) s = admin_backup(&n, cfg, w->file, &err);
+    else if (strcmp(w->command, "restore") == 0) s = admin_restore(&n, cfg, w->file, &err);
+    else if (strcmp(w->command, "verify") == 0) s = admin_verify(&n, cfg, &err);
+    else if (rekey) s = admin_rekey(cfg, w->kek_file, w->passphrase_file, &err);
+    else (void)err_set(&err, s, "there is no command '%s'; see --help", w->command);
+    if (s != OK) {
+        fprintf(stderr, "poa-identity-store: %s\n", err.text[0] ? err_text(&err) : status_text(s));
+        return EXIT_FAILED;
+    }
+    if (rekey) printf("sealed under the new key: change %s in the settings before the next start\n", w->kek_file ? "kek_file" : "kek_passphrase_file");
+    else if (strcmp(w->command, "verify") == 0)
+        printf("whole: %llu records, %llu secret versions, %llu key versions, %llu blobs, %llu audit lines\n", (unsigned long long)n.records,
+               (unsigned long long)n.secrets, (unsigned long long)n.keys, (unsigned long long)n.blobs, (unsigned long long)n.audit_lines);
+    else printf("%llu records\n", (unsigned long long)n.records);
+    return EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
                                             {"verify-audit", required_argument, NULL, 'a'}, {"version", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+                                            {"help", no_argument, NULL, 'h'}, {"file", required_argument, NULL, 'f'},
+                                            {"new-kek-file", required_argument, NULL, 'n'}, {"new-passphrase-file", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
     const char *path = NULL;
     bool only_check = false;
+    struct admin_words words = {0};
     secret_harden_process();
     for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         switch (o) {
         case 'c': path = optarg; break;
+        case 'f': words.file = optarg; break;
+        case 'n': words.kek_file = optarg; break;
+        case 'p': words.passphrase_file = optarg; break;
         case 'k': only_check = true; break;
         case 'a': return verify_audit(optarg);
         case 'v': puts("poa-identity-store " POA_VERSION); return EXIT_DONE;
@@ -97,7 +140,8 @@ int main(int argc, char **argv)
         default: return EXIT_USAGE;
         }
     }
-    if (path == NULL || optind != argc) {
+    if (optind + 1 == argc) words.command = argv[optind++];
+    if (path == NULL || optind != argc || (words.command == NULL && (words.file || words.kek_file || words.passphrase_file))) {
         fputs(USAGE, stderr);
         return EXIT_USAGE;
     }
@@ -108,7 +152,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     log_open(2, cfg.log_level);
-    int code = only_check ? check(&cfg) : serve(&cfg);
+    int code = only_check ? check(&cfg) : words.command != NULL ? admin(&cfg, &words) : serve(&cfg);
     config_fini(&cfg);
     return code;
 }

@@ -173,6 +173,11 @@ static void on_wake(void *ctx)
     enum status st = auth_reload(&s->auth, &err);
     if (st == OK) log_info(TARGET, "clients read anew: n=%zu", s->auth.clients.n);
     else log_error(TARGET, "clients not changed: %s", err_text(&err));
+    if (s->cfg->tls_cert == NULL) return;
+    err = (struct err){0};
+    st = http_server_reload_tls(s->http, s->cfg->tls_cert, s->cfg->tls_key, s->cfg->tls_client_ca, &err);
+    if (st == OK) log_info(TARGET, "certificates read anew");
+    else log_error(TARGET, "certificates not changed: %s", err_text(&err));
 }
 
 /* ---------------------------------------------------------------- queue's thread */
@@ -225,7 +230,8 @@ static enum status open_audit(struct server *s, struct err *err)
 static enum status start(struct server *s, struct err *err)
 {
     const struct config *cfg = s->cfg;
-    struct store_options o = {.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .max_bytes = cfg->max_bytes};
+    struct store_options o = {.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .passphrase_file = cfg->kek_passphrase_file,
+                              .max_bytes = cfg->max_bytes};
     enum status st = store_open(&s->store, &o, err);
     if (st != OK) return st;
     st = auth_open(&s->auth, cfg, &s->store, err);

@@ -14,7 +14,7 @@ struct server;
 MUST_CHECK enum status server_start(struct server **out, const struct config *cfg, struct err *err);
 /** server_stop: answers what waits, then ends. */
 void server_stop(struct server *s);
-/** server_reload: read the clients file anew, on the server's thread; the result is logged. */
+/** server_reload: read the clients file and the certificates anew, on the server's thread; the result is logged. */
 void server_reload(struct server *s);
 uint16_t server_port(const struct server *s);
 

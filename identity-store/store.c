@@ -5,11 +5,15 @@
 #include "lib/base/rng.h"
 #include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
+#include "lib/crypto/kdf.h"
 #include "lib/crypto/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+
+const char *const store_table_names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder",
+                                                "key", "key_deleted", "key_version"};
 
 #define SCHEMA "poa-identity-store 1"
 
@@ -51,6 +55,67 @@ static enum status make_kek(secret32 *kek, const char *path, struct err *err)
     enum status s = file_write_atomic(path, bytes_make(hex, sizeof hex), 0600, err);
     secret_wipe(hex, sizeof hex);
     return s;
+}
+
+/* scrypt record: salt(16) log2 n(1) r(1) p(1) */
+enum { SALT_LEN = 16, SCRYPT_REC_LEN = SALT_LEN + 3, SCRYPT_LOG_N = 16, SCRYPT_R = 8, SCRYPT_P = 1, SCRYPT_LOG_N_MAX = 20, PASSPHRASE_MIN = 8 };
+
+static enum status read_passphrase(struct buf *out, const char *path, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) return err_set(err, status_from_errno(errno), "%s: %s", path, strerror(errno));
+    if ((st.st_mode & 077) != 0)
+        return err_set(err, E_DENIED, "%s: others can read this passphrase (mode %03o): chmod 600 it", path, (unsigned)(st.st_mode & 0777));
+    enum status s = file_read(out, path, err);
+    while (s == OK && out->len > 0 && strchr("\r\n", out->ptr[out->len - 1]) != NULL) out->len--;
+    if (s == OK && out->len < PASSPHRASE_MIN) s = err_set(err, E_INVALID, "%s: a passphrase has at least %d characters", path, PASSPHRASE_MIN);
+    return s;
+}
+
+static enum status derive_kek(secret32 *kek, const char *path, bytes rec, struct err *err)
+{
+    struct buf text;
+    if (rec.len != SCRYPT_REC_LEN || rec.ptr[SALT_LEN] > SCRYPT_LOG_N_MAX) return err_set(err, E_CORRUPT, "the record of the passphrase's salt is damaged");
+    buf_init(&text, 4096);
+    enum status s = read_passphrase(&text, path, err);
+    if (s == OK) s = kdf_scrypt(kek->b, 32, buf_view(&text), bytes_make(rec.ptr, SALT_LEN), (uint64_t)1 << rec.ptr[SALT_LEN], rec.ptr[SALT_LEN + 1], rec.ptr[SALT_LEN + 2]);
+    if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
+    buf_fini(&text);
+    return s;
+}
+
+static void scrypt_rec_new(uint8_t rec[static SCRYPT_REC_LEN])
+{
+    rng_fill(rec, SALT_LEN);
+    rec[SALT_LEN] = SCRYPT_LOG_N;
+    rec[SALT_LEN + 1] = SCRYPT_R;
+    rec[SALT_LEN + 2] = SCRYPT_P;
+}
+
+/* the kek of an existing database, whose scrypt record is given; empty: it has a kek file */
+static enum status known_kek(secret32 *kek, const struct store_options *o, bytes scrypt, struct err *err)
+{
+    if (scrypt.len > 0 && o->passphrase_file == NULL)
+        return err_set(err, E_CRYPTO, "%s is sealed by a passphrase: set kek_passphrase_file", o->data_dir);
+    if (scrypt.len == 0 && o->passphrase_file != NULL)
+        return err_set(err, E_CRYPTO, "%s is sealed by a kek file, not by a passphrase: use rekey to change that", o->data_dir);
+    if (scrypt.len > 0) return derive_kek(kek, o->passphrase_file, scrypt, err);
+    enum status s = read_kek(kek, o->kek_file, err);
+    return s == E_NOT_FOUND ? err_set(err, E_NOT_FOUND, "%s: the key of the database in %s is missing", o->kek_file, o->data_dir) : s;
+}
+
+/* a kek for a new database, or the next one: its scrypt record is written, or taken away */
+static enum status fresh_kek(secret32 *kek, struct kv_txn *txn, const struct store_options *o, struct err *err)
+{
+    uint8_t rec[SCRYPT_REC_LEN];
+    if (o->passphrase_file == NULL) {
+        enum status s = read_kek(kek, o->kek_file, err);
+        if (s == E_NOT_FOUND) s = make_kek(kek, o->kek_file, err);
+        return s == OK ? kv_delete(txn, TABLE_META, meta_key("kek_scrypt")) : s;
+    }
+    scrypt_rec_new(rec);
+    enum status s = derive_kek(kek, o->passphrase_file, bytes_make(rec, sizeof rec), err);
+    return s == OK ? kv_put(txn, TABLE_META, meta_key("kek_scrypt"), bytes_make(rec, sizeof rec)) : s;
 }
 
 static enum status load_sealed(struct buf *out, struct kv_txn *txn, const char *name, const secret32 *key)
@@ -190,13 +255,13 @@ static enum status open_contents(struct store *st, const struct store_options *o
     secret32 kek = {0};
     struct kv_txn *txn = NULL;
     bool is_new = false;
-    const char *kek_file = o->kek_file ? o->kek_file : "(memory)";
+    const char *kek_file = o->passphrase_file ? o->passphrase_file : o->kek_file ? o->kek_file : "(memory)";
     enum status s = kv_begin(&txn, st->kv, true);
     if (s == OK) s = check_schema(&is_new, txn, o->data_dir, err);
     if (s == OK && o->kek_file != NULL) {
-        s = read_kek(&kek, kek_file, err);
-        if (s == E_NOT_FOUND && is_new) s = make_kek(&kek, kek_file, err);
-        else if (s == E_NOT_FOUND) s = err_set(err, E_NOT_FOUND, "%s: the key of the database in %s is missing", kek_file, o->data_dir);
+        bytes rec = BYTES_EMPTY;
+        s = kv_get(&rec, txn, TABLE_META, meta_key("kek_scrypt"));
+        if (s == OK || s == E_NOT_FOUND) s = is_new ? fresh_kek(&kek, txn, o, err) : known_kek(&kek, o, rec, err);
     }
     if (s == OK) s = open_data_key(st, txn, &kek, is_new, kek_file, err);
     if (s == OK) s = open_token_key(st, txn, err);
@@ -211,13 +276,11 @@ static enum status open_contents(struct store *st, const struct store_options *o
 
 enum status store_open(struct store *out, const struct store_options *o, struct err *err)
 {
-    static const char *const names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder",
-                                         "key", "key_deleted", "key_version"};
     struct store st = {0};
     buf_init(&st.token_key_pem, 16 << 10);
     rng_fill(st.request_seed, sizeof st.request_seed);
     enum status s = o->kek_file == NULL ? kv_open_memory(&st.kv, TABLE_N)
-                                        : kv_open_lmdb(&st.kv, o->data_dir, names, TABLE_N, o->max_bytes, 0, err);
+                                        : kv_open_lmdb(&st.kv, o->data_dir, store_table_names, TABLE_N, o->max_bytes, 0, err);
     if (s == OK) s = open_contents(&st, o, err);
     if (s != OK) {
         store_close(&st);
@@ -234,6 +297,34 @@ void store_close(struct store *s)
     buf_fini(&s->token_key_pem);
     secret_fini(&s->data_key);
     *s = (struct store){0};
+}
+
+enum status store_rekey(struct store *st, const struct store_options *o, struct err *err)
+{
+    secret32 kek = {0};
+    struct kv_txn *txn = NULL;
+    enum status s = kv_begin(&txn, st->kv, true);
+    if (s == OK) s = fresh_kek(&kek, txn, o, err);
+    if (s == OK) s = save_sealed(txn, "data_key", &kek, bytes_make(st->data_key.b, 32));
+    if (s == OK) s = kv_commit(txn);
+    else kv_abort(txn);
+    secret_fini(&kek);
+    return s;
+}
+
+enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes scrypt, struct err *err)
+{
+    secret32 kek = {0};
+    struct buf b;
+    buf_init(&b, 64);
+    enum status s = known_kek(&kek, o, scrypt, err);
+    if (s == OK && (aead_open(&b, &kek, sealed, bytes_str("data_key")) != OK || b.len != 32))
+        s = err_set(err, E_CRYPTO, "%s: this key does not open it", o->passphrase_file ? o->passphrase_file : o->kek_file);
+    if (s == OK) memcpy(data_key->b, b.ptr, 32);
+    if (b.ptr != NULL) secret_wipe(b.ptr, b.cap);
+    buf_fini(&b);
+    secret_fini(&kek);
+    return s;
 }
 
 enum status store_seal(struct buf *out, const struct store *s, bytes plain, bytes about)

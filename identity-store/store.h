@@ -1,6 +1,6 @@
 /* store.h: the database of poa-identity-store: one LMDB folder, its keys, its clock.
  *
- *     kek file (0600) --seals--> data key --seals--> secret values, token signing key
+ *     kek file (0600), or a passphrase by scrypt --seals--> data key --seals--> secret values, keys, token signing key
  *
  * Tables map to the records of records.h. A write transaction that ended well is on the disk before anyone hears of it.
  *
@@ -47,13 +47,20 @@ struct store {
 
 struct store_options {
     const char *data_dir;
-    const char *kek_file; /* made when absent; NULL: keep everything in memory (tests) */
+    const char *kek_file;        /* made when absent; NULL: keep everything in memory (tests) */
+    const char *passphrase_file; /* not NULL: the key comes from this passphrase by scrypt, kek_file is not used */
     uint64_t max_bytes;
 };
 
 /** store_open: ret OK | E_CRYPTO: the kek file is not that of this database | E_DENIED: kek file readable by others | E_IO | ... */
 MUST_CHECK enum status store_open(struct store *out, const struct store_options *o, struct err *err);
 void store_close(struct store *s);
+/** store_rekey: seal the data key under another kek (file or passphrase of o; a kek file is made when absent). One transaction; a store that runs
+ *  on the same database goes on. */
+MUST_CHECK enum status store_rekey(struct store *s, const struct store_options *o, struct err *err);
+/** store_kek_opens: does the kek of o open this sealed data key? scrypt: the record beside it (empty: none).  ret OK: *data_key | E_CRYPTO ... */
+MUST_CHECK enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes scrypt, struct err *err);
+extern const char *const store_table_names[];
 /** store_now_ms: the lease clock. Any thread. */
 uint64_t store_now_ms(const struct store *s);
 /** store_put_clock: part of every write transaction. */

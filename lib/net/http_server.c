@@ -367,32 +367,47 @@ static enum status tls_fail(struct err *err, const char *what, const char *file)
     return err_set(err, E_INVALID, "%s %s: %s", what, file, text);
 }
 
+static enum status fill_tls(SSL_CTX *tls, const char *cert, const char *key, const char *client_ca, struct err *err)
+{
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_alpn_select_cb(tls, choose_alpn, NULL);
+    if (SSL_CTX_use_certificate_chain_file(tls, cert) != 1) return tls_fail(err, "TLS certificate", cert);
+    if (SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1) return tls_fail(err, "TLS key", key);
+    if (SSL_CTX_check_private_key(tls) != 1) return tls_fail(err, "TLS key does not belong to the certificate", key);
+    if (client_ca != NULL) {
+        if (SSL_CTX_load_verify_locations(tls, client_ca, NULL) != 1) return tls_fail(err, "TLS client authority", client_ca);
+        SSL_CTX_set_client_CA_list(tls, SSL_load_client_CA_file(client_ca));
+        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        static const unsigned char context[] = "poa";
+        (void)SSL_CTX_set_session_id_context(tls, context, sizeof context - 1);
+    }
+    return OK;
+}
+
+enum status http_server_reload_tls(struct http_server *s, const char *cert, const char *key, const char *client_ca, struct err *err)
+{
+    ERR_clear_error();
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    if (tls == NULL) return err_set(err, E_NOMEM, "TLS: out of memory");
+    enum status st = fill_tls(tls, cert, key, client_ca, err);
+    if (st != OK) {
+        SSL_CTX_free(tls);
+        return st;
+    }
+    SSL_CTX_free(s->tls); /* connections that stand hold it as long as they need it */
+    s->tls = tls;
+    return OK;
+}
+
 static enum status open_tls(struct http_server *s, struct err *err)
 {
     const struct http_server_config *cfg = &s->cfg;
     if (cfg->tls_cert_file == NULL && cfg->tls_key_file == NULL) return OK;
     if (cfg->tls_cert_file == NULL || cfg->tls_key_file == NULL)
         return err_set(err, E_INVALID, "TLS needs both a certificate and a key file");
-    ERR_clear_error();
-    s->tls = SSL_CTX_new(TLS_server_method());
-    if (s->tls == NULL) return err_set(err, E_NOMEM, "TLS: out of memory");
-    SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION);
-    SSL_CTX_set_options(s->tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(s->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(s->tls, choose_alpn, NULL);
-    if (SSL_CTX_use_certificate_chain_file(s->tls, cfg->tls_cert_file) != 1)
-        return tls_fail(err, "TLS certificate", cfg->tls_cert_file);
-    if (SSL_CTX_use_PrivateKey_file(s->tls, cfg->tls_key_file, SSL_FILETYPE_PEM) != 1) return tls_fail(err, "TLS key", cfg->tls_key_file);
-    if (SSL_CTX_check_private_key(s->tls) != 1) return tls_fail(err, "TLS key does not belong to the certificate", cfg->tls_key_file);
-    if (cfg->tls_client_ca_file != NULL) {
-        if (SSL_CTX_load_verify_locations(s->tls, cfg->tls_client_ca_file, NULL) != 1)
-            return tls_fail(err, "TLS client authority", cfg->tls_client_ca_file);
-        SSL_CTX_set_client_CA_list(s->tls, SSL_load_client_CA_file(cfg->tls_client_ca_file));
-        SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-        static const unsigned char context[] = "poa";
-        (void)SSL_CTX_set_session_id_context(s->tls, context, sizeof context - 1);
-    }
-    return OK;
+    return http_server_reload_tls(s, cfg->tls_cert_file, cfg->tls_key_file, cfg->tls_client_ca_file, err);
 }
 
 static enum status open_loop(struct http_server *s, struct err *err)

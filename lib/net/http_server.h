@@ -47,6 +47,9 @@ void http_server_stop(struct http_server *s); /* NULL allowed */
 uint16_t http_server_port(const struct http_server *s);
 void http_server_wake(struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
+/** http_server_reload_tls: certificate, key and client authority (may be NULL) for connections from now on; on the server's thread (handler.wake), of a
+ *  server that has TLS.  ret OK | E_INVALID: a file is no good, all stays as it was | E_NOMEM */
+MUST_CHECK enum status http_server_reload_tls(struct http_server *s, const char *cert, const char *key, const char *client_ca, struct err *err);
 
 enum http_method http_request_method(const struct http_request *r);
 const char *http_method_name(enum http_method m);

@@ -1,5 +1,5 @@
 // poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
-import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
+import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import tls from 'node:tls'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
 import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { AccountSASPermissions, AccountSASResourceTypes, AccountSASServices, AnonymousCredential, BlobSASPermissions, BlobServiceClient, BlobLeaseClient, ContainerSASPermissions, SASProtocol, StorageSharedKeyCredential, generateAccountSASQueryParameters, generateBlobSASQueryParameters } from '@azure/storage-blob';
 import { Store } from './store.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -315,6 +315,48 @@ test('SIGHUP: a client that is taken out can do nothing more; a broken file chan
   assert.equal((await list()).status, 401);
   fs.writeFileSync(path.join(store.dir, 'clients.yaml'), 'clients: [{id: x}]\n'); store.proc.kill('SIGHUP'); await sleep(100);
   assert.equal((await store.as('orchestrator', 'GET', `/secrets?${V}`)).status, 200); assert.match(store.log, /clients not changed/); store.writeClients();
+});
+test('SIGHUP: new certificates serve new connections; a wrong file changes nothing', async () => {
+  const old = fs.readFileSync(path.join(store.dir, 'tls.pem')), peer = () => new Promise((ok, bad) => { const t = tls.connect({ host: store.host, port: store.port, ca: store.ca }, () => { ok(t.getPeerX509Certificate().raw); t.end(); }); t.on('error', bad); });
+  const before = await peer();
+  execFileSync('openssl', ['x509', '-req', '-in', 'tls.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'tls.pem', '-days', '3', '-extfile', 'ext'], { cwd: store.dir, stdio: 'ignore' });
+  store.proc.kill('SIGHUP'); let now = before; for (let i = 0; i < 100 && now.equals(before); i++) { await sleep(20); now = await peer(); }
+  assert.ok(!now.equals(before)); assert.equal((await store.as('orchestrator', 'GET', `/secrets?${V}`)).status, 200);
+  fs.writeFileSync(path.join(store.dir, 'tls.pem'), 'nonsense'); store.proc.kill('SIGHUP'); await sleep(150);
+  assert.ok((await peer()).equals(now)); assert.match(store.log, /certificates not changed/); fs.writeFileSync(path.join(store.dir, 'tls.pem'), old);
+});
+test('backup while it runs, verify, restore elsewhere: everything is there, identities are held for a lease', async () => {
+  const cli = (...a) => execFileSync(binary, a, { stdio: 'pipe' }).toString(), fails = (re, ...a) => assert.throws(() => cli(...a), (e) => re.test(e.stderr.toString()) || assert.fail(e.stderr.toString()));
+  const config = path.join(store.dir, 'store.yaml'), file = path.join(store.dir, 'b.bak'), other = path.join(store.dir, 'other'), yaml = fs.readFileSync(config, 'utf8');
+  const secret = (await secrets.setSecret('kept', 'the kept value')).value, key = await keys.createEcKey('kept-key', { curve: 'P-256K' });
+  const held = await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '60' }, 'node-0'); assert.equal(held.status, 201);
+  assert.match(cli('backup', '--config', config, '--file', file), /\d+ records/); assert.equal(fs.statSync(file).mode & 0o777, 0o600); assert.ok(!fs.readFileSync(file).includes('the kept value'));
+  assert.match(cli('verify', '--config', config), /^whole: \d+ records/); fails(/is a database already/, 'restore', '--config', config, '--file', file);
+  fs.mkdirSync(other); const there = path.join(other, 'store.yaml');
+  fs.writeFileSync(there, yaml.replace('data_dir: data', `data_dir: data\nkek_file: ${store.dir}/data/kek`).replace('cert: tls.pem, key: tls.key', `cert: ${store.dir}/tls.pem, key: ${store.dir}/tls.key`).replace('clients.yaml', `${store.dir}/clients.yaml`).replace('account.key', `${store.dir}/account.key`));
+  const good = fs.readFileSync(file), bad = Buffer.from(good); bad[bad.length >> 1] ^= 1; fs.writeFileSync(file, bad); fails(/damaged|cut short|unknown table|bytes/, 'restore', '--config', there, '--file', file);
+  fs.writeFileSync(file, good.subarray(0, good.length - 40)); fails(/damaged|cut short|record/, 'restore', '--config', there, '--file', file); assert.ok(!fs.existsSync(path.join(other, 'data/data.mdb')));
+  fs.writeFileSync(file, good); assert.match(cli('restore', '--config', there, '--file', file), /\d+ records/); assert.match(cli('verify', '--config', there), /^whole/);
+  await store.kill('SIGTERM'); const dir = store.dir; store.dir = other;
+  try {
+    await store.start(); connect();
+    assert.equal((await secrets.getSecret('kept')).value, secret); assert.deepEqual((await keys.getKey('kept-key')).key.x, key.key.x);
+    assert.equal((await lease('identity-0.json', 'renew', { 'x-ms-lease-id': held.headers['x-ms-lease-id'] }, 'node-0')).status, 409); assert.equal((await lease('identity-0.json', 'acquire', { 'x-ms-lease-duration': '15' })).status, 409);
+    await store.kill('SIGTERM');
+  } finally { store.dir = dir; }
+  await store.start(); connect(); assert.equal((await lease('identity-0.json', 'release', { 'x-ms-lease-id': held.headers['x-ms-lease-id'] }, 'node-0')).status, 200);
+});
+test('rekey: to another kek file, to a passphrase, and back; the old one opens nothing', async () => {
+  const config = path.join(store.dir, 'store.yaml'), yaml = fs.readFileSync(config, 'utf8'), at = (n) => path.join(store.dir, n);
+  const rekey = (...a) => execFileSync(binary, ['rekey', '--config', config, ...a], { stdio: 'pipe' }), settings = (line) => fs.writeFileSync(config, yaml + line);
+  const value = async () => { await store.start(); connect(); assert.equal((await secrets.getSecret('kept')).value, 'the kept value'); await store.kill('SIGTERM'); };
+  rekey('--new-kek-file', at('kek2')); assert.equal((await secrets.getSecret('kept')).value, 'the kept value'); await store.kill('SIGTERM');
+  await assert.rejects(store.start(), /does not open the database/); settings('kek_file: kek2\n'); await value();
+  fs.writeFileSync(at('pass'), 'short\n', { mode: 0o600 }); assert.throws(() => rekey('--new-passphrase-file', at('pass')), /at least 8/); fs.writeFileSync(at('pass'), 'correct horse battery\n');
+  fs.chmodSync(at('pass'), 0o644); assert.throws(() => rekey('--new-passphrase-file', at('pass')), /chmod 600/); fs.chmodSync(at('pass'), 0o600); rekey('--new-passphrase-file', at('pass'));
+  await assert.rejects(store.start(), /sealed by a passphrase/); settings('kek_passphrase_file: pass\n'); await value();
+  fs.writeFileSync(at('pass'), 'wrong horse battery\n'); await assert.rejects(store.start(), /does not open the database/); fs.writeFileSync(at('pass'), 'correct horse battery\n');
+  assert.throws(() => execFileSync(binary, ['rekey', '--config', config], { stdio: 'pipe' })); rekey('--new-kek-file', at('data/kek')); fs.writeFileSync(config, yaml); await value(); await store.start(); connect();
 });
 test('SIGTERM ends it cleanly, and the audit log is whole', async () => {
   const { code } = await store.kill('SIGTERM'); assert.equal(code, 0);
