@@ -70,11 +70,11 @@ export const freePort = () => new Promise((ok, bad) => {
   const s = net.createServer().once('error', bad).listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)); });
 });
 
-async function answers(url, child, what, log) {
-  for (const end = Date.now() + 20000; ;) {
+async function answers(url, child, what, log, limit_s = 20) {
+  for (const end = Date.now() + limit_s * 1000; ;) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${what} ended: ${log()}`);
     try { return await rpc(url, 'eth_blockNumber'); } catch { /* not yet */ }
-    if (Date.now() > end) throw new Error(`${what}: no answer after 20 s: ${log()}`);
+    if (Date.now() > end) throw new Error(`${what}: no answer after ${limit_s} s: ${log()}`);
     await sleep(20);
   }
 }
@@ -116,7 +116,7 @@ export async function startNode(o = {}) {
   let err = '';
   child.stderr.on('data', (d) => { err += d; });
   const log = () => err + (fs.existsSync(path.join(dir, 'node.log')) ? fs.readFileSync(path.join(dir, 'node.log'), 'utf8').slice(-2000) : '');
-  await answers(n.url, child, 'poa-node', log);
+  await answers(n.url, child, 'poa-node', log, o.ready_s);
   return { ...n, pid: child.pid, name: 'poa-node', ready_ms: performance.now() - began, log, stop: stopper(child, temporary ? dir : undefined) };
 }
 
