@@ -156,6 +156,13 @@ static enum status load_spec(struct node *n, struct err *err)
     return OK;
 }
 
+/* one a processor beside the loop's own, but a node is not alone on its machine */
+static unsigned sender_threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 2 ? 0 : n > 4 ? 3 : (unsigned)n - 1;
+}
+
 static enum status open_chain(struct node *n, struct err *err)
 {
     static const char *const tables[] = {
@@ -168,6 +175,7 @@ static enum status open_chain(struct node *n, struct err *err)
     enum status s = kv_open_lmdb(&n->kv, path, tables, COUNT_OF(tables), MAP_BYTES, 0, err);
     struct chain_config cc = {.archive = n->cfg.archive,
                               .extra_data = BYTES_LIT(NODE_CLIENT),
+                              .recover_threads = sender_threads(),
                               .known_sender = node_known_sender,
                               .listener_ctx = n,
                               .on_event = node_on_event,
