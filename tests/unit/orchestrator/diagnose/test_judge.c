@@ -1,0 +1,253 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orchestrator/diagnose/diagnose.h"
+
+#include <cmocka.h>
+
+static struct diag_facts f;
+static struct diag_finding out[DIAG_CAUSE_N];
+
+#define PUT(dst, text) ((void)snprintf((dst), sizeof(dst), "%s", (text)))
+
+static void put_validator(size_t i, uint64_t last_step)
+{
+    struct diag_validator *v = &f.validators[i];
+    (void)snprintf(v->address, sizeof v->address, "0x%040zx", i + 1);
+    v->last_step = last_step;
+    v->is_online = last_step + 2 * f.n_validators + 2 >= f.step;
+}
+
+/* three nodes, three validators, everything well */
+static void well(void)
+{
+    f = (struct diag_facts){.is_started = true, .is_finished = true, .keeper_pid = 7, .disk_free = 1ULL << 40, .disk_min = 1 << 29, .store_answers = true,
+                            .has_chain = true, .now_ms = 2000000000, .step = 1000000, .step_ms = 2000, .head_step = 1000000, .head_timestamp = 2000000,
+                            .n_nodes = 3, .n_validators = 3, .n_headers = 19, .signers_needed = 2, .has_identities = true, .n_identities = 3};
+    PUT(f.dir, "/w");
+    PUT(f.genesis, "0xaa");
+    for (size_t i = 0; i < 2; i++) {
+        PUT(f.programs[i].name, i == 0 ? "identity-store" : "haproxy");
+        f.programs[i].pid = 10 + (long)i;
+        f.programs[i].starts = 1;
+        f.programs[i].up_ms = 100000;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        struct diag_node *n = &f.nodes[i];
+        (void)snprintf(n->program.name, sizeof n->program.name, "vl-00000%zu", i);
+        (void)snprintf(n->address, sizeof n->address, "127.1.1.1%zu", i);
+        n->program.pid = 20 + (long)i;
+        n->program.starts = 1;
+        n->program.up_ms = 100000;
+        n->answers = n->has_peers = n->has_author = n->is_sealing = n->has_clock = n->has_lease = true;
+        n->peers = 2;
+        n->block = 500;
+        n->finalised = 499;
+        n->lease_ms = 40000;
+        PUT(n->genesis, "0xAA");
+        put_validator(i, 1000000 - i);
+        PUT(n->author, f.validators[i].address);
+        PUT(f.validators[i].instance, n->program.name);
+        (void)snprintf(f.identities[i].blob, sizeof f.identities[i].blob, "identity-%zu.json", i);
+        PUT(f.identities[i].address, f.validators[i].address);
+        PUT(f.identities[i].hostname, n->program.name);
+        f.identities[i].is_leased = true;
+    }
+}
+
+static enum diag_cause first(void)
+{
+    size_t n = diagnose_judge(out, DIAG_CAUSE_N, &f);
+    if (n == 0) return DIAG_CAUSE_N;
+    for (size_t i = 0; i < n; i++) {
+        assert_true(out[i].text[0] != '\0' && out[i].evidence[0] != '\0' && out[i].mend[0] != '\0');
+        assert_null(strchr(out[i].text, '\n'));
+        if (i > 0) assert_true(out[i].cause > out[i - 1].cause);
+    }
+    return out[0].cause;
+}
+
+static void what_is_well_has_no_finding(void **state)
+{
+    (void)state;
+    well();
+    assert_int_equal(first(), DIAG_CAUSE_N);
+}
+
+static void processes(void **state)
+{
+    (void)state;
+    well();
+    f.is_started = false;
+    assert_int_equal(first(), DIAG_UNFINISHED);
+    well();
+    f.keeper_pid = 0;
+    assert_int_equal(first(), DIAG_KEEPER_DOWN);
+    assert_string_equal(out[0].mend, "poa-deploy up /w");
+    well();
+    f.disk_free = 1 << 20;
+    assert_int_equal(first(), DIAG_DISK);
+    well();
+    PUT(f.nodes[2].program.busy, "127.1.1.12:8545 is held by nc (process 4242)");
+    f.nodes[2].program.busy_pid = 4242;
+    f.nodes[2].program.pid = 0;
+    assert_int_equal(first(), DIAG_PORT_BUSY);
+    assert_string_equal(out[0].mend, "kill 4242");
+    well();
+    f.programs[0].pid = 0;
+    f.store_answers = false;
+    assert_int_equal(first(), DIAG_STORE_DOWN);
+    well();
+    f.programs[1].stopped = true;
+    assert_int_equal(first(), DIAG_BALANCER_DOWN);
+    assert_string_equal(out[0].mend, "kill -CONT 11");
+}
+
+static void nodes_that_do_not_run(void **state)
+{
+    (void)state;
+    well();
+    f.nodes[1].program.pid = 0;
+    f.nodes[1].program.starts = 4;
+    f.nodes[1].answers = false;
+    PUT(f.nodes[1].program.error, "no space left on device");
+    PUT(f.nodes[1].program.end, "exit=1");
+    assert_int_equal(first(), DIAG_NODE_DOWN);
+    assert_non_null(strstr(out[0].text, "vl-000001 ends again and again"));
+    assert_non_null(strstr(out[0].evidence, "no space left"));
+    f.nodes[2].program.pid = 0;
+    assert_int_equal(first(), DIAG_NODE_DOWN);
+    assert_non_null(strstr(out[0].text, "2 of 3 nodes do not run: vl-000001, vl-000002"));
+    well();
+    f.nodes[0].answers = false;
+    assert_int_equal(first(), DIAG_NODE_HUNG);
+    f.nodes[0].program.up_ms = 100;
+    assert_int_equal(first(), DIAG_NODE_HUNG);
+    assert_non_null(strstr(out[0].text, "just started"));
+}
+
+static void identities(void **state)
+{
+    (void)state;
+    well();
+    PUT(f.nodes[1].genesis, "0xbb");
+    assert_int_equal(first(), DIAG_GENESIS);
+    well();
+    PUT(f.peer_genesis, "0xcc");
+    assert_int_equal(first(), DIAG_GENESIS);
+    well();
+    f.nodes[1].lost_identity = true;
+    f.nodes[1].lease_ms = 0;
+    assert_int_equal(first(), DIAG_LEASE_TAKEN);
+    assert_non_null(strstr(out[0].mend, "--break-lease identity-1.json"));
+    well();
+    f.nodes[1].answers = f.nodes[1].has_author = false;
+    f.nodes[1].waits_identity = true;
+    assert_int_equal(first(), DIAG_IDENTITY_EXHAUSTED);
+    assert_non_null(strstr(out[0].text, "all 3"));
+    assert_non_null(strstr(out[0].mend, "--break-lease identity-1.json")); /* the one that no running node uses */
+    f.identities[1].is_leased = false;
+    assert_int_equal(first(), DIAG_IDENTITY_EXHAUSTED);
+    assert_non_null(strstr(out[0].text, "1 of 3 are free"));
+}
+
+static void clocks(void **state)
+{
+    (void)state;
+    well();
+    f.nodes[2].skew_ms = -1000;
+    assert_int_equal(first(), DIAG_CAUSE_N); /* half a step is still good */
+    f.nodes[2].skew_ms = -1001;
+    assert_int_equal(first(), DIAG_CLOCK);
+    assert_non_null(strstr(out[0].text, "vl-000002 is 1.0 s behind"));
+    well();
+    f.head_timestamp += 10;
+    assert_int_equal(first(), DIAG_CLOCK);
+    assert_non_null(strstr(out[0].text, "10 s in the future"));
+}
+
+static void peers(void **state)
+{
+    (void)state;
+    well();
+    f.nodes[1].peers = 0;
+    f.nodes[1].advertised_open = true;
+    assert_int_equal(first(), DIAG_NO_PEERS);
+    f.nodes[1].program.up_ms = 3000; /* it has hardly begun */
+    assert_int_equal(first(), DIAG_CAUSE_N);
+    well();
+    f.nodes[1].block = 494;
+    assert_int_equal(first(), DIAG_SYNCING);
+    assert_non_null(strstr(out[0].text, "block 494 of 500"));
+    well();
+    f.nodes[0].is_syncing = true;
+    f.nodes[0].highest = 9000;
+    assert_int_equal(first(), DIAG_SYNCING);
+    assert_non_null(strstr(out[0].text, "block 500 of 9000"));
+}
+
+static void chains(void **state)
+{
+    (void)state;
+    well();
+    f.step += 9;
+    for (size_t i = 0; i < 3; i++)
+        put_validator(i, 1000000 - i);
+    assert_int_equal(first(), DIAG_STALLED);
+    assert_non_null(strstr(out[0].evidence, "step 1000006: 0x0000000000000000000000000000000000000002")); /* 1000006 mod 3 is 1 */
+    well();
+    put_validator(1, 999000);
+    put_validator(2, 0);
+    for (size_t i = 0; i < 3; i++)
+        f.nodes[i].finalised = 400;
+    assert_int_equal(first(), DIAG_NO_FINALITY);
+    assert_non_null(strstr(out[0].text, "1 of 3 seal, 2 are needed"));
+    assert_non_null(strstr(out[0].evidence, "last sealed step 999000, 1000 ago"));
+    assert_non_null(strstr(out[0].evidence, "no block in the last 19"));
+    f.has_pending = true;
+    f.pending_block = 450;
+    assert_int_equal(first(), DIAG_CHANGE_WAITS);
+    well();
+    f.has_pending = true;
+    f.pending_block = 498;
+    assert_int_equal(first(), DIAG_CAUSE_N); /* it is on its way */
+    well();
+    f.has_queue = true;
+    f.queued = 2;
+    assert_int_equal(first(), DIAG_CHANGE_WAITS);
+    well();
+    put_validator(1, 999000);
+    f.validators[1].instance[0] = '\0';
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    assert_non_null(strstr(out[0].mend, "poa-deploy up DIR"));
+}
+
+/* 200 validators, all missing: nothing is written past its end */
+static void long_lists_are_cut(void **state)
+{
+    (void)state;
+    well();
+    f.n_validators = 200;
+    f.signers_needed = 101;
+    for (size_t i = 0; i < 200; i++)
+        put_validator(i, 5);
+    for (size_t i = 0; i < 3; i++)
+        f.nodes[i].finalised = 10;
+    f.nodes[0].block = f.nodes[1].block = f.nodes[2].block = 5000;
+    f.n_headers = 256;
+    assert_int_equal(first(), DIAG_NO_FINALITY);
+    assert_non_null(strstr(out[0].evidence, ", ..."));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(nodes_that_do_not_run),
+        cmocka_unit_test(identities),                  cmocka_unit_test(clocks),    cmocka_unit_test(peers),
+        cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
