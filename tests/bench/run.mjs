@@ -9,6 +9,7 @@ const KINDS = {
   rpc: async (o) => (await import('./rpc.mjs')).rpcCalls(o),
   evm: async (o) => (await import('./evm.mjs')).evm(o),
   import: async (o) => (await import('./import.mjs')).importChain(o),
+  'identity-store': async () => (await import('./identity_store.mjs')).identityStore(),
 };
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, count: { type: 'string' }, json: { type: 'boolean', default: false }, out: { type: 'string' } } });
 const kinds = positionals.length ? positionals : Object.keys(KINDS);
