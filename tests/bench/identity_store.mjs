@@ -116,6 +116,12 @@ async function up(port) {
   }
   throw new Error('it does not listen');
 }
+// azurite is large: it is fetched when this is first run
+function azuriteMain() {
+  const cwd = path.join(here, 'azurite'), main = path.join(cwd, 'node_modules/azurite/dist/src/blob/main.js');
+  if (!fs.existsSync(main)) execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+  return main;
+}
 const rss = (pid) => Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024);
 
 export async function identityStore() {
@@ -142,7 +148,7 @@ export async function identityStore() {
     show('lease renew', out.leases.renew); show('lease acquire and release', out.leases.acquireAndRelease);
     out.rss_mib = rss(plain.pid);
     const port = await freePort();
-    const azurite = run(process.execPath, [path.join(here, 'node_modules/azurite/dist/src/blob/main.js'), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` });
+    const azurite = run(process.execPath, [azuriteMain(), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` });
     await up(port);
     out.azurite = await leases(port);
     out.azurite.rss_mib = rss(azurite.pid);
