@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
-import { Member, assert, bin, block, done, exec, height, httpCall, isAlive, leaf, poa, rpc, run, skip, sleep, test, until, workFolder } from './lib.mjs';
+import { Member, assert, bin, block, done, exec, height, httpCall, isAlive, leaf, poa, root, rpc, run, skip, sleep, test, until, workFolder } from './lib.mjs';
 
 const work = workFolder();
 const M = new Member(41, work, 'm'), B = new Member(42, work, 'b');
@@ -69,6 +69,12 @@ leaf('each node has its metrics, in both formats', async () => {
     assert.ok(value('poa_lease_remaining_seconds') > 20 && value('poa_lease_remaining_seconds') <= 60);
     for (const v of M.validators) assert.ok(value(`poa_validator_last_sealed_step{validator="${v}"}`) > 8e8, v);
     assert.ok(value('poa_imported_blocks_total') >= 1 && value('poa_rpc_requests_total') > 0);
+    // the dashboard and the rules speak of nothing that is not there
+    const have = new Set([...text.text.matchAll(/^# TYPE (\S+)/gm)].map((m) => m[1]));
+    const files = ['dashboard.json', 'rules.yml'].map((f) => fs.readFileSync(path.join(root, 'templates/monitor', f), 'utf8'));
+    const used = new Set(files.join('\n').match(/\b(ethereum|poa|txpool|process)_[a-z_]+[a-z]\b/g));
+    assert.ok(used.size > 25);
+    assert.deepEqual([...used].filter((n) => !have.has(n)), []);
     assert.ok(value('process_resident_memory_bytes') > 1e6 && value('process_cpu_seconds_total') > 0);
   }
 });

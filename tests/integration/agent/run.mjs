@@ -1,7 +1,7 @@
 // poa-agent against stand-ins of a node and of Azure Monitor: what it sends, and that nothing is lost or doubled by kills, offline times, throttling and
 // re-organisations. Last, a real network, and the guide's queries on what came of it.
 //   POA_BIN   folder of the programs (default build/release)      POA_SEED   repeats the choice of moments      POA_KILLS   how many kills (20)
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -24,7 +24,12 @@ const random = (n) => { // mulberry32
 };
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-agent-'));
 const running = new Set();
-process.on('exit', () => { for (const p of running) p.kill('SIGKILL'); fs.rmSync(work, { recursive: true, force: true }); });
+process.on('exit', () => {
+  for (const p of running) p.kill('SIGKILL');
+  if (fs.existsSync(path.join(work, 'net'))) spawnSync(path.join(bin, 'poa-deploy'), ['destroy', path.join(work, 'net'), '--yes'], { stdio: 'ignore' });
+  fs.rmSync(work, { recursive: true, force: true });
+});
+for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => process.exit(130));
 async function until(what, body, limit_s = 30, every_ms = 50) {
   const end = Date.now() + limit_s * 1000;
   for (;;) {
