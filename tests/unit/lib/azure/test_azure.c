@@ -461,16 +461,15 @@ static void identity_documents_round_trip_and_every_other_form_is_refused(void *
     identity_doc_put(&b, &d);
     assert_int_equal(identity_doc_get(&e, buf_view(&b), NULL), OK);
     assert_memory_equal(&d, &e, sizeof d);
-    struct identity_doc k = d;
-    k.secret_uri[0] = 0;
-    (void)snprintf(k.key_uri, sizeof k.key_uri, "https://v/keys/validator-0/1");
-    memset(k.secret_uri, 0, sizeof k.secret_uri);
+    struct identity_doc by_key = d;
+    (void)snprintf(by_key.key_uri, sizeof by_key.key_uri, "https://v/keys/validator-0/1");
+    memset(by_key.secret_uri, 0, sizeof by_key.secret_uri);
     buf_clear(&b);
-    identity_doc_put(&b, &k);
+    identity_doc_put(&b, &by_key);
     assert_non_null(strstr(buf_cstr(&b), "\"keyUri\""));
     assert_null(strstr(buf_cstr(&b), "secretUri"));
     assert_int_equal(identity_doc_get(&e, buf_view(&b), NULL), OK);
-    assert_memory_equal(&k, &e, sizeof k);
+    assert_memory_equal(&by_key, &e, sizeof by_key);
     static const char *const bad[] = {
         "{\"keyUri\":\"https://v/secrets/a\",\"address\":\"0xabababababababababababababababababababab\",\"enodeUrl\":\"\",\"hostname\":\"\",\"region\":\"\"}",
         "{\"keyUri\":\"https://v/keys/a\",\"secretUri\":\"https://v/secrets/a\",\"address\":\"0xabababababababababababababababababababab\",\"enodeUrl\":\"\",\"hostname\":\"\",\"region\":\"\"}",
