@@ -253,13 +253,13 @@ bool chain_is_proposer(struct chain *c, const address *me, uint64_t step)
     return yes;
 }
 
-/* see engine_note_seal: durable before a seal is signed */
+/* see promise_note_seal: durable before a seal is signed */
 static enum status claim_step(struct chain *c, const address *me, uint64_t step)
 {
     struct kv_txn *txn;
     enum status s = kv_begin(&txn, c->kv, true);
     if (s != OK) return s;
-    s = engine_note_seal(c, txn, me, step);
+    s = promise_note_seal(c, txn, me, step);
     if (s != OK) {
         kv_abort(txn);
         return s;
@@ -444,7 +444,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     enum block_verdict v = BLOCK_VALID;
     enum status s = chain_refresh(c);
     if (s == OK) s = kv_begin(&txn, c->kv, false);
-    if (s == OK) s = engine_may_seal(c, txn, author, step, err);
+    if (s == OK) s = promise_may_seal(c, txn, author, step, err);
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
     p.txn = txn;
     if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);

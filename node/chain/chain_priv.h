@@ -111,16 +111,26 @@ MUST_CHECK enum status engine_after_block(struct epoch_step *out, struct chain *
 bool engine_has_gas_limit(const struct chain *c, uint64_t number);
 /** engine_gas_limit: what it says; env, s: of the parent (s is left as it was). *has: false when the call fails: then the usual bounds hold. */
 MUST_CHECK enum status engine_gas_limit(uint64_t *limit, bool *has, struct chain *c, struct exec_env *env, struct state *s, uint64_t number);
-/** engine_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
- *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
-MUST_CHECK enum status engine_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
-/** engine_note_seal: write down that it will; in a transaction of its own, before the signature. */
-MUST_CHECK enum status engine_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
-/** engine_branch_ballot: the ballot of the branch that ends in header h, whose hash is given; fork: number of its last canonical block. */
-MUST_CHECK enum status engine_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash,
-                                            uint64_t fork);
 /** engine_call_validators: getValidators() of a contract on a state. */
 MUST_CHECK enum status engine_call_validators(struct validators *out, struct exec_env *env, struct state *s, const address *contract);
+
+/* --- promise.c: what is never undone, and what our seals have promised (node/aura/commit.h) */
+
+/** promise_load: e->com as it stands after block (number, hash); e->number and e->hash are set. */
+MUST_CHECK enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, const struct validators *set, uint64_t number,
+                                    const hash32 *hash);
+/** promise_push: one more block. */
+MUST_CHECK enum status promise_push(struct commit *com, const struct header *h, const hash32 *hash);
+/** promise_put_ballot: what the epoch that begins at a block inherits. */
+MUST_CHECK enum status promise_put_ballot(struct kv_txn *txn, const hash32 *at, const struct commit *com);
+/** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
+ *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
+MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
+/** promise_note_seal: write down that it will; in a transaction of its own, before the signature. */
+MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
+/** promise_branch_ballot: the ballot of the branch that ends in header h, whose hash is given; fork: number of its last canonical block. */
+MUST_CHECK enum status promise_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash,
+                                            uint64_t fork);
 
 /* --- chain.c */
 

@@ -756,7 +756,7 @@ static enum status import_on_side(enum import_result *result, struct import *im)
     if (s == OK && im->verdict == BLOCK_VALID && has_commits(im->c)) {
         const uint64_t ours = im->c->epoch.com.ballot;
         uint64_t theirs;
-        s = engine_branch_ballot(&theirs, im->c, txn, &im->block.header, &im->block.hash, fork);
+        s = promise_branch_ballot(&theirs, im->c, txn, &im->block.header, &im->block.hash, fork);
         if (s == OK && theirs != ours) better = theirs > ours;
     }
     kv_abort(txn);
