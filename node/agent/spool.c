@@ -63,7 +63,9 @@ static bool read_frame(struct buf *out, int fd, uint64_t at, uint64_t end)
 {
     uint8_t head[HEAD], sum[8];
     if (end - at < HEAD || !read_exactly(fd, head, HEAD, at)) return false;
-    uint32_t len = (uint32_t)(head[0] | head[1] << 8 | head[2] << 16 | (uint32_t)head[3] << 24);
+    uint32_t len = 0;
+    for (unsigned i = 0; i < 4; i++)
+        len |= (uint32_t)head[i] << (8 * i);
     if (len == 0 || len > FRAME_MAX || end - at - HEAD < len) return false;
     size_t before = out->len;
     uint8_t *p = buf_reserve(out, len);

@@ -198,10 +198,10 @@ static void count_missed(struct diag_facts *f, uint64_t from, uint64_t to)
 /* headers from the head back, a few rounds at most; missed steps are counted back to where the set in force began */
 static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t head)
 {
-    size_t most = f->n_validators * 3 + 10, walked = 0;
+    size_t most = f->n_validators * 3 + 10;
     uint64_t later = 0;
     if (most > HEADERS_MAX) most = HEADERS_MAX;
-    for (uint64_t number = head; walked < most && number > 0; number--) {
+    for (uint64_t number = head; f->n_walked < most && number > 0; number--) {
         char at[19], author[43];
         json_t *b = NULL;
         hex_put_quantity(at, number);
@@ -211,7 +211,7 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
         }
         uint64_t step = step_of(b);
         copy_text(author, sizeof author, json_object_get(b, "author"));
-        if (walked++ == 0) {
+        if (f->n_walked++ == 0) {
             f->head_step = step;
             COPY(f->head_author, author);
         }

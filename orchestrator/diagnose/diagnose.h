@@ -72,7 +72,7 @@ struct diag_facts {
     bool has_pending;
     uint64_t pending_block, signers_seen, signers_needed;
     struct diag_validator validators[DIAG_VALIDATORS_MAX];
-    size_t n_validators, n_headers; /* headers that were looked at */
+    size_t n_validators, n_walked, n_headers; /* headers that were looked at, and those of them of the set in force */
     uint64_t first_step;            /* of them */
     bool has_queue;                 /* changes that the contract has decided, but not announced */
     uint64_t queued;

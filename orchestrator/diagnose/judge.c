@@ -363,7 +363,7 @@ static size_t put_missing(char *dst, size_t cap, const struct diag_facts *f)
     for (size_t i = 0; i < f->n_validators; i++) {
         const struct diag_validator *v = &f->validators[i];
         if (v->is_online) continue;
-        if (v->last_step == 0) list_add(dst, cap, k++, "%s (%s, no block in the last %zu)", v->address, where(v), f->n_headers);
+        if (v->last_step == 0) list_add(dst, cap, k++, "%s (%s, no block in the last %zu)", v->address, where(v), f->n_walked);
         else list_add(dst, cap, k++, "%s (%s, last sealed step %llu, %llu ago)", v->address, where(v), (ull)v->last_step, (ull)(f->step - v->last_step));
     }
     return k;

@@ -302,6 +302,7 @@ test('a second member seals too', async () => {
   await healthy(B);
 }, 300);
 leaf('validator-offline: one of four', async () => {
+  await until('all four have sealed', async () => (await M.status()).sealers.every((v) => v.online), 60);
   const offline = B.instances()[0].pid;
   stop(offline);
   const d = await finds(M, 'validator-offline', 90);

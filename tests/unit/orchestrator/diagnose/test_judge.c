@@ -25,7 +25,7 @@ static void well(void)
 {
     f = (struct diag_facts){.is_started = true, .is_finished = true, .keeper_pid = 7, .disk_free = 1ULL << 40, .disk_min = 1 << 29, .store_answers = true,
                             .has_chain = true, .now_ms = 2000000000, .step = 1000000, .step_ms = 2000, .head_step = 1000000, .head_timestamp = 2000000,
-                            .n_nodes = 3, .n_validators = 3, .n_headers = 19, .signers_needed = 2, .has_identities = true, .n_identities = 3};
+                            .n_nodes = 3, .n_validators = 3, .n_walked = 19, .n_headers = 19, .signers_needed = 2, .has_identities = true, .n_identities = 3};
     PUT(f.dir, "/w");
     PUT(f.genesis, "0xaa");
     for (size_t i = 0; i < 2; i++) {
