@@ -110,7 +110,9 @@ static void begin_faults(struct sim *sim)
     sim->phase_no++;
     sim_log(sim, "--- faults");
     faults_begin(sim);
-    after(sim, EV_HEAL, sim_pick(sim, 5, 40) * sim->step_ms, 0);
+    /* now and then longer than the history of states that a node keeps */
+    const uint64_t steps = sim_chance(sim, 60) ? sim_pick(sim, 130, 260) : sim_pick(sim, 5, 40);
+    after(sim, EV_HEAL, steps * sim->step_ms, 0);
     faults_next(sim);
 }
 
