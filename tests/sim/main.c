@@ -5,6 +5,8 @@
 #include "tests/sim/sim.h"
 
 enum { STEPS = 2000, SEEDS = 100 };
+/* who loses its disk forgets what it signed, and so may break any promise: that is no crash, and has to be asked for */
+#define FAULTS (UINT32_MAX & ~(1U << FAULT_DISK_LOST))
 
 static const char *const FAULT_NAMES[] = {
 #define X(id, name) name,
@@ -22,7 +24,7 @@ static int usage(int code)
     fprintf(code == 0 ? stdout : stderr,
             "usage: poa-sim [--seeds K] [--first S] [--steps N] [--nodes N] [--byzantine F]   K seeds of N steps each\n"
             "       poa-sim --seed S [--steps N] [--nodes N] [--byzantine F] [-v]             one seed; -v: every event\n"
-            "       poa-sim --replay FILE                                                     runs as kept, one a line\n"
+            "       poa-sim --replay FILE [--seeds K ...]                                     runs as kept, one a line; then K more\n"
             "  --faults MASK  of kinds, by bit in the order of the report\n"
             "  --keep FILE  append the runs that failed to FILE     --share DIR  where orchestrator/contracts is (.)\n");
     return code;
@@ -65,14 +67,14 @@ static void run_one(struct run *r)
     }
     r->failed++;
     const struct sim_options *o = &r->opt;
-    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes,
-           o->byzantine, why);
+    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
+           o->nodes, o->byzantine, o->faults, why);
     fflush(stdout);
     if (r->keep != NULL)
-        fprintf(r->keep, "%llu %llu %zu %zu # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, why);
+        fprintf(r->keep, "%llu %llu %zu %zu 0x%x # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults, why);
 }
 
-/* lines "seed steps nodes byzantine # why it is kept" */
+/* lines "seed steps nodes byzantine faults # why it is kept" */
 static int replay(struct run *r, const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -80,6 +82,7 @@ static int replay(struct run *r, const char *path)
         fprintf(stderr, "poa-sim: cannot read %s\n", path);
         return 2;
     }
+    const struct sim_options given = r->opt;
     char line[800];
     while (fgets(line, sizeof line, f) != NULL) {
         char *at = line;
@@ -88,9 +91,11 @@ static int replay(struct run *r, const char *path)
         r->opt.steps = strtoull(at, &at, 10);
         r->opt.nodes = (size_t)strtoull(at, &at, 10);
         r->opt.byzantine = (size_t)strtoull(at, &at, 10);
+        r->opt.faults = (uint32_t)strtoull(at, &at, 0);
         run_one(r);
     }
     fclose(f);
+    r->opt = given;
     return 0;
 }
 
@@ -99,9 +104,10 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
                                             {"replay", 1, NULL, 'r'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
-    struct run r = {.opt = {.steps = STEPS, .faults = UINT32_MAX}};
+    struct run r = {.opt = {.steps = STEPS, .faults = FAULTS}};
     const char *share = ".", *file = NULL;
     uint64_t first = 1, n = SEEDS;
+    bool has_n = false;
     struct artifact artifact;
     struct err err = {0};
     for (int c; (c = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
@@ -109,8 +115,12 @@ int main(int argc, char **argv)
         case 's':
             first = strtoull(optarg, NULL, 10);
             n = 1;
+            has_n = true;
             break;
-        case 'k': n = strtoull(optarg, NULL, 10); break;
+        case 'k':
+            n = strtoull(optarg, NULL, 10);
+            has_n = true;
+            break;
         case 'f': first = strtoull(optarg, NULL, 10); break;
         case 'n': r.opt.steps = strtoull(optarg, NULL, 10); break;
         case 'm': r.opt.nodes = (size_t)strtoull(optarg, NULL, 10); break;
@@ -136,9 +146,8 @@ int main(int argc, char **argv)
     r.opt.artifact = &artifact;
     const uint64_t began = clock_mono_ms();
     int code = 0;
-    if (file != NULL) {
-        code = replay(&r, file);
-    } else {
+    if (file != NULL) code = replay(&r, file);
+    if (file == NULL || has_n) {
         for (uint64_t i = 0; i < n; i++) {
             r.opt.seed = first + i;
             run_one(&r);

@@ -54,10 +54,12 @@ void net_send(struct sim *sim, size_t from, size_t to, unsigned message, bytes p
     if (!l->is_up) return;
     sim->stats->messages++;
     sim->stats->bytes += payload.len;
+    if (sim->opt.verbose && message < MESSAGE_PING) sim_log(sim, "%zu > %zu %s %zu", from, to, eth_message_name(message), payload.len);
     bool in_order = true, twice = false;
     if (message != ETH_STATUS) {
         if (sim->loss > 0 && rng_below(&sim->rng, 10000) < sim->loss) {
             sim->stats->faults[FAULT_LOST]++;
+            l->has_gap = true;
             return;
         }
         twice = sim->twice > 0 && rng_below(&sim->rng, 10000) < sim->twice;
@@ -137,6 +139,7 @@ void net_on_dial(struct sim *sim, const struct event *e)
     }
     l->is_up = true;
     l->conn++;
+    l->has_gap = false;
     l->last_arrival[0] = l->last_arrival[1] = 0;
     const unsigned version = versions[(sim->opt.seed + e->node + e->peer) % COUNT_OF(versions)];
     sync_remove_peer(a->sync, b->index + 1, sim->now); /* each may not have heard yet that the connection before ended */
@@ -186,9 +189,8 @@ void net_on_gone(struct sim *sim, const struct event *e)
 void net_heal(struct sim *sim, size_t a, size_t b)
 {
     struct link *l = link_of(sim, a, b);
-    const enum cut_kind was = l->cut;
+    if (l->cut == CUT_DROP || (l->has_gap && sim->loss == 0)) net_break(sim, a, b, true, true, GONE_MS);
     l->cut = CUT_NONE;
-    if (was == CUT_DROP) net_break(sim, a, b, true, true, GONE_MS); /* its sequence has a gap: TCP gives such a connection up */
     for (size_t i = 0; i < l->n_stalled; i++)
         schedule(sim, l, &l->stalled[i], true);
     l->n_stalled = 0;

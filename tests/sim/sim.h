@@ -115,7 +115,7 @@ enum cut_kind { CUT_NONE, CUT_RESET, CUT_STALL, CUT_DROP };
 
 /* link: between two nodes, a < b */
 struct link {
-    bool is_up, dialing;
+    bool is_up, dialing, has_gap; /* has_gap: lost a message: TCP gives such a connection up in the end */
     uint32_t conn;
     enum cut_kind cut;
     uint64_t last_arrival[2]; /* from a, from b: TCP keeps order */
@@ -140,6 +140,7 @@ struct validator {
     uint32_t tick_gen, seal_gen;
     uint64_t tick_at;
     uint64_t *signed_steps; /* by step - sim->first_step: fingerprint of what was signed, 0: nothing */
+    uint64_t last_signed;   /* step */
     uint64_t seen_final;    /* checked up to there */
     bool lost_disk;
     hash32 seen_head;
@@ -180,7 +181,7 @@ struct sim {
     /* phases */
     bool is_calm;
     enum { RECOVERING, GOT_BLOCK, RECOVERED } recovery;
-    uint64_t healed_at, block_at, phase_no, lossy_until;
+    uint64_t healed_at, block_at, phase_no, changed_at;
     uint32_t loss, twice, late; /* per 10000 messages */
     uint64_t delay_ms, jitter_ms;
     uint32_t mix;   /* kinds of faults of this phase, by bit */

@@ -110,7 +110,9 @@ static void begin_faults(struct sim *sim)
     sim->phase_no++;
     sim_log(sim, "--- faults");
     faults_begin(sim);
-    after(sim, EV_HEAL, sim_pick(sim, 5, 40) * sim->step_ms, 0);
+    /* now and then longer than the history of states that a node keeps */
+    const uint64_t steps = sim_chance(sim, 60) ? sim_pick(sim, 130, 260) : sim_pick(sim, 5, 40);
+    after(sim, EV_HEAL, steps * sim->step_ms, 0);
     faults_next(sim);
 }
 
@@ -121,10 +123,15 @@ static void begin_calm(struct sim *sim)
     sim->stats->heals++;
     faults_heal(sim);
     sim->recovery = RECOVERING;
-    const uint64_t n = set_size(sim);
+    /* a clock that ran ahead unnoticed has left its owner without a voice until that time comes: recovery is counted from then on */
+    for (size_t i = 0; i < sim->n; i++) {
+        const uint64_t at = aura_step_start_ms(&sim->spec.aura, sim->node[i].last_signed + 1);
+        if (at > sim->healed_at) sim->healed_at = at;
+    }
+    const uint64_t n = set_size(sim), wait = sim->healed_at - sim->now;
     sim_log(sim, "--- all heals; %llu validators", (unsigned long long)n);
-    after(sim, EV_CHECK, sim->step_ms + CHECK_LATE_MS, (uint32_t)sim->phase_no);
-    after(sim, EV_PHASE, (4 * n + CALM_STEPS_EXTRA) * sim->step_ms, 0);
+    after(sim, EV_CHECK, wait + sim->step_ms + CHECK_LATE_MS, (uint32_t)sim->phase_no);
+    after(sim, EV_PHASE, wait + (4 * n + CALM_STEPS_EXTRA) * sim->step_ms, 0);
 }
 
 static void handle(struct sim *sim, struct event *e)
