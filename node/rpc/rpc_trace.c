@@ -1,7 +1,7 @@
 /* rpc_trace.c: trace_*: the calls of transactions in Parity's flat form. Nothing is stored for it: a block is run again. */
 #include "node/rpc/rpc_trace.h"
 
-enum { ANY = SIZE_MAX };
+static const size_t ANY = SIZE_MAX;
 
 struct wanted {
     const address *from, *to; /* NULL: any */
