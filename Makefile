@@ -123,7 +123,7 @@ FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRCS))
 all: $(PROGRAMS)
 unit: $(UNIT_BINS)
 check: unit
-	$(Q)prove $(if $(CI),,-j2) --exec '' $(UNIT_BINS)
+	$(Q)prove $(if $(CI),,-j2) --exec scripts/tap $(UNIT_BINS)
 fuzz-replay: $(FUZZ_BINS)
 	$(Q)for f in $(FUZZ_BINS); do $$f tests/fuzz/corpus/$$(basename $$f) || exit 1; done
 fuzz:
