@@ -46,7 +46,7 @@ const healthy = (m, limit_s = 90) => until('healthy', async () => {
 }, limit_s, 500);
 
 test('a healthy network: exit 0 and one line', async () => {
-  await M.new('--nodes', '2');
+  await M.new('--nodes', '2', '--step', '1');
   await healthy(M, 30);
   await until('a final block', async () => (await M.status()).finalised > 0, 30);
   const r = await done(['doctor', M.dir]);
@@ -338,7 +338,7 @@ leaf('stalled: who should have sealed', async () => {
 }, 300);
 test('genesis-mismatch: the member that was joined was made anew', async () => {
   await M.destroy();
-  await M.new('--nodes', '2');
+  await M.new('--nodes', '2', '--step', '1');
   const d = await finds(B, 'genesis-mismatch', 30);
   assert.ok(d.evidence.includes(M.outputs.GENESIS_HASH));
   assert.match(d.text, /different networks/);
