@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/crypto/secp256k1.h"
+#include "lib/eth/possession.h"
 #include "node/identity/identity_priv.h"
 
 #include <jansson.h>
@@ -391,17 +392,31 @@ enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const u
     return s;
 }
 
+enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const struct possession *p)
+{
+    hash32 digest = possession_digest(p);
+    struct identity_doc doc;
+    (void)pthread_mutex_lock(&id->lock);
+    uint64_t now = clock_mono_ms(), until = id->sign_until_ms;
+    enum status s = id->held && now < until ? OK : E_DENIED;
+    if (s == OK && memcmp(id->doc.address, p->validator.b, 20) != 0) s = E_CONFLICT;
+    if (s == OK && !id->set.sign) s = ec_sign(sig65, digest.b, &id->key);
+    doc = id->doc;
+    (void)pthread_mutex_unlock(&id->lock);
+    return s == OK && id->set.sign ? sign_by_vault(id, sig65, &doc, digest.b, until - now) : s;
+}
+
 void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us)
 {
     *n = atomic_load(&id->signed_n);
     *total_us = atomic_load(&id->signed_us);
 }
 
-enum status identity_address(const struct identity *id, uint8_t address[static 20])
+enum status identity_address(const struct identity *id, uint8_t out[static 20])
 {
     (void)pthread_mutex_lock(lock_of(id));
     enum status s = id->held ? OK : E_DENIED;
-    if (s == OK) memcpy(address, id->doc.address, 20);
+    if (s == OK) memcpy(out, id->doc.address, 20);
     (void)pthread_mutex_unlock(lock_of(id));
     return s;
 }

@@ -22,6 +22,7 @@
 #include "lib/base/secret.h"
 
 struct identity;
+struct possession; /* lib/eth/possession.h */
 
 struct identity_config {
     const char *vault_uri, *blob_uri; /* "https://127.0.0.2:8443" */
@@ -63,10 +64,13 @@ void identity_stop(struct identity *id, bool release);
  *      signed before | E_IO: the journal could not be written
  *      | the vault signs: E_NET, E_TIMEOUT, E_AGAIN, E_CRYPTO: no signature of that key; the step is lost */
 MUST_CHECK enum status identity_sign(struct identity *id, uint8_t sig65[static 65], const uint8_t hash[static 32], uint64_t step);
+/** identity_prove: sign the statement of possession; p->validator must be the identity that is held. No step, no journal: it is no seal.
+ *  ret OK | E_DENIED: no identity, or its lease is not surely held now | E_CONFLICT: another identity is held | as identity_sign of the vault */
+MUST_CHECK enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const struct possession *p);
 /** identity_sign_counts: signatures given since the start, and microseconds that they took in all, journal and vault included. */
 void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us);
 /** identity_address: ret OK | E_DENIED: none now */
-MUST_CHECK enum status identity_address(const struct identity *id, uint8_t address[static 20]);
+MUST_CHECK enum status identity_address(const struct identity *id, uint8_t out[static 20]);
 /** identity_can_sign: for how many milliseconds from now the lease is surely held; 0: it is not */
 uint64_t identity_can_sign_ms(const struct identity *id);
 /** identity_index: i of the blob that is held; false: none */

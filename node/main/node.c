@@ -294,6 +294,7 @@ static enum status start_services(struct node *n, struct err *err)
                                    .views = node_member_views(),
                                    .network = node_network_json,
                                    .live = node_live_json,
+                                   .prove = node_prove,
                                    .rpc_port = n->cfg.has_rpc ? n->cfg.rpc_port : 0,
                                    .ws_port = n->cfg.has_rpc ? n->cfg.ws_port : 0};
         s = member_start(&n->member, &mc, err);

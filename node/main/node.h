@@ -95,6 +95,7 @@ bool node_known_sender(void *ctx, const hash32 *hash, address *out);
 struct member_views node_member_views(void);
 json_t *node_network_json(void *ctx);
 json_t *node_live_json(void *ctx);
+enum status node_prove(void *ctx, uint8_t sig65[static 65], struct possession *p);
 /** node_web_dir: where the page's files are: as configured, beside the program, or as packaged; NULL: nowhere */
 const char *node_web_dir(char dst[static 4096], const char *configured);
 

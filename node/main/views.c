@@ -1,6 +1,7 @@
 /* views.c: what the member pages want to know of the chain: the governance contract by its views, the network, what moves. */
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/crypto/secp256k1.h"
 #include "node/aura/aura.h"
 #include "node/main/node.h"
 
@@ -210,6 +211,25 @@ json_t *node_live_json(void *ctx)
     }
     put_peers(doc, n);
     return doc;
+}
+
+enum status node_prove(void *ctx, uint8_t sig65[static 65], struct possession *p)
+{
+    struct node *n = ctx;
+    struct chain_head head;
+    if (!n->has_self) return E_DENIED;
+    chain_get_head(&head, n->chain);
+    p->validator = n->self;
+    p->chain_id = n->spec.chain_id;
+    p->genesis = chain_genesis_hash(n->chain);
+    p->time_ms = clock_wall_ms();
+    p->block = head.number;
+    pthread_mutex_lock(&n->lock);
+    p->is_syncing = n->sync.is_syncing;
+    pthread_mutex_unlock(&n->lock);
+    if (n->cfg.mode != IDENTITY_FILE) return identity_prove(n->identity, sig65, p);
+    hash32 digest = possession_digest(p);
+    return ec_sign(sig65, digest.b, &n->file_key);
 }
 
 /* ---------------------------------------------------------------- the page */

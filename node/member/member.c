@@ -1,3 +1,4 @@
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/codec/json.h"
 #include "lib/net/http_server.h"
@@ -6,7 +7,7 @@
 #include <pthread.h>
 #include <zlib.h>
 
-enum { DOC_MAX = 64 << 20, FILE_MAX = 8 << 20, GZIP_MIN = 1024 };
+enum { DOC_MAX = 64 << 20, FILE_MAX = 8 << 20, GZIP_MIN = 1024, PROOFS_A_SECOND = 20 };
 
 struct member {
     struct member_config cfg;
@@ -17,6 +18,8 @@ struct member {
     char *governance;   /* /governance as of the contract's `version`; the server's thread's own */
     hash32 version;
     char *web_copy;
+    uint64_t proof_second; /* of the server's thread, with n_proofs */
+    unsigned n_proofs;
 
     pthread_mutex_t lock; /* guards nodes and error */
     json_t *nodes;        /* last good list */
@@ -194,6 +197,43 @@ static void serve_nodes(struct member *m, struct http_request *r)
     json_decref(live);
 }
 
+/* a signature costs something, with a vault a request of its own: so many a second for all askers together */
+static bool may_prove(struct member *m)
+{
+    uint64_t second = clock_mono_ms() / 1000;
+    if (second != m->proof_second) m->n_proofs = 0;
+    m->proof_second = second;
+    return m->n_proofs++ < PROOFS_A_SECOND;
+}
+
+static void serve_possession(struct member *m, struct http_request *r)
+{
+    struct possession p = {0};
+    uint8_t sig[65];
+    char text[80];
+    json_t *doc = NULL;
+    if (m->cfg.prove == NULL) {
+        respond_text(r, 404, "not found\n");
+        return;
+    }
+    if (!http_request_query_get(text, sizeof text, r, "challenge") || hash_get(&p.challenge, bytes_str(text)) != OK) {
+        respond_error(r, 400, "ask with ?challenge=0x and 64 hexadecimal digits that you have chosen at random");
+        return;
+    }
+    if (!may_prove(m)) {
+        respond_error(r, 429, "too many proofs were asked for within this second");
+        return;
+    }
+    enum status s = m->cfg.prove(m->cfg.ctx, sig, &p);
+    if (s == OK) s = possession_put_json(&doc, &p, sig);
+    char *body = s == OK ? json_dumps(doc, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    static const struct http_header headers[] = {{"Access-Control-Allow-Origin", "*"}, {"Cache-Control", "no-store"}};
+    if (body != NULL) http_respond(r, 200, "application/json", bytes_str(body), headers, COUNT_OF(headers));
+    else respond_error(r, 503, s == E_DENIED ? "this node holds no validator's identity at present" : "the key cannot be used at present");
+    free(body);
+    json_decref(doc);
+}
+
 static void serve_health(struct member *m, struct http_request *r)
 {
     struct buf b;
@@ -283,6 +323,8 @@ static void on_request(void *ctx, struct http_request *r)
         serve_governance(m, r);
     } else if (strcmp(path, "/nodes") == 0) {
         serve_nodes(m, r);
+    } else if (strcmp(path, "/possession") == 0) {
+        serve_possession(m, r);
     } else if (strcmp(path, "/health") == 0) {
         serve_health(m, r);
     } else {
@@ -328,7 +370,7 @@ enum status member_start(struct member **out, const struct member_config *cfg, s
     m->network = cfg->network == NULL ? json_object() : cfg->network(cfg->ctx);
     json_object_set_new(m->network, "rpcPort", json_integer(cfg->rpc_port));
     json_object_set_new(m->network, "wsPort", json_integer(cfg->ws_port));
-    if (s == OK && cfg->live != NULL && cfg->rpc_port != 0) s = prober_start(&m->prober, cfg->rpc_port, err);
+    if (s == OK && cfg->live != NULL && cfg->rpc_port != 0) s = prober_start(&m->prober, cfg->rpc_port, cfg->port, err);
     struct http_server_config sc = {.bind_address = cfg->address, .port = cfg->port, .max_body = 4096, .max_connections = 256, .idle_timeout_s = 30};
     struct http_handler h = {.ctx = m, .request = on_request};
     if (s == OK) s = http_server_start(&m->server, &sc, &h, err);

@@ -5,6 +5,7 @@
  *   GET /governance    JSON: admins, proposals, validators, changes, as the contract has them at the head; made anew only when the contract's
  *                      storage has changed (governance.c)
  *   GET /nodes         JSON: head, finality, who seals in turn, this member's nodes with their peers and heads (nodes.c)
+ *   GET /possession  JSON: this node's proof that it holds its validator's key, for ?challenge=0x and 64 hexadecimal digits (lib/eth/possession.h)
  *   GET /health        200 {"status":"ok",...} while the chain moves, 503 otherwise: for probes
  *   GET /...           files of web_dir: a fixed list of types, no listing, no way out of the folder; openapi.json describes the above
  *
@@ -17,7 +18,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "lib/eth/types.h"
+#include "lib/eth/possession.h"
 
 struct member;
 
@@ -53,6 +54,9 @@ struct member_config {
      * finalised, step, validators, self, peers: see openapi.json); NULL: no /nodes */
     json_t *(*network)(void *ctx);
     json_t *(*live)(void *ctx);
+    /* prove: fill all of p but the challenge, which is given, and sign it.  ret OK | E_DENIED: this node holds no identity | our own trouble; NULL: no
+     * /possession */
+    enum status (*prove)(void *ctx, uint8_t sig65[static 65], struct possession *p);
     uint16_t rpc_port, ws_port; /* where the page and the prober of the other nodes ask; 0: none */
 };
 

@@ -12,8 +12,8 @@ MUST_CHECK enum status governance_read(json_t **out, const struct member_views *
 
 /* --- nodes.c: what the member's other nodes say of themselves */
 struct prober;
-/** prober_start: a thread that sleeps until somebody looks at the answers. */
-MUST_CHECK enum status prober_start(struct prober **out, uint16_t rpc_port, struct err *err);
+/** prober_start: a thread that sleeps until somebody looks at the answers. member_port: of the other nodes' pages; 0: no proofs are asked for */
+MUST_CHECK enum status prober_start(struct prober **out, uint16_t rpc_port, uint16_t member_port, struct err *err);
 void prober_stop(struct prober *p); /* NULL allowed */
 /** prober_see: somebody looks: keep asking these nodes for a while (copied). */
 void prober_see(struct prober *p, const json_t *nodes);

@@ -1,18 +1,20 @@
 /* nodes.c: the member's own nodes as /nodes shows them, and the thread that asks the others for their peers and heads (by JSON-RPC at the
- * address of their enode), only while somebody looks. */
+ * address of their enode) and for a proof that they hold their keys (lib/eth/possession.h), only while somebody looks. */
 #include "lib/base/clock.h"
+#include "lib/base/rng.h"
 #include "lib/codec/json.h"
 #include "lib/eth/enode.h"
+#include "lib/eth/possession.h"
 #include "lib/net/http_client.h"
 #include "node/member/member_priv.h"
 
 #include <pthread.h>
 #include <time.h>
 
-enum { PROBE_EVERY_MS = 4000, WATCHED_MS = 30000, PROBE_TIMEOUT_MS = 1500, FRESH_MS = 20000, ANSWER_MAX = 1 << 20 };
+enum { PROBE_EVERY_MS = 4000, WATCHED_MS = 30000, PROBE_TIMEOUT_MS = 1500, FRESH_MS = 20000, PROVE_EVERY_MS = 30000, ANSWER_MAX = 1 << 20 };
 
 struct prober {
-    uint16_t rpc_port;
+    uint16_t rpc_port, member_port;
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -21,6 +23,7 @@ struct prober {
     uint64_t seen_ms;
     json_t *nodes;   /* whom to ask */
     json_t *answers; /* address -> {peers, block, syncing, atMs} */
+    json_t *proofs;  /* address -> {holdsKey, clockOffsetMs, atMs} */
 };
 
 /* "0x1f" -> 31; false: something else */
@@ -56,6 +59,17 @@ static json_t *read_answer(const char *node, bytes body)
     return out;
 }
 
+/* "http://HOST:PORT" of a node; false: its document names no address */
+static bool url_of(char *dst, size_t cap, const json_t *node, unsigned port)
+{
+    struct enode e;
+    const char *text = json_string_value(json_object_get(node, "enodeUrl"));
+    if (text == NULL || enode_get(&e, bytes_str(text), NULL) != OK) return false;
+    bool v6 = strchr(e.host, ':') != NULL;
+    (void)snprintf(dst, cap, "http://%s%s%s:%u", v6 ? "[" : "", e.host, v6 ? "]" : "", port);
+    return true;
+}
+
 static json_t *probe(struct prober *p, struct http_client *http, const json_t *node)
 {
     static const char body[] = "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"net_peerCount\",\"params\":[]},"
@@ -63,18 +77,49 @@ static json_t *probe(struct prober *p, struct http_client *http, const json_t *n
                                "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"eth_syncing\",\"params\":[]},"
                                "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"eth_coinbase\",\"params\":[]}]";
     static const char *const headers[] = {"Content-Type: application/json"};
-    const char *url_text = json_string_value(json_object_get(node, "enodeUrl")), *who = json_string_value(json_object_get(node, "address"));
-    struct enode e;
+    const char *who = json_string_value(json_object_get(node, "address"));
     char url[400];
-    if (url_text == NULL || who == NULL || enode_get(&e, bytes_str(url_text), NULL) != OK) return NULL;
-    bool v6 = strchr(e.host, ':') != NULL;
-    (void)snprintf(url, sizeof url, "http://%s%s%s:%u/", v6 ? "[" : "", e.host, v6 ? "]" : "", p->rpc_port);
+    if (who == NULL || !url_of(url, sizeof url, node, p->rpc_port)) return NULL;
     struct http_client_request req = {.method = "POST", .url = url, .headers = headers, .n_headers = 1, .body = bytes_str(body), .has_body = true};
     struct http_client_response resp;
     if (http_client_do(&resp, http, &req, NULL) != OK) return NULL;
     json_t *out = resp.status == 200 ? read_answer(who, buf_view(&resp.body)) : NULL;
     http_client_response_fini(&resp);
     return out;
+}
+
+/* does it hold its key, and is its clock ours? NULL: it does not answer at all */
+static json_t *ask_proof(struct prober *p, struct http_client *http, const json_t *node)
+{
+    char base[400], url[600], text[67];
+    address who;
+    hash32 challenge;
+    struct possession got;
+    const char *name = json_string_value(json_object_get(node, "address"));
+    if (p->member_port == 0 || name == NULL || address_get(&who, bytes_str(name)) != OK || !url_of(base, sizeof base, node, p->member_port)) return NULL;
+    rng_fill(challenge.b, sizeof challenge.b);
+    hash_put(text, &challenge);
+    (void)snprintf(url, sizeof url, "%s/possession?challenge=%s", base, text);
+    struct http_client_request req = {.method = "GET", .url = url};
+    struct http_client_response resp;
+    uint64_t before = clock_wall_ms();
+    if (http_client_do(&resp, http, &req, NULL) != OK) return NULL;
+    uint64_t after = clock_wall_ms();
+    json_t *doc = NULL, *out = NULL;
+    /* asked too often, or by a version without the proof: then nothing is known */
+    if (resp.status == 200 && json_parse(&doc, buf_view(&resp.body), NULL) == OK) {
+        bool holds = possession_check_json(&got, doc, &who, &challenge, NULL) == OK;
+        json_int_t offset = holds ? (json_int_t)got.time_ms - (json_int_t)(before + (after - before) / 2) : 0;
+        out = json_pack("{s:b, s:o, s:I}", "holdsKey", holds, "clockOffsetMs", holds ? json_integer(offset) : json_null(), "atMs", (json_int_t)clock_mono_ms());
+    }
+    json_decref(doc);
+    http_client_response_fini(&resp);
+    return out;
+}
+
+static bool is_recent(const json_t *proof)
+{
+    return proof != NULL && clock_mono_ms() - (uint64_t)json_integer_value(json_object_get(proof, "atMs")) < PROVE_EVERY_MS;
 }
 
 static void wait_for(struct prober *p, uint64_t ms)
@@ -101,19 +146,24 @@ static void *run_prober(void *arg)
             continue;
         }
         json_t *nodes = json_incref(p->nodes), *node; /* never changed, only replaced */
-        json_t *answers = json_object();
+        json_t *answers = json_object(), *proofs = json_object();
         size_t i;
         json_array_foreach(nodes, i, node)
         {
             if (p->stop) break;
             pthread_mutex_unlock(&p->lock);
-            json_t *a = probe(p, http, node);
+            const char *who = json_string_value(json_object_get(node, "address"));
+            json_t *a = probe(p, http, node), *before = who == NULL ? NULL : json_object_get(p->proofs, who); /* only this thread changes them */
+            json_t *proof = is_recent(before) ? json_incref(before) : ask_proof(p, http, node);
             pthread_mutex_lock(&p->lock);
-            if (a != NULL) json_object_set_new(answers, json_string_value(json_object_get(node, "address")), a);
+            if (a != NULL) json_object_set_new(answers, who, a);
+            if (proof != NULL) json_object_set_new(proofs, who, proof);
         }
         json_decref(nodes);
         json_decref(p->answers);
         p->answers = answers;
+        json_decref(p->proofs);
+        p->proofs = proofs;
         if (!p->stop) wait_for(p, PROBE_EVERY_MS);
     }
     pthread_mutex_unlock(&p->lock);
@@ -121,12 +171,14 @@ static void *run_prober(void *arg)
     return NULL;
 }
 
-enum status prober_start(struct prober **out, uint16_t rpc_port, struct err *err)
+enum status prober_start(struct prober **out, uint16_t rpc_port, uint16_t member_port, struct err *err)
 {
     struct prober *p = calloc(1, sizeof *p);
     if (p == NULL) return E_NOMEM;
     p->rpc_port = rpc_port;
+    p->member_port = member_port;
     p->answers = json_object();
+    p->proofs = json_object();
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->has_thread = pthread_create(&p->thread, NULL, run_prober, p) == 0;
@@ -148,6 +200,7 @@ void prober_stop(struct prober *p)
     if (p->has_thread) pthread_join(p->thread, NULL);
     json_decref(p->nodes);
     json_decref(p->answers);
+    json_decref(p->proofs);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
@@ -187,7 +240,7 @@ static const json_t *find_peer(const json_t *peers, const char *enode_url)
 }
 
 /* what is known of one node: it is this one, or it answered, or it is our peer, or nothing */
-static void put_state(json_t *one, const json_t *node, const json_t *live, const json_t *answer)
+static void put_state(json_t *one, const json_t *node, const json_t *live, const json_t *answer, const json_t *proof)
 {
     const json_t *self = json_object_get(live, "self");
     const json_t *peer = find_peer(json_object_get(live, "peers"), json_string_value(json_object_get(node, "enodeUrl")));
@@ -211,6 +264,9 @@ static void put_state(json_t *one, const json_t *node, const json_t *live, const
     json_object_set_new(one, "self", json_boolean(is_self));
     json_object_set(one, "peers", peers == NULL ? json_null() : peers);
     json_object_set(one, "block", block == NULL ? json_null() : block);
+    json_t *holds = json_object_get(proof, "holdsKey"), *offset = json_object_get(proof, "clockOffsetMs");
+    json_object_set(one, "holdsKey", holds == NULL ? json_null() : holds);
+    json_object_set(one, "clockOffsetMs", offset == NULL ? json_null() : offset);
     json_object_set_new(one, "state", json_string(!known ? "unreachable" : syncing ? "syncing" : "running"));
 }
 
@@ -230,11 +286,12 @@ void nodes_add_self(json_t *nodes, const json_t *self)
 void nodes_merge(json_t *live, const json_t *nodes, struct prober *p)
 {
     static const char *const keys[] = {"hostname", "address", "region", "enodeUrl"};
-    json_t *list = json_array(), *node, *answers = NULL;
+    json_t *list = json_array(), *node, *answers = NULL, *proofs = NULL;
     size_t i;
     if (p != NULL) {
         pthread_mutex_lock(&p->lock);
         answers = json_deep_copy(p->answers);
+        proofs = json_deep_copy(p->proofs);
         pthread_mutex_unlock(&p->lock);
     }
     json_array_foreach(nodes, i, node)
@@ -245,9 +302,10 @@ void nodes_merge(json_t *live, const json_t *nodes, struct prober *p)
             json_object_set(one, keys[k], json_is_string(v) ? v : json_null());
         }
         const char *who = json_string_value(json_object_get(node, "address"));
-        put_state(one, node, live, who == NULL ? NULL : json_object_get(answers, who));
+        put_state(one, node, live, who == NULL ? NULL : json_object_get(answers, who), who == NULL ? NULL : json_object_get(proofs, who));
         json_array_append_new(list, one);
     }
     json_decref(answers);
+    json_decref(proofs);
     json_object_set_new(live, "nodes", list);
 }

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/codec/json.h"
+#include "lib/crypto/secp256k1.h"
 #include "lib/eth/abi_call.h"
 #include "lib/net/http_client.h"
 #include "lib/net/http_server.h"
@@ -24,7 +25,7 @@ struct world {
     struct http_server *other; /* another node's RPC */
     char dir[64];
     atomic_uint n_calls;
-    bool has_contract, is_closed;
+    bool has_contract, is_closed, has_no_key;
     uint8_t version;
     uint64_t block;
     const char *coinbase;
@@ -72,6 +73,28 @@ static json_t *live(void *ctx)
                      "address", "0x00000000000000000000000000000000000000aA", "enodeUrl", "enode://me", "peers", 4, "syncing", 0, "peers");
 }
 
+static const secret32 key = {{1, 2, 3}};
+
+static address own_address(void)
+{
+    uint8_t pub[64];
+    address a;
+    assert_int_equal(ec_public(pub, &key), OK);
+    ec_address(a.b, pub);
+    return a;
+}
+
+static enum status prove(void *ctx, uint8_t sig65[static 65], struct possession *p)
+{
+    struct world *w = ctx;
+    if (w->has_no_key) return E_DENIED;
+    p->validator = own_address();
+    p->chain_id = 77;
+    p->time_ms = 5;
+    hash32 digest = possession_digest(p);
+    return ec_sign(sig65, digest.b, &key);
+}
+
 static const char answer[] = "[{\"id\":2,\"result\":\"0x2a\"},{\"id\":1,\"result\":\"0x3\"},{\"id\":3,\"result\":false},{\"id\":4,\"result\":\"%s\"}]";
 
 static void on_rpc(void *ctx, struct http_request *r)
@@ -107,6 +130,7 @@ static int set_up(void **state)
                                .views = {open_views, call_view, close_views},
                                .network = network,
                                .live = live,
+                               .prove = prove,
                                .rpc_port = http_server_port(w.other),
                                .ws_port = 8546};
     assert_int_equal(member_start(&w.member, &mc, NULL), OK);
@@ -242,6 +266,31 @@ static void a_network_without_a_contract_and_a_state_that_cannot_be_read_say_so(
     json_decref(get_json(w, "/governance", 503));
 }
 
+static void who_asks_with_a_challenge_gets_a_proof_of_the_key(void **state)
+{
+    struct world *w = *state;
+    static const char path[] = "/possession?challenge=0x00000000000000000000000000000000000000000000000000000000000000ff";
+    struct possession got;
+    address who = own_address();
+    hash32 challenge = {{0}};
+    challenge.b[31] = 0xff;
+    json_t *doc = get_json(w, path, 200);
+    assert_int_equal(possession_check_json(&got, doc, &who, &challenge, NULL), OK);
+    json_decref(doc);
+    json_decref(get_json(w, "/possession", 400));
+    json_decref(get_json(w, "/possession?challenge=0xff", 400));
+    json_decref(get_json(w, "/possession?challenge=0x00000000000000000000000000000000000000000000000000000000000000fg", 400));
+    w->has_no_key = true;
+    json_decref(get_json(w, path, 503));
+    bool is_refused = false;
+    for (int i = 0; i < 100 && !is_refused; i++) {
+        struct http_client_response r = get(w, path, NULL);
+        is_refused = r.status == 429;
+        http_client_response_fini(&r);
+    }
+    assert_true(is_refused);
+}
+
 static const json_t *node_at(const json_t *doc, size_t i)
 {
     return json_array_get(json_object_get(doc, "nodes"), i);
@@ -315,6 +364,7 @@ int main(void)
         CASE(a_long_answer_is_compressed_for_who_takes_it),
         CASE(the_contract_is_read_anew_only_when_its_storage_changed),
         CASE(a_network_without_a_contract_and_a_state_that_cannot_be_read_say_so),
+        CASE(who_asks_with_a_challenge_gets_a_proof_of_the_key),
         CASE(a_node_without_a_store_lists_itself),
         CASE(another_node_is_asked_for_its_peers_and_head),
         CASE(an_answer_of_another_node_at_the_same_address_does_not_count),
