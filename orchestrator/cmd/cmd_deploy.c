@@ -9,13 +9,13 @@
 #include "lib/eth/chain_spec.h"
 #include "node/chain/genesis.h"
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/cmd/template.h"
 #include "orchestrator/genesis/genesis.h"
 #include "orchestrator/identity/identities.h"
 #include "orchestrator/report/mail.h"
-#include "orchestrator/target/keeper.h"
-#include "orchestrator/target/local.h"
+#include "orchestrator/target/target.h"
 
 enum { SPEC_MAX = 64 << 20, SETTINGS_FILE_MAX = 1 << 20, FIRST_BLOCK_S = 60, VAULT_WAIT_MS = 30000 };
 
@@ -25,7 +25,7 @@ struct deployment {
     struct workspace ws;
     bool has_ws;
     struct artifact artifact;
-    struct local_target local;
+    struct target target;
     struct identities ids;
     address admin;
     bool made_admin;
@@ -45,6 +45,7 @@ static void deployment_fini(struct deployment *d)
     buf_fini(&d->spec);
     json_decref(d->resources);
     json_decref(d->outputs);
+    target_close(&d->target);
     if (d->has_ws) workspace_close(&d->ws);
 }
 
@@ -98,10 +99,9 @@ static json_t *make_plan(const struct deployment *d)
     const struct settings *s = &d->cli->settings;
     json_t *regions = json_array(), *warnings = json_array();
     for (unsigned r = 1; r <= SETTING_INT_OF(s, regions); r++) {
-        char location[64], lb[16];
-        local_lb_address(lb, &d->local, r);
+        char location[64];
         json_array_append_new(regions, json_pack("{s:i, s:s, s:I, s:s}", "region", (int)r, "location", settings_location(s, r, location), "validators",
-                                                 (json_int_t)SETTING_INT_OF(s, nodes), "loadBalancer", lb));
+                                                 (json_int_t)SETTING_INT_OF(s, nodes), "loadBalancer", d->target.balancer[r - 1]));
     }
     size_t n = validator_count(s);
     if (!d->is_join && n < 3)
@@ -112,7 +112,7 @@ static json_t *make_plan(const struct deployment *d)
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
                      SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
                      (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
-                     d->local.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
+                     d->target.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
 }
 
 static void print_plan(const struct deployment *d, const json_t *plan)
@@ -123,9 +123,9 @@ static void print_plan(const struct deployment *d, const json_t *plan)
     printf("%s in %s, target %s, member %llu, network id %llu\n", d->is_join ? "Join a network" : "A new network", d->cli->dir, SETTING(s, target),
            (unsigned long long)SETTING_INT_OF(s, member_id), (unsigned long long)json_integer_value(json_object_get(plan, "networkId")));
     json_array_foreach(json_object_get(plan, "regions"), i, w)
-        printf("  region %zu (%s): %llu validators behind %s:8545\n", i + 1, json_string_value(json_object_get(w, "location")),
-               (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")));
-    printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->local.store_url, validator_count(s),
+        printf("  region %zu (%s): %llu validators behind %s:%u\n", i + 1, json_string_value(json_object_get(w, "location")),
+               (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")), d->target.rpc_port);
+    printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->target.store_url, validator_count(s),
            json_string_value(json_object_get(plan, "admin")));
     if (!d->is_join) printf("  EVM %s, %s s a step, %s gas a block\n", SETTING(s, evm), SETTING(s, step), SETTING(s, gas_limit));
     json_array_foreach(json_object_get(plan, "warnings"), i, w) printf("  warning: %s\n", json_string_value(w));
@@ -242,11 +242,13 @@ static enum status check_member_id(const struct deployment *d, struct err *err)
     char mine[32];
     size_t i;
     json_t *v;
-    (void)snprintf(mine, sizeof mine, "@127.%u.", d->local.member & 255);
+    /* elsewhere the addresses are not made of the member id */
+    if (strcmp(d->target.ops->name, "local") != 0) return OK;
+    (void)snprintf(mine, sizeof mine, "@127.%u.", d->target.member & 255);
     json_array_foreach(json_object_get(d->info.doc, "bootnodes"), i, v)
     {
         if (json_is_string(v) && strstr(json_string_value(v), mine) != NULL)
-            return err_set(err, E_INVALID, "--member-id (ethereum.memberId): %u is taken by the member whose data URL this is; each member of a network needs its own", d->local.member);
+            return err_set(err, E_INVALID, "--member-id (ethereum.memberId): %u is taken by the member whose data URL this is; each member of a network needs its own", d->target.member);
     }
     return OK;
 }
@@ -255,7 +257,7 @@ static enum status resolve_template(struct deployment *d, struct err *err)
 {
     struct template_input in = {.settings = &d->cli->settings,
                                 .share_dir = d->cli->share_dir,
-                                .local = &d->local,
+                                .target = &d->target,
                                 .is_join = d->is_join,
                                 .admin = d->admin,
                                 .network_id = d->network_id,
@@ -263,9 +265,9 @@ static enum status resolve_template(struct deployment *d, struct err *err)
                                 .validators = d->ids.addresses,
                                 .n_validators = d->ids.n};
     enum status s = template_resolve(&d->resources, &d->outputs, &in, err);
-    if (s == OK) s = local_add_resources(&d->local, d->resources, err);
-    if (s == OK && d->local.n_instances != d->ids.n)
-        s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu validators were planned", d->local.n_instances, d->ids.n);
+    if (s == OK) s = d->target.ops->take_resources(&d->target, d->resources, err);
+    if (s == OK && d->target.n_instances != d->ids.n)
+        s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu validators were planned", d->target.n_instances, d->ids.n);
     return s;
 }
 
@@ -288,6 +290,14 @@ static enum status contracts_text(char **out, struct deployment *d, struct err *
     return *out == NULL ? err_set(err, E_NOMEM, "no memory") : OK;
 }
 
+/* later commands ask the network here */
+static enum status note_rpc(struct deployment *d, struct err *err)
+{
+    char url[200];
+    (void)snprintf(url, sizeof url, "http://%s:%u", d->target.balancer[0], d->target.rpc_port);
+    return workspace_set_fact(&d->ws, "rpc", url, err);
+}
+
 static enum status write_documents(struct deployment *d, const char *contracts, struct err *err)
 {
     struct buf yaml;
@@ -300,38 +310,18 @@ static enum status write_documents(struct deployment *d, const char *contracts, 
     if (s == OK) s = workspace_write_json(&d->ws, "deployment.json", d->resources, err);
     if (s == OK) s = workspace_set_fact(&d->ws, "kind", d->is_join ? "join" : "new", err);
     if (s == OK) s = workspace_set_fact(&d->ws, "genesisHash", d->genesis_hash, err);
-    char lb[16], url[64];
-    local_lb_address(lb, &d->local, 1);
-    (void)snprintf(url, sizeof url, "http://%s:8545", lb);
-    if (s == OK) s = workspace_set_fact(&d->ws, "rpc", url, err);
+    if (s == OK) s = note_rpc(d, err);
     if (s == OK) s = workspace_mark(&d->ws, "genesis", err);
     return s;
 }
 
 static enum status push_identities(struct deployment *d, const char *contracts, struct err *err)
 {
-    char token_uri[160], secret[4096], ca[4096];
-    (void)snprintf(token_uri, sizeof token_uri, "%s/poa/oauth2/v2.0/token", d->local.store_url);
-    local_path(secret, &d->local, LOCAL_ORCHESTRATOR_SECRET);
-    local_path(ca, &d->local, LOCAL_CA);
-    struct vault_access access = {.url = d->local.store_url,
-                                  .token_uri = token_uri,
-                                  .client_id = LOCAL_ORCHESTRATOR_CLIENT,
-                                  .client_secret_file = secret,
-                                  .ca_file = ca};
+    struct vault_access access;
+    enum status s = d->target.ops->vault(&d->target, &access, err);
+    if (s != OK) return s;
     return identities_push(&d->ids, &access, buf_view(&d->spec), bytes_str(contracts),
                            strcmp(SETTING(&d->cli->settings, identity_mode), "sign") == 0, VAULT_WAIT_MS, err);
-}
-
-/* what a half-made run left on this machine is cleared away: its keys were never in use */
-static enum status clear_attempt(struct deployment *d, struct err *err)
-{
-    char path[4096];
-    bool was_running;
-    workspace_path(path, &d->ws, "local");
-    enum status s = keeper_stop(d->ws.dir, &was_running, err);
-    if (s == OK) s = file_remove_tree(path, err);
-    return s;
 }
 
 static enum status wait_and_finish(struct deployment *d, unsigned timeout_s, struct err *err)
@@ -347,8 +337,8 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
 {
     struct cli *c = d->cli;
     char *contracts = NULL;
-    enum status s = clear_attempt(d, err);
-    if (s == OK) s = local_check_ports(&d->local, (unsigned)SETTING_INT_OF(&c->settings, regions), (unsigned)SETTING_INT_OF(&c->settings, nodes), err);
+    enum status s = d->target.ops->clear(&d->target, err);
+    if (s == OK) s = d->target.ops->preflight(&d->target, err);
     if (s != OK) return s;
     report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
     identities_generate(&d->ids, validator_count(&c->settings));
@@ -364,11 +354,9 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     if (s == OK) s = contracts_text(&contracts, d, err);
     if (s == OK) s = write_documents(d, contracts, err);
     if (s == OK) {
-        report_step(&c->report, "start the identity store, the load balancer and %zu nodes", d->local.n_instances);
-        s = local_write_store(&d->local, err);
+        const struct target_job job = {.resources = d->resources, .n_validators = d->ids.n};
+        s = d->target.ops->place(&d->target, &job, err);
     }
-    if (s == OK) s = local_write_launch(&d->local, d->resources, err);
-    if (s == OK) s = keeper_start(c->exe, d->ws.dir, err);
     if (s == OK) {
         report_step(&c->report, "put the identities into the vault");
         s = push_identities(d, contracts, err);
@@ -383,9 +371,12 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
 /* identities are in the vault already: start what does not run, and wait */
 static enum status resume(struct deployment *d, unsigned timeout_s, struct err *err)
 {
+    enum status r = workspace_read_json(&d->resources, &d->ws, "deployment.json", err);
+    if (r != OK) return r;
     report_step(&d->cli->report, "go on where the last run stopped");
-    enum status s = keeper_start(d->cli->exe, d->ws.dir, err);
-    if (s == E_EXISTS) s = OK;
+    bool already;
+    enum status s = d->target.ops->take_resources(&d->target, d->resources, err);
+    if (s == OK) s = d->target.ops->up(&d->target, &already, err);
     if (s == OK) s = wait_and_finish(d, timeout_s, err);
     return s;
 }
@@ -452,6 +443,11 @@ static enum exit_code finish_output(struct deployment *d)
     return EXIT_DONE;
 }
 
+static enum status open_target(struct deployment *d, struct err *err)
+{
+    return live_open_target(&d->target, d->cli, d->has_ws ? &d->ws : NULL, err);
+}
+
 static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
 {
     struct err err = {0};
@@ -472,12 +468,9 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
         deployment_fini(&d);
         return settings_failed(c);
     }
-    if (s == OK && strcmp(SETTING(&c->settings, target), "local") != 0)
-        s = err_set(&err, E_UNSUPPORTED, "--target %s: this version runs networks on the local target only", SETTING(&c->settings, target));
     if (s == OK && c->share_dir[0] == '\0')
         s = err_set(&err, E_NOT_FOUND, "templates/mainTemplate.json was found neither beside the program nor in /usr/share/poa-deploy: set POA_SHARE to the folder that holds templates/");
     if (s == OK) s = artifact_load(&d.artifact, c->share_dir, &err);
-    if (s == OK) s = local_init(&d.local, "", c->bin_dir, (unsigned)SETTING_INT_OF(&c->settings, member_id), &err);
     if (s == OK && !plan_only) {
         s = workspace_open(&d.ws, c->dir, true, &err);
         d.has_ws = s == OK;
@@ -492,7 +485,7 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
         deployment_fini(&d);
         return EXIT_ALREADY;
     }
-    if (s == OK && d.has_ws) (void)snprintf(d.local.dir, sizeof d.local.dir, "%s", d.ws.dir);
+    if (s == OK) s = open_target(&d, &err);
     if (s == OK && is_join) {
         report_step(&c->report, "study the network at %.100s", SETTING(&c->settings, data_url));
         s = study_network(&d, &err);

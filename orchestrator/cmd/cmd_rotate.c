@@ -7,16 +7,15 @@
 #include "lib/codec/abi.h"
 #include "lib/codec/json.h"
 #include "lib/eth/abi_call.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/session.h"
 #include "orchestrator/identity/identities.h"
-#include "orchestrator/target/local.h"
 
 enum { SEAL_WAIT_S = 120, PAUSE_MS = 200 };
 
 struct rotation {
     struct session s;
-    struct local_target local;
-    char token_uri[160], secret_file[4096], ca_file[4096];
+    struct target target;
     struct vault_access access;
     unsigned index;
     struct identity_state old, next;
@@ -190,17 +189,9 @@ static enum status open_vault(struct rotation *r, struct err *err)
     enum status s = workspace_read(&yaml, &r->s.ws, "consortium.yaml", err);
     if (s == OK) settings_take_file(&c->settings, "consortium.yaml", buf_view(&yaml));
     buf_fini(&yaml);
-    if (s == OK) s = local_init(&r->local, r->s.ws.dir, c->bin_dir, (unsigned)SETTING_INT_OF(&c->settings, member_id), err);
-    if (s != OK) return s;
-    (void)snprintf(r->token_uri, sizeof r->token_uri, "%s/poa/oauth2/v2.0/token", r->local.store_url);
-    local_path(r->secret_file, &r->local, LOCAL_ORCHESTRATOR_SECRET);
-    local_path(r->ca_file, &r->local, LOCAL_CA);
-    r->access = (struct vault_access){.url = r->local.store_url,
-                                      .token_uri = r->token_uri,
-                                      .client_id = LOCAL_ORCHESTRATOR_CLIENT,
-                                      .client_secret_file = r->secret_file,
-                                      .ca_file = r->ca_file};
-    return OK;
+    if (s == OK) s = live_open_target(&r->target, c, &r->s.ws, err);
+    if (s == OK) s = r->target.ops->vault(&r->target, &r->access, err);
+    return s;
 }
 
 /* which identities: --index N, --validator ADDR, --all */
@@ -256,6 +247,7 @@ enum exit_code cmd_rotate(struct cli *c)
         s = rotate_one(&r, NULL, &err);
         if (s == OK) json_array_append_new(done, json_integer((json_int_t)r.index));
     }
+    target_close(&r.target);
     session_close(&r.s);
     enum exit_code code = EXIT_DONE;
     if (s != OK) {

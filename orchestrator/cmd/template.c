@@ -5,8 +5,6 @@
 #include "lib/codec/json.h"
 #include "orchestrator/arm/arm.h"
 
-#include <strings.h>
-
 enum { TEMPLATE_MAX = 4 << 20 };
 
 static enum status load(json_t **out, void *arg, const char *path, struct err *err)
@@ -26,45 +24,20 @@ static enum status load(json_t **out, void *arg, const char *path, struct err *e
     return s;
 }
 
-static bool is_a(const char *id, const char *type)
-{
-    return strcasestr(id, type) != NULL;
-}
-
-static unsigned region_of_id(const char *id)
-{
-    const char *at = NULL;
-    for (const char *p = id; (p = strstr(p, "reg")) != NULL; p += 3)
-        at = p;
-    unsigned r = at == NULL ? 1 : (unsigned)strtoul(at + 3, NULL, 10);
-    return r >= 1 && r <= 5 ? r : 1;
-}
-
-/* what Azure would answer for a resource once it is there, for the local target's own */
+/* what Azure would answer for a resource once it is there, by the target */
 static enum status reference(json_t **out, void *arg, const char *id, const char *api_version, bool full, struct err *err)
 {
     const struct template_input *in = arg;
     json_t *p = NULL;
+    char location[64];
     (void)api_version;
-    (void)err;
-    if (is_a(id, "/publicIPAddresses/") || is_a(id, "/loadBalancers/")) {
-        char host[16];
-        local_lb_address(host, in->local, region_of_id(id));
-        p = json_pack("{s:s, s:{s:s}}", "ipAddress", host, "dnsSettings", "fqdn", host);
-    } else if (is_a(id, "/vaults/")) {
-        p = json_pack("{s:s}", "vaultUri", in->local->store_url);
-    } else if (is_a(id, "/storageAccounts/")) {
-        p = json_pack("{s:{s:s}}", "primaryEndpoints", "blob", in->local->store_url);
-    } else {
-        p = json_object();
-    }
-    if (p == NULL) return E_NOMEM;
-    if (!full) {
-        *out = p;
-        return OK;
+    enum status s = in->target->ops->reference(&p, in->target, id, err);
+    if (s != OK || !full) {
+        if (s == OK) *out = p;
+        return s;
     }
     *out = json_pack("{s:o, s:{s:s, s:s}, s:s}", "properties", p, "identity", "principalId", "00000000-0000-0000-0000-000000000000", "tenantId",
-                     "00000000-0000-0000-0000-000000000000", "location", "local1");
+                     "00000000-0000-0000-0000-000000000000", "location", settings_location(in->settings, 1, location));
     return *out == NULL ? E_NOMEM : OK;
 }
 
@@ -75,7 +48,7 @@ static enum status list_keys(json_t **out, void *arg, const char *function, cons
     (void)api_version;
     (void)body;
     (void)out;
-    return err_set(err, E_UNSUPPORTED, "%s of %s: the local target has no account keys", function, id);
+    return err_set(err, E_UNSUPPORTED, "%s of %s: this target has no account keys", function, id);
 }
 
 static void set(json_t *params, const char *name, json_t *value_take)
@@ -94,7 +67,7 @@ static json_t *make_parameters(const struct template_input *in)
 {
     const struct settings *s = in->settings;
     json_t *p = json_object(), *list = json_array();
-    char name[64], location[64], token_uri[128], ca[4096];
+    char name[64], location[64];
     set(p, "location", json_string(settings_location(s, 1, location)));
     set(p, "isJoiningExistingNetwork", json_boolean(in->is_join));
     set(p, "regionCount", json_integer((json_int_t)SETTING_INT_OF(s, regions)));
@@ -121,35 +94,19 @@ static json_t *make_parameters(const struct template_input *in)
         json_array_append_new(list, address_json(&in->validators[i]));
     set(p, "validatorAddresses", list);
     set(p, "identityMode", json_string(SETTING(s, identity_mode)));
-    /* each instance is its own client of the store: its managed identity on this machine */
-    (void)snprintf(token_uri, sizeof token_uri, "%s/metadata/identity/oauth2/token", in->local->store_url);
-    local_path(ca, in->local, LOCAL_CA);
-    set(p, "token", json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "msi", "uri", token_uri, "clientId", "{{instance.name}}", "secretFile",
-                              "${POA_ROOT}/run/identity-secret", "caFile", ca));
     return p;
-}
-
-/* a member page port other than 80 shows in the addresses */
-static void fix_page_port(json_t *outputs, const struct local_target *t)
-{
-    static const char *const keys[] = {"GOVERNANCE_DASHBOARD_URL", "CONSORTIUM_DATA_URL"};
-    for (size_t i = 0; i < COUNT_OF(keys) && t->page_port != 80; i++) {
-        char url[128], lb[16];
-        local_lb_address(lb, t, 1);
-        (void)snprintf(url, sizeof url, "http://%s:%u", lb, t->page_port);
-        json_object_set_new(outputs, keys[i], json_string(url));
-    }
 }
 
 enum status template_resolve(json_t **resources, json_t **outputs, const struct template_input *in, struct err *err)
 {
     /* names derive from the resource group: on one machine each member has its own */
-    char group[200];
-    (void)snprintf(group, sizeof group, "%.90s-member%u", SETTING(in->settings, resource_group), in->local->member);
+    char group[200], location[64];
+    (void)snprintf(group, sizeof group, "%.90s-member%u", SETTING(in->settings, resource_group), in->target->member);
+    settings_location(in->settings, 1, location);
     struct arm_context ctx = {.subscription_id = "00000000-0000-0000-0000-000000000000",
                               .tenant_id = "00000000-0000-0000-0000-000000000000",
                               .resource_group = group,
-                              .location = "local1",
+                              .location = location,
                               .deployment_name = "mainTemplate",
                               .utc_now_s = clock_wall_ms() / 1000,
                               .arg = (void *)(uintptr_t)in,
@@ -158,7 +115,8 @@ enum status template_resolve(json_t **resources, json_t **outputs, const struct 
                               .list = list_keys};
     json_t *tmpl = NULL, *params = make_parameters(in), *raw = NULL, *flat = NULL, *res = NULL;
     struct arm_plan *plan = NULL;
-    enum status s = load(&tmpl, (void *)(uintptr_t)in, "mainTemplate.json", err);
+    enum status s = in->target->ops->parameters(in->target, params, err);
+    if (s == OK) s = load(&tmpl, (void *)(uintptr_t)in, "mainTemplate.json", err);
     if (s == OK) s = arm_plan_new(&plan, tmpl, params, &ctx, err);
     if (s == OK) s = arm_plan_resources(&res, plan, err);
     if (s == OK) s = arm_plan_outputs(&raw, plan, err);
@@ -167,7 +125,9 @@ enum status template_resolve(json_t **resources, json_t **outputs, const struct 
         json_t *v;
         flat = json_object();
         json_object_foreach(raw, key, v) json_object_set(flat, key, json_object_get(v, "value"));
-        fix_page_port(flat, in->local);
+        s = in->target->ops->outputs(in->target, flat, err);
+    }
+    if (s == OK) {
         *resources = json_incref(res);
         *outputs = json_incref(flat);
     } else {

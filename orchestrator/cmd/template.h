@@ -1,14 +1,14 @@
-/* template.h: settings and network -> parameters of templates/mainTemplate.json -> resolved resources and outputs for the local target. */
+/* template.h: settings and network -> parameters of templates/mainTemplate.json -> resolved resources and outputs, as the target answers. */
 #ifndef ORCHESTRATOR_CMD_TEMPLATE_H
 #define ORCHESTRATOR_CMD_TEMPLATE_H
 
 #include "orchestrator/cmd/cmd.h"
-#include "orchestrator/target/local.h"
+#include "orchestrator/target/target.h"
 
 struct template_input {
     const struct settings *settings;
     const char *share_dir;
-    const struct local_target *local;
+    struct target *target;
     bool is_join;
     address admin;
     uint64_t network_id;

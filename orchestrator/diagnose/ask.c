@@ -316,7 +316,7 @@ static void access_close(struct access *a)
 
 static enum status access_open(struct access *out, const struct deployment *d, struct err *err)
 {
-    char token_uri[160], secret_file[4096], ca[4096];
+    char token_uri[400], secret_file[4096], ca[4096];
     struct access a = {NULL, NULL};
     struct buf secret;
     buf_init(&secret, 4096);

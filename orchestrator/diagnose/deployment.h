@@ -9,7 +9,7 @@
 
 struct deployment {
     struct workspace ws; /* lock_fd -1 */
-    struct local_target target;
+    struct target target;
     json_t *programs; /* as the keeper wrote it last; an empty array before */
     bool is_started;  /* its identities stand: the keeper may run it */
 };

@@ -203,7 +203,7 @@ static uint64_t file_bytes(const char *path)
     return stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
-static void look_at_node(struct diag_node *n, const struct deployment *d, const struct local_instance *in, long keeper)
+static void look_at_node(struct diag_node *n, const struct deployment *d, const struct target_instance *in, long keeper)
 {
     char log[4096], db[4200];
     COPY(n->address, in->address);

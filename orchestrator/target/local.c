@@ -7,30 +7,46 @@
 #include "lib/crypto/aead.h"
 #include "lib/crypto/tls.h"
 #include "orchestrator/target/cloud_init.h"
+#include "orchestrator/target/keeper.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { CERT_DAYS = 3650, TEXT_MAX = 4 << 20, P2P_PORT = 30300 };
 
-void local_path(char dst[static 4096], const struct local_target *t, const char *name)
+void local_path(char dst[static 4096], const struct target *t, const char *name)
 {
     (void)snprintf(dst, 4096, "%s/local/%s", t->dir, name);
 }
 
-void local_lb_address(char dst[static 16], const struct local_target *t, unsigned region)
+void local_lb_address(char dst[static 16], const struct target *t, unsigned region)
 {
     (void)snprintf(dst, 16, "127.%u.%u.1", t->member & 255, region & 255);
 }
 
-enum status local_init(struct local_target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err)
+static enum status local_open(struct target *t, struct err *err);
+
+enum status local_init(struct target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err)
 {
-    *t = (struct local_target){.member = member, .page_port = 80, .low_ports = true};
+    *t = (struct target){.ops = &TARGET_LOCAL, .member = member, .rpc_port = 8545, .ws_port = 8546, .page_port = 80, .low_ports = true};
     (void)snprintf(t->dir, sizeof t->dir, "%s", workspace_dir);
     (void)snprintf(t->bin_dir, sizeof t->bin_dir, "%s", bin_dir);
+    return local_open(t, err);
+}
+
+static enum status local_open(struct target *t, struct err *err)
+{
+    const char *bin_dir = t->bin_dir;
+    unsigned member = t->member;
+    for (unsigned r = 1; r <= TARGET_REGIONS_MAX; r++) {
+        char lb[16];
+        local_lb_address(lb, t, r);
+        (void)snprintf(t->balancer[r - 1], sizeof t->balancer[0], "%s", lb);
+    }
     (void)snprintf(t->store_address, sizeof t->store_address, "127.%u.0.2", member & 255);
     (void)snprintf(t->store_url, sizeof t->store_url, "https://%s:%d", t->store_address, LOCAL_STORE_PORT);
     static const char *const places[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/bin/haproxy"};
@@ -50,30 +66,30 @@ enum status local_init(struct local_target *t, const char *workspace_dir, const 
 /* ----------------------------------------------------------------- ports */
 
 /* 0: free; else errno of the bind */
-static int probe(const char *address, uint16_t port, int type)
+static int probe(const char *ip, uint16_t port, int type)
 {
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     if (fd < 0) return errno;
     int one = 1, e = 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (inet_pton(AF_INET, address, &sa.sin_addr) != 1) e = EINVAL;
+    if (inet_pton(AF_INET, ip, &sa.sin_addr) != 1) e = EINVAL;
     /* with SO_REUSEADDR a bind beside a listener succeeds until listen: so listen too */
     if (e == 0 && (bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || (type == SOCK_STREAM && listen(fd, 1) != 0))) e = errno;
     close(fd);
     return e;
 }
 
-static enum status need_port(const char *address, uint16_t port, int type, const char *what, struct err *err)
+static enum status need_port(const char *ip, uint16_t port, int type, const char *what, struct err *err)
 {
-    int e = probe(address, port, type);
+    int e = probe(ip, port, type);
     if (e == 0) return OK;
     return err_set(err, status_from_errno(e),
                    "%s cannot listen on %s:%u: %s. Another network with the same member id may be running here (`poa-deploy down` it, or choose another --member-id)",
-                   what, address, port, strerror(e));
+                   what, ip, port, strerror(e));
 }
 
-enum status local_check_ports(struct local_target *t, unsigned regions, unsigned nodes, struct err *err)
+enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes, struct err *err)
 {
     enum status s = need_port(t->store_address, LOCAL_STORE_PORT, SOCK_STREAM, "the identity store", err);
     for (unsigned r = 1; s == OK && r <= regions; r++) {
@@ -123,50 +139,33 @@ static const json_t *dig(const json_t *o, const char *const *path, size_t n)
     return o;
 }
 
-enum status local_add_resources(struct local_target *t, const json_t *resources, struct err *err)
+enum status local_add_resources(struct target *t, const json_t *resources, struct err *err)
 {
-    size_t i;
-    const json_t *res;
-    t->n_instances = 0;
-    json_array_foreach(resources, i, res)
-    {
-        if (!is_type(res, "Microsoft.Compute/virtualMachineScaleSets")) continue;
-        static const char *const capacity_path[] = {"sku", "capacity"};
-        json_int_t capacity = json_integer_value(dig(res, capacity_path, 2));
-        const char *name = json_string_value(json_object_get(res, "name")), *location = json_string_value(json_object_get(res, "location"));
-        unsigned r = region_of(res);
-        if (name == NULL || r == 0 || capacity < 1 || capacity > 15)
-            return err_set(err, E_INVALID, "the template's scale set '%s' has no region (its name must end in reg1 to reg5) or a capacity outside 1 to 15", name == NULL ? "" : name);
-        for (unsigned k = 0; k < (unsigned)capacity; k++) {
-            if (t->n_instances == LOCAL_INSTANCES_MAX) return err_set(err, E_LIMIT, "more than %d instances", LOCAL_INSTANCES_MAX);
-            struct local_instance *in = &t->instances[t->n_instances++];
-            *in = (struct local_instance){.region = r, .index = k};
-            (void)snprintf(in->name, sizeof in->name, "%.69s%06u", name, k % 1000000);
-            (void)snprintf(in->address, sizeof in->address, "127.%u.%u.%u", t->member & 255, r & 255, (10 + k) & 255);
-            (void)snprintf(in->location, sizeof in->location, "%.60s", location == NULL ? "" : location);
-        }
+    enum status s = target_add_scale_sets(t, resources, err);
+    for (size_t i = 0; s == OK && i < t->n_instances; i++) {
+        struct target_instance *in = &t->instances[i];
+        (void)snprintf(in->address, sizeof in->address, "127.%u.%u.%u", t->member & 255, in->region & 255, (10 + in->index) & 255);
     }
-    if (t->n_instances == 0) return err_set(err, E_INVALID, "the template resolves to no scale set: nothing would run");
-    return OK;
+    return s;
 }
 
 /* ----------------------------------------------------------------- store */
 
-static enum status write_local(const struct local_target *t, const char *name, bytes data, unsigned mode, struct err *err)
+static enum status write_local(const struct target *t, const char *name, bytes data, unsigned mode, struct err *err)
 {
     char path[4096];
     local_path(path, t, name);
     return file_write_atomic(path, data, mode, err);
 }
 
-static bool have(const struct local_target *t, const char *name)
+static bool have(const struct target *t, const char *name)
 {
     char path[4096];
     local_path(path, t, name);
     return file_exists(path);
 }
 
-static enum status write_certificates(const struct local_target *t, struct err *err)
+static enum status write_certificates(const struct target *t, struct err *err)
 {
     if (have(t, "store/server.key") && have(t, LOCAL_CA)) return OK;
     struct buf ca_key, ca_cert, key, cert;
@@ -193,7 +192,7 @@ static enum status write_certificates(const struct local_target *t, struct err *
 }
 
 /* a client of the store: its secret in a file of its own, the secret's hash in the list. An existing secret stays. */
-static enum status add_client(struct buf *yaml, const struct local_target *t, const char *id, const char *role, const char *file, struct err *err)
+static enum status add_client(struct buf *yaml, const struct target *t, const char *id, const char *role, const char *file, struct err *err)
 {
     char secret[65] = "", hash[65] = "", path[4096];
     bool is_node = strcmp(role, "node") == 0;
@@ -229,12 +228,12 @@ static enum status add_client(struct buf *yaml, const struct local_target *t, co
     return s == OK ? buf_status(yaml) : s;
 }
 
-static void instance_file(char dst[static 256], const struct local_instance *in, const char *name)
+static void instance_file(char dst[static 256], const struct target_instance *in, const char *name)
 {
     (void)snprintf(dst, 256, "instances/%s/%s", in->name, name);
 }
 
-enum status local_write_store(struct local_target *t, struct err *err)
+enum status local_write_store(struct target *t, struct err *err)
 {
     char path[4096];
     local_path(path, t, "store");
@@ -265,18 +264,18 @@ enum status local_write_store(struct local_target *t, struct err *err)
 /* --------------------------------------------------------------- balancer */
 
 /* one rule of one region's balancer */
-static void put_rule(struct buf *b, const struct local_target *t, unsigned region, unsigned front, unsigned back)
+static void put_rule(struct buf *b, const struct target *t, unsigned region, unsigned front, unsigned back)
 {
     char lb[16];
     local_lb_address(lb, t, region);
     buf_printf(b, "\nlisten reg%u-%u\n  bind %s:%u\n", region, front, lb, front);
     for (size_t i = 0; i < t->n_instances; i++) {
-        const struct local_instance *in = &t->instances[i];
+        const struct target_instance *in = &t->instances[i];
         if (in->region == region) buf_printf(b, "  server %s %s:%u check\n", in->name, in->address, back);
     }
 }
 
-static enum status write_balancer(const struct local_target *t, const json_t *resources, struct err *err)
+static enum status write_balancer(const struct target *t, const json_t *resources, struct err *err)
 {
     struct buf b;
     buf_init(&b, TEXT_MAX);
@@ -313,7 +312,7 @@ static enum status write_balancer(const struct local_target *t, const json_t *re
 
 /* --------------------------------------------------------------- instances */
 
-static const json_t *scale_set_of(const json_t *resources, const struct local_instance *in)
+static const json_t *scale_set_of(const json_t *resources, const struct target_instance *in)
 {
     size_t i;
     const json_t *res;
@@ -328,7 +327,7 @@ static const json_t *scale_set_of(const json_t *resources, const struct local_in
 }
 
 /* the node's program: found beside ours whatever folder the document names */
-static void use_own_program(json_t *argv, const struct local_target *t)
+static void use_own_program(json_t *argv, const struct target *t)
 {
     const char *word = json_string_value(json_array_get(argv, 0)), *slash = word == NULL ? NULL : strrchr(word, '/');
     const char *base = slash == NULL ? word : slash + 1;
@@ -338,7 +337,7 @@ static void use_own_program(json_t *argv, const struct local_target *t)
     json_array_set_new(argv, 0, json_string(path));
 }
 
-static enum status write_instance(json_t *programs, const struct local_target *t, const json_t *resources, const struct local_instance *in,
+static enum status write_instance(json_t *programs, const struct target *t, const json_t *resources, const struct target_instance *in,
                                   struct err *err)
 {
     static const char *const data_path[] = {"properties", "virtualMachineProfile", "osProfile", "customData"};
@@ -372,7 +371,7 @@ static enum status write_instance(json_t *programs, const struct local_target *t
     return s;
 }
 
-enum status local_write_launch(struct local_target *t, const json_t *resources, struct err *err)
+enum status local_write_launch(struct target *t, const json_t *resources, struct err *err)
 {
     char path[4096], store[5000];
     json_t *programs = json_array();
@@ -392,3 +391,144 @@ enum status local_write_launch(struct local_target *t, const json_t *resources, 
     json_decref(doc);
     return s;
 }
+
+/* ------------------------------------------------------------ the interface */
+
+static enum status local_preflight(struct target *t, struct err *err)
+{
+    const struct settings *s = t->env.settings;
+    return local_check_ports(t, (unsigned)SETTING_INT_OF(s, regions), (unsigned)SETTING_INT_OF(s, nodes), err);
+}
+
+static unsigned region_of_id(const char *id)
+{
+    const char *at = NULL;
+    for (const char *p = id; (p = strstr(p, "reg")) != NULL; p += 3)
+        at = p;
+    unsigned r = at == NULL ? 1 : (unsigned)strtoul(at + 3, NULL, 10);
+    return r >= 1 && r <= TARGET_REGIONS_MAX ? r : 1;
+}
+
+enum status target_reference(json_t **out, struct target *t, const char *id, struct err *err)
+{
+    json_t *p;
+    (void)err;
+    if (strcasestr(id, "/publicIPAddresses/") != NULL || strcasestr(id, "/loadBalancers/") != NULL) {
+        const char *host = t->balancer[region_of_id(id) - 1];
+        p = json_pack("{s:s, s:{s:s}}", "ipAddress", host, "dnsSettings", "fqdn", host);
+    } else if (strcasestr(id, "/vaults/") != NULL) {
+        p = json_pack("{s:s}", "vaultUri", t->store_url);
+    } else if (strcasestr(id, "/storageAccounts/") != NULL) {
+        p = json_pack("{s:{s:s}}", "primaryEndpoints", "blob", t->store_url);
+    } else {
+        p = json_object();
+    }
+    if (p == NULL) return E_NOMEM;
+    *out = p;
+    return OK;
+}
+
+/* each instance is its own client of the store: its managed identity on this machine */
+static enum status local_parameters(struct target *t, json_t *params, struct err *err)
+{
+    char token_uri[400], ca[4096];
+    (void)err;
+    (void)snprintf(token_uri, sizeof token_uri, "%s/metadata/identity/oauth2/token", t->store_url);
+    local_path(ca, t, LOCAL_CA);
+    json_t *token = json_pack("{s:{s:s, s:s, s:s, s:s, s:s}}", "value", "kind", "msi", "uri", token_uri, "clientId", "{{instance.name}}", "secretFile",
+                              "${POA_ROOT}/run/identity-secret", "caFile", ca);
+    return json_object_set_new(params, "token", token) == 0 ? OK : E_NOMEM;
+}
+
+static enum status local_place(struct target *t, const struct target_job *job, struct err *err)
+{
+    report_step(t->env.report, "start the identity store, the load balancer and %zu nodes", t->n_instances);
+    enum status s = local_write_store(t, err);
+    if (s == OK) s = local_write_launch(t, job->resources, err);
+    if (s == OK) s = keeper_start(t->env.exe, t->dir, err);
+    return s;
+}
+
+/* strings of the store's own client; target_store_access of any target whose store is ours */
+enum status target_store_access(struct target *t, struct vault_access *out, struct err *err)
+{
+    struct target_store *st = &t->store;
+    (void)err;
+    (void)snprintf(st->token_uri, sizeof st->token_uri, "%s/poa/oauth2/v2.0/token", t->store_url);
+    local_path(st->secret_file, t, LOCAL_ORCHESTRATOR_SECRET);
+    local_path(st->ca_file, t, LOCAL_CA);
+    *out = (struct vault_access){.url = t->store_url,
+                                 .token_uri = st->token_uri,
+                                 .client_id = LOCAL_ORCHESTRATOR_CLIENT,
+                                 .client_secret_file = st->secret_file,
+                                 .ca_file = st->ca_file};
+    return OK;
+}
+
+/* a member page port other than 80 shows in the addresses, and an RPC port other than the template's */
+enum status target_fix_ports(struct target *t, json_t *outputs, struct err *err)
+{
+    char url[200];
+    (void)err;
+    static const char *const pages[] = {"GOVERNANCE_DASHBOARD_URL", "CONSORTIUM_DATA_URL"};
+    for (size_t i = 0; i < COUNT_OF(pages) && t->page_port != 80; i++) {
+        (void)snprintf(url, sizeof url, "http://%s:%u", t->balancer[0], t->page_port);
+        json_object_set_new(outputs, pages[i], json_string(url));
+    }
+    if (t->rpc_port != 8545) {
+        (void)snprintf(url, sizeof url, "http://%s:%u", t->balancer[0], t->rpc_port);
+        json_object_set_new(outputs, "ETHEREUM_RPC_ENDPOINT", json_string(url));
+    }
+    if (t->ws_port != 8546) {
+        (void)snprintf(url, sizeof url, "ws://%s:%u", t->balancer[0], t->ws_port);
+        json_object_set_new(outputs, "ETHEREUM_WS_ENDPOINT", json_string(url));
+    }
+    return OK;
+}
+
+static enum status local_up(struct target *t, bool *already, struct err *err)
+{
+    enum status s = keeper_start(t->env.exe, t->dir, err);
+    *already = s == E_EXISTS;
+    return s == E_EXISTS ? OK : s;
+}
+
+static enum status local_down(struct target *t, bool *already, struct err *err)
+{
+    bool was_running = false;
+    enum status s = keeper_stop(t->dir, &was_running, err);
+    *already = !was_running;
+    return s;
+}
+
+static enum status local_clear(struct target *t, struct err *err)
+{
+    char path[4096];
+    bool was_running;
+    local_path(path, t, "");
+    enum status s = keeper_stop(t->dir, &was_running, err);
+    return s == OK ? file_remove_tree(path, err) : s;
+}
+
+static enum status local_destroy(struct target *t, json_t *stays, struct err *err)
+{
+    bool was_running;
+    (void)stays;
+    return keeper_stop(t->dir, &was_running, err);
+}
+
+const struct target_ops TARGET_LOCAL = {
+    .name = "local",
+    .open = local_open,
+    .preflight = local_preflight,
+    .reference = target_reference,
+    .parameters = local_parameters,
+    .take_resources = local_add_resources,
+    .place = local_place,
+    .vault = target_store_access,
+    .outputs = target_fix_ports,
+    .up = local_up,
+    .down = local_down,
+    .clear = local_clear,
+    .destroy = local_destroy,
+};

@@ -10,42 +10,26 @@
 
 #include <jansson.h>
 
-#include "lib/base/err.h"
+#include "orchestrator/target/target.h"
 
-enum { LOCAL_STORE_PORT = 8443, LOCAL_INSTANCES_MAX = 75 };
+enum { LOCAL_STORE_PORT = TARGET_STORE_PORT, LOCAL_INSTANCES_MAX = TARGET_INSTANCES_MAX };
 
-struct local_instance {
-    char name[80]; /* "vl-abc123-reg1000000" */
-    char address[16];
-    char location[64];
-    unsigned region, index;
-};
-
-struct local_target {
-    char dir[3500];     /* the workspace */
-    char bin_dir[4096]; /* poa-node, poa-identity-store */
-    char haproxy[256];
-    unsigned member;
-    char store_address[16], store_url[64];
-    uint16_t page_port; /* 80, or 8080 where low ports are forbidden */
-    bool low_ports;
-    struct local_instance instances[LOCAL_INSTANCES_MAX];
-    size_t n_instances;
-};
+/** the table of this target (target.h) */
+extern const struct target_ops TARGET_LOCAL;
 
 /** local_init: find programs, name addresses.  ret OK | E_NOT_FOUND: a program is missing (err names the package) */
-MUST_CHECK enum status local_init(struct local_target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err);
-void local_lb_address(char dst[static 16], const struct local_target *t, unsigned region);
+MUST_CHECK enum status local_init(struct target *t, const char *workspace_dir, const char *bin_dir, unsigned member, struct err *err);
+void local_lb_address(char dst[static 16], const struct target *t, unsigned region);
 /** local_check_ports: everything that will be listened on is free.  ret OK | E_BUSY: err names address, port and what it is for */
-MUST_CHECK enum status local_check_ports(struct local_target *t, unsigned regions, unsigned nodes, struct err *err);
+MUST_CHECK enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes, struct err *err);
 /** local_add_resources: read scale sets from the resolved resources into instances. */
-MUST_CHECK enum status local_add_resources(struct local_target *t, const json_t *resources, struct err *err);
+MUST_CHECK enum status local_add_resources(struct target *t, const json_t *resources, struct err *err);
 /** local_write_store: CA, certificate, clients and configuration of the identity store; keeps what stands. */
-MUST_CHECK enum status local_write_store(struct local_target *t, struct err *err);
+MUST_CHECK enum status local_write_store(struct target *t, struct err *err);
 /** local_write_launch: instances' files, haproxy.cfg and launch.json for the keeper. web_dir: the governance page, may be NULL */
-MUST_CHECK enum status local_write_launch(struct local_target *t, const json_t *resources, struct err *err);
+MUST_CHECK enum status local_write_launch(struct target *t, const json_t *resources, struct err *err);
 /** local_ca_file, local_orchestrator_secret_file: paths for our own clients of the store */
-void local_path(char dst[static 4096], const struct local_target *t, const char *name);
+void local_path(char dst[static 4096], const struct target *t, const char *name);
 #define LOCAL_CA "store/ca.pem"
 #define LOCAL_ORCHESTRATOR_SECRET "store/orchestrator-secret"
 #define LOCAL_ORCHESTRATOR_CLIENT "orchestrator"

@@ -222,3 +222,16 @@ enum status workspace_set_record(struct workspace *w, const char *key, json_t *v
     else if (json_object_set_new(w->state, key, value_take) != 0) return err_set(err, E_NOMEM, "no memory");
     return save(w, NULL, err);
 }
+
+json_t *workspace_object(struct workspace *w, const char *key)
+{
+    json_t *o = json_object_get(w->state, key);
+    if (json_is_object(o)) return o;
+    if (json_object_set_new(w->state, key, json_object()) != 0) return NULL;
+    return json_object_get(w->state, key);
+}
+
+enum status workspace_save(struct workspace *w, struct err *err)
+{
+    return save(w, NULL, err);
+}

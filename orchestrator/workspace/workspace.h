@@ -45,5 +45,8 @@ MUST_CHECK enum status workspace_set_fact(struct workspace *w, const char *key, 
 /** workspace_record, workspace_set_record: the same for an object (stolen; NULL removes it). The view lives until it is set again. */
 const json_t *workspace_record(const struct workspace *w, const char *key);
 MUST_CHECK enum status workspace_set_record(struct workspace *w, const char *key, json_t *value_take, struct err *err);
+/** workspace_object: the object of that name in state.json, made if there is none; changed freely, made durable by workspace_save. NULL: no memory */
+json_t *workspace_object(struct workspace *w, const char *key);
+MUST_CHECK enum status workspace_save(struct workspace *w, struct err *err);
 
 #endif
