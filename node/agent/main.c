@@ -93,13 +93,12 @@ int main(int argc, char **argv)
         agent_config_fini(&cfg);
         return 0;
     }
-    int fd = cfg.agent_log == NULL ? 2 : open(cfg.agent_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0) {
-        fprintf(stderr, "poa-agent: error: log.file: cannot open %s: %s\n", cfg.agent_log, strerror(errno));
+    if (cfg.agent_log == NULL) log_open(2, cfg.log_level);
+    else if (log_open_file(cfg.agent_log, cfg.log_level, LOG_FILE_BYTES, &err) != OK) {
+        fprintf(stderr, "poa-agent: error: log.file: %s\n", err_text(&err));
         agent_config_fini(&cfg);
         return 1;
     }
-    log_open(fd, cfg.log_level);
     /* before any thread, so that all of them leave these signals to wait_ms */
     sigset_t signals;
     sigemptyset(&signals);
@@ -109,7 +108,7 @@ int main(int argc, char **argv)
     enum status s = run(&cfg, &signals, &err);
     if (s != OK) {
         log_error("agent", "%s", err_text(&err));
-        if (fd != 2) fprintf(stderr, "poa-agent: error: %s\n", err_text(&err));
+        if (cfg.agent_log != NULL) fprintf(stderr, "poa-agent: error: %s\n", err_text(&err));
     }
     agent_config_fini(&cfg);
     return s == OK ? 0 : 1;

@@ -14,7 +14,7 @@ static const struct {
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region "},
     {"token", " kind token_uri client_id client_secret_file "},
-    {"log", " level file "},
+    {"log", " level file max_mib "},
 };
 
 static enum status check_keys(const struct json_at *at, const char *section, struct err *err)
@@ -124,6 +124,13 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
             s = json_at_fail(&l, err, "error, warn, info, debug or trace");
         }
         if (s == OK) s = text(&c->log_file, &at, "file", err);
+        struct json_at m;
+        uint64_t mib;
+        if (s == OK && json_at_member(&m, &at, "max_mib")) {
+            s = json_at_u64(&mib, &m, err);
+            if (s == OK && (mib < 1 || mib > 4096)) s = json_at_fail(&m, err, "1 to 4096");
+            if (s == OK) c->log_max_bytes = mib << 20;
+        }
     }
     return s;
 }
@@ -182,6 +189,7 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
                             .member_port = 3000,
                             .container = "poa-config",
                             .log_level = LOG_LEVEL_INFO,
+                            .log_max_bytes = LOG_FILE_BYTES,
                             .hostname = "",
                             .region = ""};
     enum status s = yaml_get_file(&c.doc, path, err);

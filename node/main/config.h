@@ -19,7 +19,7 @@
  *       region: local1
  *     data_url: http://127.0.1.1          # joining: another member's data API, for boot nodes
  *     archive: false
- *     log: {level: info, file: poa-node.log}
+ *     log: {level: info, file: poa-node.log, max_mib: 32}   # past that size it is moved to poa-node.log.1, .2 ... (4 are kept)
  *
  * Unknown keys are errors that name the key. Every field has the JSON path of its key in errors. */
 #ifndef NODE_MAIN_CONFIG_H
@@ -55,6 +55,7 @@ struct node_config {
     const char *data_url;
     enum log_level log_level;
     const char *log_file;
+    uint64_t log_max_bytes;
 };
 
 /** node_config_read: ret OK | E_NOT_FOUND, E_IO | E_DECODE: no YAML | E_INVALID: err has the path of the key */

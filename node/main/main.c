@@ -1,12 +1,9 @@
 /* poa-node: parses, wires, runs. */
-#include "lib/base/file.h"
 #include "lib/base/secret.h"
 #include "node/main/chain_file.h"
 #include "node/main/node.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 static const char help[] =
     "poa-node: a validator (or observer) of a proof-of-authority network\n\n"
@@ -21,26 +18,12 @@ static const char help[] =
 
 static int open_log(const struct node_config *c)
 {
-    int fd = 2;
-    if (c->log_file != NULL) {
-        char dir[4096];
-        (void)snprintf(dir, sizeof dir, "%s", c->log_file);
-        char *slash = strrchr(dir, '/');
-        if (slash != NULL && slash != dir) {
-            *slash = '\0';
-            struct err err;
-            if (file_mkdirs(dir, 0750, &err) != OK) {
-                fprintf(stderr, "poa-node: log.file: %s\n", err_text(&err));
-                return 1;
-            }
-        }
-        fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (fd < 0) {
-            fprintf(stderr, "poa-node: log.file: cannot open %s\n", c->log_file);
-            return 1;
-        }
+    struct err err;
+    if (c->log_file == NULL) log_open(2, c->log_level);
+    else if (log_open_file(c->log_file, c->log_level, c->log_max_bytes, &err) != OK) {
+        fprintf(stderr, "poa-node: log.file: %s\n", err_text(&err));
+        return 1;
     }
-    log_open(fd, c->log_level);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SOURCES_MAX = 2 * LOCAL_INSTANCES_MAX + 8, CHUNK = 64 << 10, LINE_MAX_BYTES = 1 << 20, FOLLOW_MS = 200, SEEK_STOP = 64 << 10 };
+enum { SOURCES_MAX = (2 * LOCAL_INSTANCES_MAX + 8) * (1 + LOG_KEEP), CHUNK = 64 << 10, LINE_MAX_BYTES = 1 << 20, FOLLOW_MS = 200, SEEK_STOP = 64 << 10 };
 
 /* source: one file; its lines come one after the other, with the time of the last line that had one */
 struct source {
@@ -25,6 +25,7 @@ struct source {
     size_t line_len;
     struct log_line line;
     bool has_line;
+    bool is_past; /* a full one that was moved away: nothing comes any more */
 };
 
 struct logs {
@@ -46,14 +47,24 @@ static bool is_wanted(const char *name, const char *wanted)
     return wanted == NULL || strcmp(name, wanted) == 0 || (k >= 3 && n > k && strcmp(name + n - k, wanted) == 0);
 }
 
-static void add_source(struct logs *l, const char *name, const char *path)
+static void add_file(struct logs *l, const char *name, const char *path, unsigned age)
 {
     if (l->n == SOURCES_MAX) return;
-    struct source *s = &l->sources[l->n++];
-    *s = (struct source){.fd = -1};
-    (void)snprintf(s->path, sizeof s->path, "%s", path);
+    struct source *s = &l->sources[l->n];
+    *s = (struct source){.fd = -1, .is_past = age > 0};
+    if (age == 0) (void)snprintf(s->path, sizeof s->path, "%s", path);
+    else if (snprintf(s->path, sizeof s->path, "%s.%u", path, age) >= (int)sizeof s->path || access(s->path, F_OK) != 0) return;
+    l->n++;
     (void)snprintf(s->name, sizeof s->name, "%.79s", name);
     if (strlen(s->name) > l->width) l->width = strlen(s->name);
+}
+
+/* a log and the full ones before it (lib/base/log.h), the oldest first */
+static void add_source(struct logs *l, const char *name, const char *path)
+{
+    for (unsigned age = LOG_KEEP; age > 0; age--)
+        add_file(l, name, path, age);
+    add_file(l, name, path, 0);
 }
 
 static void add_sources(struct logs *l, const struct deployment *d, const char *wanted)
@@ -176,16 +187,16 @@ static void take(struct source *s)
 }
 
 /* the file was cut, or another one stands in its place */
-static void reopen_if_new(struct source *s)
+static bool is_replaced(const struct source *s)
 {
     struct stat st;
-    if (s->fd < 0) {
-        IGNORE(!open_source(s), "it may come yet");
-        return;
-    }
-    if (stat(s->path, &st) != 0) return;
-    if (st.st_ino == s->ino && st.st_dev == s->dev && st.st_size >= s->at) return;
-    close(s->fd);
+    if (s->is_past || stat(s->path, &st) != 0) return false;
+    return s->fd < 0 || st.st_ino != s->ino || st.st_dev != s->dev || st.st_size < s->at;
+}
+
+static void reopen(struct source *s)
+{
+    if (s->fd >= 0) close(s->fd);
     IGNORE(!open_source(s), "it may come yet");
 }
 
@@ -245,9 +256,12 @@ static void drain(struct logs *l)
 static void follow(struct logs *l)
 {
     for (;;) {
+        bool turned = false;
         for (size_t i = 0; i < l->n; i++)
-            reopen_if_new(&l->sources[i]);
-        drain(l);
+            turned = is_replaced(&l->sources[i]) || turned;
+        drain(l); /* after that look: of a file that was moved away the end, too */
+        for (size_t i = 0; turned && i < l->n; i++)
+            if (is_replaced(&l->sources[i])) reopen(&l->sources[i]);
         if (fflush(stdout) != 0) return; /* nobody reads on */
         clock_sleep_ms(FOLLOW_MS);
     }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,25 @@ NORETURN static void become(const struct program *p, int log_fd, const sigset_t 
     if (p->cwd != NULL && chdir(p->cwd) != 0) _exit(112);
     execv(p->argv[0], p->argv);
     _exit(113);
+}
+
+/* A program's standard output is a file that it holds open: a full one is copied to <name>.log.1 and emptied (its writers append). */
+static void trim_log(const struct keeper *k, const char *name)
+{
+    char path[4096], old[4100], part[200];
+    struct stat st;
+    (void)snprintf(part, sizeof part, "log/%.150s.log", name);
+    local_path(path, k->dir, part);
+    if (stat(path, &st) != 0 || (uint64_t)st.st_size <= LOG_FILE_BYTES) return;
+    (void)snprintf(old, sizeof old, "%s.1", path);
+    int from = open(path, O_RDWR | O_CLOEXEC), to = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    ssize_t n = -1;
+    if (from >= 0 && to >= 0)
+        while ((n = sendfile(to, from, NULL, 1 << 20)) > 0) { /* to the end as it is by then */
+        }
+    if (n == 0 && ftruncate(from, 0) == 0) log_info("keeper", "the log was full and moved name=%s to=%s", name, old);
+    if (from >= 0) close(from);
+    if (to >= 0) close(to);
 }
 
 static void start(struct keeper *k, struct program *p, const sigset_t *mask)
@@ -213,6 +233,9 @@ enum status keeper_run(const char *workspace_dir, struct err *err)
         int sig = sigtimedwait(&mine, NULL, &ts);
         if (sig == SIGTERM || sig == SIGINT) stop = true;
         reap(&k);
+        trim_log(&k, "keeper");
+        for (size_t i = 0; i < k.n; i++)
+            trim_log(&k, k.programs[i].name);
     }
     log_info("keeper", "stopping");
     stop_all(&k);

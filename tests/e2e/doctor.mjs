@@ -105,6 +105,15 @@ leaf('logs --follow goes on with what comes', async () => {
     await until('two new blocks in the log', () => text.split('\n').filter((l) => l).map(JSON.parse).some((l) => l.text.startsWith(`Sealed #${h + 2} `) || l.text.startsWith(`Imported #${h + 2} `)), 30);
   } finally { p.kill(); }
 });
+leaf('a log that is full is moved away, its program writes on, and logs reads both', async () => {
+  const log = path.join(M.dir, 'local/log/identity-store.log');
+  fs.appendFileSync(log, '2001-02-03 04:05:06.000 INFO  test     an old line\n' + 'x'.repeat(33 << 20) + '\n');
+  process.kill(program(M, 'haproxy').pid, 'SIGKILL'); // the keeper looks at its logs when something ends, and once a minute
+  await until('the full log is moved', () => fs.existsSync(`${log}.1`) && fs.statSync(log).size < 1 << 20, 70);
+  assert.ok(fs.statSync(`${log}.1`).size > 33 << 20);
+  assert.ok((await done(['logs', M.dir, '--instance', 'identity-store', '--json'])).json.some((l) => l.text === 'an old line'));
+  await healthy(M);
+});
 leaf('status: sealers, finality, skew, leases; --watch wants a terminal', async () => {
   const s = await M.status();
   assert.equal(s.code, 0);
