@@ -135,13 +135,19 @@ static enum status explain(const struct azure_rest *r, const struct azure_call *
                    message[0] ? ": " : "", message, hint);
 }
 
-static uint64_t retry_after_ms(const struct http_client_response *r)
+uint64_t azure_retry_after_ms(const struct http_client_response *r)
 {
-    char text[32];
-    if (!http_client_header(text, sizeof text, r, "Retry-After") && !http_client_header(text, sizeof text, r, "retry-after-ms")) return 0;
-    char *end;
-    unsigned long s = strtoul(text, &end, 10);
-    return end != text && *end == 0 && s <= 3600 ? s * 1000 : 0;
+    static const struct {
+        const char *name;
+        unsigned unit_ms;
+    } forms[] = {{"Retry-After", 1000}, {"retry-after-ms", 1}, {"x-ms-retry-after-ms", 1}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        char text[32], *end;
+        if (!http_client_header(text, sizeof text, r, forms[i].name)) continue;
+        unsigned long v = strtoul(text, &end, 10);
+        if (end != text && *end == 0 && v <= 3600000 / forms[i].unit_ms) return (uint64_t)v * forms[i].unit_ms;
+    }
+    return 0;
 }
 
 /* --------------------------------------------------------------- one attempt */
@@ -220,7 +226,11 @@ enum status azure_rest_do(struct http_client_response *out, struct azure_rest *r
             }
             char message[512];
             read_fault(&f, message, sizeof message, &resp);
-            asked_ms = retry_after_ms(&resp);
+            asked_ms = azure_retry_after_ms(&resp);
+            if (c->fault_body != NULL) {
+                buf_clear(c->fault_body);
+                buf_put_bytes(c->fault_body, buf_view(&resp.body));
+            }
             s = explain(r, c, &f, message, s, err);
             http_client_response_fini(&resp);
             if (f.http_status == 401 && r->cfg.tokens && !token_renewed) {

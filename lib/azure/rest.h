@@ -43,6 +43,7 @@ struct azure_call {
     bytes body;
     bool has_body;
     unsigned deadline_ms; /* 0: that of the service */
+    struct buf *fault_body; /* NULL, or initialised: gets the body of the last answer that was a failure */
 };
 
 MUST_CHECK enum status azure_rest_new(struct azure_rest **out, const struct azure_service_config *cfg, const char *service,
@@ -54,6 +55,8 @@ MUST_CHECK enum status azure_rest_do(struct http_client_response *out, struct az
 const char *azure_rest_base(const struct azure_rest *r);
 /** azure_is_transient: worth another try: E_NET, E_TIMEOUT, E_AGAIN */
 bool azure_is_transient(enum status s);
+/** azure_retry_after_ms: the pause that an answer asks for (Retry-After in seconds, retry-after-ms); 0: none */
+uint64_t azure_retry_after_ms(const struct http_client_response *r);
 /** azure_uri_put: append text percent-encoded (unreserved characters stay, and '/' if keep_slash). */
 void azure_uri_put(struct buf *out, const char *text, bool keep_slash);
 

@@ -2,8 +2,13 @@
 
 #include "lib/azure/rest.h"
 #include "lib/base/buf.h"
+#include "lib/azure/token_priv.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/rng.h"
 #include "lib/base/secret.h"
+#include "lib/codec/hex.h"
+#include "lib/crypto/tls.h"
 
 #include <jansson.h>
 
@@ -12,6 +17,7 @@
 enum {
     RESOURCES_MAX = 6,
     TOKEN_MAX = 32 << 10,
+    ASSERTION_S = 600,
     EARLY_S = 120, /* a token is renewed so long before its end; or at half its life if that is shorter */
 };
 
@@ -22,7 +28,8 @@ struct kept {
 
 struct azure_token_source {
     enum azure_token_kind kind;
-    char *token_uri, *client_id, *client_secret;
+    char *token_uri, *client_id, *client_secret, *credential_file, *az_program, *tenant_id;
+    unsigned timeout_ms;
     char identity[160];
     struct http_client *http;
     struct kept kept[RESOURCES_MAX];
@@ -36,23 +43,37 @@ static void drop(struct kept *k)
     *k = (struct kept){0};
 }
 
+static bool is_client(enum azure_token_kind k)
+{
+    return k == AZURE_TOKEN_CLIENT || k == AZURE_TOKEN_CERTIFICATE || k == AZURE_TOKEN_FEDERATED;
+}
+
+static bool copy(char **dst, const char *text)
+{
+    *dst = text == NULL ? NULL : strdup(text);
+    return text == NULL || *dst != NULL;
+}
+
 enum status azure_token_source_new(struct azure_token_source **out, const struct azure_token_config *cfg, struct err *err)
 {
-    bool is_client = cfg->kind == AZURE_TOKEN_CLIENT;
-    if (is_client && (cfg->token_uri == NULL || cfg->client_id == NULL || cfg->client_secret == NULL))
+    bool needs_file = cfg->kind == AZURE_TOKEN_CERTIFICATE || cfg->kind == AZURE_TOKEN_FEDERATED;
+    if (cfg->kind == AZURE_TOKEN_CLIENT && (cfg->token_uri == NULL || cfg->client_id == NULL || cfg->client_secret == NULL))
         return err_set(err, E_INVALID, "client credentials want a token URI, a client id and a client secret");
+    if (needs_file && (cfg->token_uri == NULL || cfg->client_id == NULL || cfg->credential_file == NULL))
+        return err_set(err, E_INVALID, "%s wants a token URI, a client id and a file", cfg->kind == AZURE_TOKEN_CERTIFICATE ? "a certificate" : "a workload identity");
     struct azure_token_source *s = calloc(1, sizeof *s);
     if (s == NULL) return err_set(err, E_NOMEM, "token source: out of memory");
     s->kind = cfg->kind;
-    s->token_uri = strdup(cfg->token_uri ? cfg->token_uri : IMDS_TOKEN_URI);
-    s->client_id = cfg->client_id ? strdup(cfg->client_id) : NULL;
-    s->client_secret = cfg->client_secret ? strdup(cfg->client_secret) : NULL;
-    if (cfg->client_id) (void)snprintf(s->identity, sizeof s->identity, "client %.140s", cfg->client_id);
+    s->timeout_ms = cfg->timeout_ms ? cfg->timeout_ms : 10000;
+    if (cfg->kind == AZURE_TOKEN_CLI) (void)snprintf(s->identity, sizeof s->identity, "the login of the az command");
+    else if (cfg->client_id) (void)snprintf(s->identity, sizeof s->identity, "client %.140s", cfg->client_id);
     else (void)snprintf(s->identity, sizeof s->identity, "the managed identity of this machine");
     enum status st = OK;
-    if (s->token_uri == NULL || (cfg->client_id && s->client_id == NULL) || (cfg->client_secret && s->client_secret == NULL))
+    if (!copy(&s->token_uri, cfg->token_uri ? cfg->token_uri : IMDS_TOKEN_URI) || !copy(&s->client_id, cfg->client_id) ||
+        !copy(&s->client_secret, cfg->client_secret) || !copy(&s->credential_file, cfg->credential_file) ||
+        !copy(&s->az_program, cfg->az_program ? cfg->az_program : "az") || !copy(&s->tenant_id, cfg->tenant_id))
         st = err_set(err, E_NOMEM, "token source: out of memory");
-    unsigned timeout = cfg->timeout_ms ? cfg->timeout_ms : 10000;
+    unsigned timeout = s->timeout_ms;
     struct http_client_config hc = {
         .ca_file = cfg->ca_file, .connect_timeout_ms = timeout < 5000 ? timeout : 5000, .timeout_ms = timeout, .max_body = 256 << 10};
     if (st == OK) st = http_client_new(&s->http, &hc, err);
@@ -72,6 +93,9 @@ void azure_token_source_free(struct azure_token_source *s)
     free(s->client_secret);
     free(s->client_id);
     free(s->token_uri);
+    free(s->credential_file);
+    free(s->az_program);
+    free(s->tenant_id);
     http_client_free(s->http);
     free(s);
 }
@@ -87,6 +111,9 @@ static uint64_t expires_in(json_t *doc)
     json_t *v = json_object_get(doc, "expires_in");
     if (json_is_integer(v) && json_integer_value(v) > 0) return (uint64_t)json_integer_value(v);
     if (json_is_string(v)) return strtoull(json_string_value(v), NULL, 10);
+    v = json_object_get(doc, "expires_on"); /* the az command: seconds since the epoch */
+    uint64_t now = clock_wall_ms() / 1000;
+    if (json_is_integer(v) && json_integer_value(v) > (json_int_t)now) return (uint64_t)json_integer_value(v) - now;
     return 0;
 }
 
@@ -94,6 +121,7 @@ static enum status keep(struct kept *k, const char *resource, bytes body, uint64
 {
     json_t *doc = json_loadb(body.len ? (const char *)body.ptr : "", body.len, 0, NULL);
     const char *token = json_string_value(json_object_get(doc, "access_token"));
+    if (token == NULL) token = json_string_value(json_object_get(doc, "accessToken")); /* the az command */
     enum status s = OK;
     if (token == NULL || *token == 0 || strlen(token) > TOKEN_MAX || strpbrk(token, "\r\n ") != NULL) {
         s = err_set(err, E_DECODE, "the token service's answer holds no access_token");
@@ -128,23 +156,76 @@ static enum status refused(const struct azure_token_source *s, const struct http
     return err_set(err, st, "%.*s gives no token to %s: HTTP %d %s", (int)strcspn(host, "/?"), host, s->identity, r->status, text);
 }
 
+/* what proves who the client is: its secret, or an assertion */
+static enum status put_proof(struct buf *body, const struct azure_token_source *s, struct err *err)
+{
+    struct buf file, jwt;
+    buf_init(&file, 64 << 10);
+    buf_init(&jwt, 64 << 10);
+    enum status st = OK;
+    if (s->kind == AZURE_TOKEN_CLIENT) {
+        buf_put_str(body, "&client_secret=");
+        azure_uri_put(body, s->client_secret, false);
+        return OK;
+    }
+    st = file_read(&file, s->credential_file, err);
+    if (st == OK && s->kind == AZURE_TOKEN_CERTIFICATE) {
+        uint64_t now = clock_wall_ms() / 1000;
+        char id[33] = "";
+        uint8_t raw[16];
+        rng_fill(raw, sizeof raw);
+        hex_put(id, raw, sizeof raw);
+        id[32] = 0;
+        json_t *claims = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "aud", s->token_uri, "iss", s->client_id, "sub", s->client_id, "jti", id, "nbf", (json_int_t)now,
+                                   "exp", (json_int_t)(now + ASSERTION_S));
+        char *text = claims ? json_dumps(claims, JSON_COMPACT) : NULL;
+        st = text == NULL ? err_set(err, E_NOMEM, "assertion: out of memory") : jwt_sign_certificate(&jwt, buf_view(&file), bytes_str(text), err);
+        if (st != OK) st = err_prefix(err, "%s", s->credential_file);
+        free(text);
+        json_decref(claims);
+    } else if (st == OK) {
+        while (file.len > 0 && (file.ptr[file.len - 1] == '\n' || file.ptr[file.len - 1] == '\r')) file.len--;
+        buf_put_bytes(&jwt, buf_view(&file));
+        st = buf_status(&jwt);
+        if (st == OK && (jwt.len == 0 || strpbrk(buf_cstr(&jwt), " \r\n") != NULL)) st = err_set(err, E_DECODE, "%s holds no token", s->credential_file);
+    }
+    if (st == OK) {
+        buf_put_str(body, "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=");
+        azure_uri_put(body, buf_cstr(&jwt), false);
+    }
+    secret_wipe(file.ptr, file.cap);
+    secret_wipe(jwt.ptr, jwt.cap);
+    buf_fini(&file);
+    buf_fini(&jwt);
+    return st;
+}
+
 static enum status ask(struct azure_token_source *s, struct kept *k, const char *resource, struct err *err)
 {
     struct buf url, body, secret_header;
+    bool client = is_client(s->kind);
+    enum status st = OK;
+    if (s->kind == AZURE_TOKEN_CLI) {
+        buf_init(&body, 256 << 10);
+        st = token_cli_ask(&body, s->az_program, s->tenant_id, resource, s->timeout_ms * 6, err);
+        if (st == OK) st = keep(k, resource, buf_view(&body), clock_mono_ms(), err);
+        secret_wipe(body.ptr, body.cap);
+        buf_fini(&body);
+        return st;
+    }
     buf_init(&url, 8 << 10);
-    buf_init(&body, 16 << 10);
+    buf_init(&body, 256 << 10);
     buf_init(&secret_header, 8 << 10);
     const char *headers[3];
     size_t n = 0;
     buf_put_str(&url, s->token_uri);
-    if (s->kind == AZURE_TOKEN_CLIENT) {
+    if (client) {
         buf_put_str(&body, "grant_type=client_credentials&client_id=");
         azure_uri_put(&body, s->client_id, false);
-        buf_put_str(&body, "&client_secret=");
-        azure_uri_put(&body, s->client_secret, false);
         buf_put_str(&body, "&scope=");
         azure_uri_put(&body, resource, false);
         azure_uri_put(&body, "/.default", false);
+        st = put_proof(&body, s, err);
         headers[n++] = "Content-Type: application/x-www-form-urlencoded";
     } else {
         buf_put_str(&url, strchr(s->token_uri, '?') ? "&" : "?");
@@ -163,15 +244,17 @@ static enum status ask(struct azure_token_source *s, struct kept *k, const char 
     headers[n++] = "Accept: application/json";
     uint64_t asked_ms = clock_mono_ms();
     struct http_client_response resp;
-    struct http_client_request rq = {.method = s->kind == AZURE_TOKEN_CLIENT ? "POST" : "GET", .url = buf_cstr(&url), .headers = headers,
-                                     .n_headers = n, .body = buf_view(&body), .has_body = s->kind == AZURE_TOKEN_CLIENT};
-    enum status st = buf_status(&url) != OK || buf_status(&body) != OK || buf_status(&secret_header) != OK
-                         ? err_set(err, E_LIMIT, "token request: client id or secret too long")
-                         : http_client_do(&resp, s->http, &rq, err);
+    struct http_client_request rq = {.method = client ? "POST" : "GET", .url = buf_cstr(&url), .headers = headers,
+                                     .n_headers = n, .body = buf_view(&body), .has_body = client};
     if (st == OK) {
-        st = resp.status == 200 ? keep(k, resource, buf_view(&resp.body), asked_ms, err) : refused(s, &resp, err);
-        secret_wipe(resp.body.ptr, resp.body.len);
-        http_client_response_fini(&resp);
+        st = buf_status(&url) != OK || buf_status(&body) != OK || buf_status(&secret_header) != OK
+                 ? err_set(err, E_LIMIT, "token request: client id or secret too long")
+                 : http_client_do(&resp, s->http, &rq, err);
+        if (st == OK) {
+            st = resp.status == 200 ? keep(k, resource, buf_view(&resp.body), asked_ms, err) : refused(s, &resp, err);
+            secret_wipe(resp.body.ptr, resp.body.len);
+            http_client_response_fini(&resp);
+        }
     }
     secret_wipe(body.ptr, body.len);
     secret_wipe(secret_header.ptr, secret_header.len);

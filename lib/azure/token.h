@@ -1,5 +1,5 @@
-/* token.h: OAuth2 access tokens for Azure services: client credentials against a token URI, or the instance metadata service (managed
- * identity). Tokens are kept until shortly before their end. One thread a source.
+/* token.h: OAuth2 access tokens for Azure services: client credentials against a token URI (by secret, certificate, or the federated token of a
+ * workload identity), the instance metadata service (managed identity), or the az command of who is logged in. Tokens are kept until shortly before their end. One thread a source.
  *
  * Walk: the source names an identity; rest.c asks it for a token of the service's resource with each call, and throws the token away
  * when the service answers 401. */
@@ -16,6 +16,9 @@
 enum azure_token_kind {
     AZURE_TOKEN_CLIENT, /* POST token_uri grant_type=client_credentials */
     AZURE_TOKEN_MSI,    /* GET token_uri?api-version=2018-02-01&resource=..., header Metadata: true */
+    AZURE_TOKEN_CERTIFICATE, /* as CLIENT, with an assertion signed by credential_file: PEM, private key and certificate */
+    AZURE_TOKEN_FEDERATED,   /* as CLIENT, with the content of credential_file, read anew each time, as the assertion */
+    AZURE_TOKEN_CLI,         /* az account get-access-token, of the login in the user's home; program az_program, NULL: "az" */
 };
 
 struct azure_token_config {
@@ -25,6 +28,9 @@ struct azure_token_config {
     const char *client_secret; /* MSI: NULL, or the header X-IDENTITY-HEADER's value, as App Service has it */
     const char *ca_file;       /* NULL: the system's authorities */
     unsigned timeout_ms;       /* of one request; 0: 10000 */
+    const char *credential_file; /* CERTIFICATE, FEDERATED */
+    const char *az_program;
+    const char *tenant_id;     /* CLI: NULL for that of the login */
 };
 
 struct azure_token_source;

@@ -15,6 +15,9 @@ MUST_CHECK enum status tls_make_rsa(struct buf *key_pem, struct err *err);
 MUST_CHECK enum status jwt_sign_rs256(struct buf *jwt, bytes key_pem, const char *kid, bytes claims_json, struct err *err);
 /** jwt_verify_rs256: append the claims' JSON; checks the signature only, the caller checks exp, nbf, aud, iss. */
 MUST_CHECK enum status jwt_verify_rs256(struct buf *claims_json, bytes key_pem, bytes jwt, struct err *err);
+/** jwt_sign_certificate: a PS256 signed JWS whose header names the certificate (x5t#S256), as Microsoft Entra ID takes for a client assertion; pem holds the
+ *  RSA private key and its certificate.  ret OK | E_DECODE: err says what pem lacks | E_LIMIT | E_CRYPTO */
+MUST_CHECK enum status jwt_sign_certificate(struct buf *jwt, bytes pem, bytes claims_json, struct err *err);
 /** tls_rsa_jwk: append {"kty":"RSA","use":"sig","alg":"RS256","kid":...,"n":...,"e":...} of a private key. */
 MUST_CHECK enum status tls_rsa_jwk(struct buf *json, bytes key_pem, const char *kid, struct err *err);
 

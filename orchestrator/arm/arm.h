@@ -87,6 +87,14 @@ MUST_CHECK enum status arm_plan_resources(json_t **out, struct arm_plan *p, stru
 /** arm_plan_outputs: {"NAME": {"type": ..., "value": ...}}, conditions applied. A value that a secure parameter or list*()
  *  went into is refused (E_DENIED). */
 MUST_CHECK enum status arm_plan_outputs(json_t **out, struct arm_plan *p, struct err *err);
+/* --- the deployments that the plan is made of: 0 is the main template, then each nested or linked one that takes place ----------- */
+size_t arm_plan_deployments(const struct arm_plan *p);
+/** arm_plan_deployment_name: as the deployment resource is named. arm_plan_deployment_of: the deployment that resource i < count is written in. */
+const char *arm_plan_deployment_name(const struct arm_plan *p, size_t deployment);
+size_t arm_plan_deployment_of(const struct arm_plan *p, size_t i);
+/** arm_plan_deployment_outputs: as arm_plan_outputs, of one deployment. */
+MUST_CHECK enum status arm_plan_deployment_outputs(json_t **out, struct arm_plan *p, size_t deployment,
+                                                   struct err *err);
 /** arm_plan_parameter: the value of a parameter of the main template, default applied. New reference. */
 MUST_CHECK enum status arm_plan_parameter(json_t **out, struct arm_plan *p, const char *name,
                                           struct err *err);

@@ -748,6 +748,32 @@ enum status arm_plan_outputs(json_t **out, struct arm_plan *p, struct err *err)
     return scope_outputs(out, &e, p->main);
 }
 
+size_t arm_plan_deployments(const struct arm_plan *p)
+{
+    return p->n_scopes;
+}
+
+const char *arm_plan_deployment_name(const struct arm_plan *p, size_t deployment)
+{
+    return p->scopes[deployment]->name;
+}
+
+size_t arm_plan_deployment_of(const struct arm_plan *p, size_t i)
+{
+    size_t k = 0;
+    while (p->scopes[k] != p->nodes[p->order[i]].scope)
+        k++;
+    return k;
+}
+
+enum status arm_plan_deployment_outputs(json_t **out, struct arm_plan *p, size_t deployment,
+                                        struct err *err)
+{
+    struct ev e = {.p = p, .scope = p->scopes[deployment], .err = err};
+    ev_pop(&e, 0);
+    return scope_outputs(out, &e, p->scopes[deployment]);
+}
+
 enum status arm_plan_parameter(json_t **out, struct arm_plan *p, const char *name, struct err *err)
 {
     struct ev e = {.p = p, .scope = p->main, .err = err};
