@@ -41,6 +41,9 @@ MUST_CHECK enum status kv_cursor_seek(bytes *key, bytes *value, struct kv_cursor
 MUST_CHECK enum status kv_cursor_next(bytes *key, bytes *value, struct kv_cursor *c);
 MUST_CHECK enum status kv_cursor_prev(bytes *key, bytes *value, struct kv_cursor *c);
 MUST_CHECK enum status kv_cursor_last(bytes *key, bytes *value, struct kv_cursor *c);
+/** kv_copy_lmdb: what the database in folder `path` is at this moment, without its free pages, written to fd as a data.mdb; another process may
+ *  have it open and go on writing. */
+MUST_CHECK enum status kv_copy_lmdb(const char *path, int fd, struct err *err);
 /** kv_used_bytes: pages in use, for status. */
 uint64_t kv_used_bytes(struct kv *kv);
 

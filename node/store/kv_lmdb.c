@@ -8,6 +8,7 @@
 struct lmdb {
     struct kv base;
     MDB_env *env;
+    unsigned n_writes; /* the writer's own */
     MDB_dbi dbi[];
 };
 
@@ -24,7 +25,7 @@ struct lmdb_cursor {
     bool past_end; /* a seek found nothing: LMDB leaves open where the cursor then stands */
 };
 
-enum { READERS_MAX = 512 };
+enum { READER_CHECK_EVERY = 64, READERS_MAX = 512 };
 
 static const struct kv_ops LMDB_OPS;
 
@@ -105,6 +106,18 @@ enum status kv_open_lmdb(struct kv **out, const char *path, const char *const *n
     return OK;
 }
 
+enum status kv_copy_lmdb(const char *path, int fd, struct err *err)
+{
+    MDB_env *env = NULL;
+    int stale, rc = mdb_env_create(&env);
+    if (rc == 0) rc = mdb_env_set_maxreaders(env, READERS_MAX);
+    if (rc == 0) rc = mdb_env_open(env, path, MDB_RDONLY | MDB_NOTLS, 0600);
+    if (rc == 0) rc = mdb_reader_check(env, &stale);
+    if (rc == 0) rc = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+    if (env != NULL) mdb_env_close(env);
+    return rc == 0 ? OK : err_set(err, from_mdb(rc), "%s: cannot copy the database: %s", path, mdb_strerror(rc));
+}
+
 static void lmdb_close(struct kv *kv)
 {
     struct lmdb *db = (struct lmdb *)kv;
@@ -123,6 +136,9 @@ static enum status lmdb_begin(struct kv_txn **out, struct kv *kv, bool write)
         free(t);
         return from_mdb(rc);
     }
+    /* another process that reads here (a backup) and was killed would hold back its snapshot's pages for as long as we run */
+    int stale;
+    if (write && ++db->n_writes % READER_CHECK_EVERY == 0) IGNORE(mdb_reader_check(db->env, &stale) != 0, "the next one does it");
     *out = &t->base;
     return OK;
 }

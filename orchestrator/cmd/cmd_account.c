@@ -82,6 +82,34 @@ enum exit_code cmd_account_import(struct cli *c)
     return finish(c, s, &err, &a, path);
 }
 
+/* the public key stands in the sealed part */
+static enum exit_code show_public_key(struct cli *c, bytes keystore)
+{
+    struct err err = {0};
+    struct buf password;
+    secret32 key = {{0}};
+    uint8_t pub[64];
+    char hex[129];
+    buf_init(&password, 4096);
+    enum status s = cli_password(&password, c, false, c->args[0], &err);
+    if (s == OK) s = keystore_get(&key, keystore, buf_view(&password), &err);
+    if (s == OK && ec_public(pub, &key) != OK) s = err_set(&err, E_INVALID, "%s holds no private key of secp256k1", c->args[0]);
+    secret_fini(&key);
+    if (password.ptr != NULL) secret_wipe(password.ptr, password.cap);
+    buf_fini(&password);
+    if (s != OK) return cli_fail(c, &err);
+    hex_put(hex, pub, 64);
+    hex[128] = '\0';
+    if (c->json) {
+        json_t *doc = json_pack("{s:s+}", "publicKey", "0x", hex);
+        report_json(doc);
+        json_decref(doc);
+    } else {
+        printf("0x%s\n", hex);
+    }
+    return EXIT_DONE;
+}
+
 enum exit_code cmd_account_show(struct cli *c)
 {
     struct err err = {0};
@@ -95,6 +123,11 @@ enum exit_code cmd_account_show(struct cli *c)
     if (s == OK && (hex == NULL || address_get(&a, bytes_str(hex)) != OK))
         s = err_set(&err, E_DECODE, "%s: a keystore file has \"address\": 40 hexadecimal digits", c->args[0]);
     json_decref(doc);
+    if (s == OK && cli_flag(c, "--public-key") != NULL) {
+        enum exit_code code = show_public_key(c, buf_view(&text));
+        buf_fini(&text);
+        return code;
+    }
     buf_fini(&text);
     return finish(c, s, &err, &a, NULL);
 }

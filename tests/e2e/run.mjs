@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const files = process.argv.length > 2 ? process.argv.slice(2) : ['readme.mjs', 'commands.mjs', 'story.mjs', 'bad_input.mjs', 'kill.mjs', 'rotate.mjs', 'web.mjs',
-  'doctor.mjs'];
+  'doctor.mjs', 'backup.mjs'];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 let child;
 for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => { child?.kill(s); setTimeout(() => process.exit(130), 60000).unref(); });
