@@ -131,6 +131,7 @@ void chain_close(struct chain *c)
 {
     if (c == NULL) return;
     epoch_fini(&c->epoch);
+    commit_fini(&c->side);
     validators_fini(&c->view.set);
     evm_free(c->evm);
     tx_filter_free(c->filter);
@@ -252,22 +253,13 @@ bool chain_is_proposer(struct chain *c, const address *me, uint64_t step)
     return yes;
 }
 
-/* The journal of signed steps: META "signed" || address -> step(8). Written and fsynced before a seal is signed, so that no crash between
- * signing and broadcasting lets this key sign a second block in the step (user-pains.md 9). */
+/* see promise_note_seal: durable before a seal is signed */
 static enum status claim_step(struct chain *c, const address *me, uint64_t step)
 {
-    uint8_t key[26] = {'s', 'i', 'g', 'n', 'e', 'd'}, value[8];
-    memcpy(key + 6, me->b, 20);
     struct kv_txn *txn;
-    bytes v;
     enum status s = kv_begin(&txn, c->kv, true);
     if (s != OK) return s;
-    s = kv_get(&v, txn, TABLE_META, bytes_make(key, sizeof key));
-    if (s == OK && v.len != 8) s = E_CORRUPT;
-    else if (s == OK && be64_get(v.ptr) >= step) s = E_EXISTS;
-    else if (s == E_NOT_FOUND) s = OK;
-    be64_put(value, step);
-    if (s == OK) s = kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+    s = promise_note_seal(c, txn, me, step);
     if (s != OK) {
         kv_abort(txn);
         return s;
@@ -452,6 +444,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     enum block_verdict v = BLOCK_VALID;
     enum status s = chain_refresh(c);
     if (s == OK) s = kv_begin(&txn, c->kv, false);
+    if (s == OK) s = promise_may_seal(c, txn, author, step, err);
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
     p.txn = txn;
     if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);

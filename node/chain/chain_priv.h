@@ -3,6 +3,7 @@
 #define NODE_CHAIN_CHAIN_PRIV_H
 
 #include "node/aura/aura.h"
+#include "node/aura/commit.h"
 #include "node/chain/chain.h"
 #include "node/chain/recover.h"
 #include "node/chain/tx_filter.h"
@@ -26,6 +27,7 @@ struct epoch {
     uint64_t number; /* block that recorded the transition; the set rules from number + 1 */
     hash32 hash;
     struct finality fin; /* fin.set is the set */
+    struct commit com;   /* what can never be undone */
     bool has_pending;    /* a change was signalled in the window and waits for finality */
     uint64_t pending_signal_block;
 };
@@ -69,6 +71,9 @@ struct chain {
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
     size_t n_sides;     /* side blocks in the database */
+    struct commit side; /* as it stands after side_tip, a side block: a branch that grows is not walked back for each block */
+    hash32 side_tip;
+    bool has_side;
     struct chain_times times;
     bool is_stale;      /* a failed commit left epoch and n_sides ahead of the database: load them again */
     struct recent_seal seals[RECENT_SEALS];
@@ -108,6 +113,24 @@ bool engine_has_gas_limit(const struct chain *c, uint64_t number);
 MUST_CHECK enum status engine_gas_limit(uint64_t *limit, bool *has, struct chain *c, struct exec_env *env, struct state *s, uint64_t number);
 /** engine_call_validators: getValidators() of a contract on a state. */
 MUST_CHECK enum status engine_call_validators(struct validators *out, struct exec_env *env, struct state *s, const address *contract);
+
+/* --- promise.c: what is never undone, and what our seals have promised (node/aura/commit.h) */
+
+/** promise_load: e->com as it stands after block (number, hash); e->number and e->hash are set. */
+MUST_CHECK enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, const struct validators *set, uint64_t number,
+                                    const hash32 *hash);
+/** promise_push: one more block. */
+MUST_CHECK enum status promise_push(struct commit *com, const struct header *h, const hash32 *hash);
+/** promise_put_ballot: what the epoch that begins at a block inherits. */
+MUST_CHECK enum status promise_put_ballot(struct kv_txn *txn, const hash32 *at, const struct commit *com);
+/** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
+ *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
+MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
+/** promise_note_seal: write down that it will; in a transaction of its own, before the signature. */
+MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
+/** promise_branch_ballot: the ballot of the branch that ends in header h, whose hash is given; fork: number of its last canonical block. */
+MUST_CHECK enum status promise_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash,
+                                            uint64_t fork);
 
 /* --- chain.c */
 

@@ -6,12 +6,14 @@
 #include "node/store/tables.h"
 
 /* TABLE_EPOCH: 't' || number(8) || hash(32) -> RLP [address...]   a transition recorded at that block
- *              's' || hash(32)              -> RLP [address...]   a change signalled by that block */
+ *              's' || hash(32)              -> RLP [address...]   a change signalled by that block
+ *              'p' || hash(32)              -> promise.c */
 enum { LIST_MAX = 1 << 20 };
 
 void epoch_fini(struct epoch *e)
 {
     finality_fini(&e->fin);
+    commit_fini(&e->com);
 }
 
 static void transition_key(uint8_t key[static 41], uint64_t number, const hash32 *hash)
@@ -145,6 +147,7 @@ enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, u
     size_t n_signers = 0;
     enum status s = find_transition(&set, &e.number, &e.hash, txn, number);
     if (s == OK) s = finality_init(&e.fin, &set, c->spec->aura.two_thirds_majority_transition);
+    if (s == OK && c->spec->engine == ENGINE_AURA) s = promise_load(&e, c, txn, &set, number, hash);
     if (s != OK) goto out;
 
     hash32 at = *hash;
@@ -414,10 +417,19 @@ static enum status begin_epoch(struct chain *c, struct kv_txn *txn, struct epoch
 {
     struct finality f;
     enum status st = epoch_put(txn, b->header.number, &b->hash, set);
+    if (st == OK) st = promise_put_ballot(txn, &b->hash, &e->com);
     if (st == OK) st = finality_init(&f, set, c->spec->aura.two_thirds_majority_transition);
     if (st != OK) return st;
+    struct commit com;
+    st = commit_init(&com, set, c->spec->aura.two_thirds_majority_transition, b->header.step, e->com.ballot, &e->com.ballot_hash);
+    if (st != OK) {
+        finality_fini(&f);
+        return st;
+    }
     finality_fini(&e->fin);
+    commit_fini(&e->com);
     e->fin = f;
+    e->com = com;
     e->number = b->header.number;
     e->hash = b->hash;
     e->has_pending = false;
@@ -473,9 +485,13 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
         n_finals = 0;
     }
     if (st != OK) goto out;
-    if (n_finals > 0) {
+    /* what becomes final by the chain's own rule decides about sets alone; what is never undone takes more (node/aura/commit.h) */
+    uint64_t before = e->com.committed;
+    st = promise_push(&e->com, &b->header, &b->hash);
+    if (st != OK) goto out;
+    if (e->com.committed > before) {
         out->has_finals = true;
-        out->finalised = numbers[n_finals - 1];
+        out->finalised = e->com.committed;
     }
 
     bool first;

@@ -736,6 +736,11 @@ static enum status reorganise(enum import_result *result, struct import *im, uin
     return s;
 }
 
+static bool has_commits(const struct chain *c)
+{
+    return c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
+}
+
 static enum status import_on_side(enum import_result *result, struct import *im)
 {
     struct kv_txn *txn;
@@ -746,10 +751,17 @@ static enum status import_on_side(enum import_result *result, struct import *im)
     s = find_fork(&fork, &deep, im, txn);
     if (s == OK && im->verdict == BLOCK_VALID && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
     if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, fork, deep);
+    /* SPEC(aura.md B3): strictly greater total difficulty replaces; but first comes what the others sealed together (node/aura/commit.h) */
+    bool better = u256_lt(&im->c->head.td, &im->td);
+    if (s == OK && im->verdict == BLOCK_VALID && has_commits(im->c)) {
+        const uint64_t ours = im->c->epoch.com.ballot;
+        uint64_t theirs;
+        s = promise_branch_ballot(&theirs, im->c, txn, &im->block.header, &im->block.hash, fork);
+        if (s == OK && theirs != ours) better = theirs > ours;
+    }
     kv_abort(txn);
     if (s != OK || im->verdict != BLOCK_VALID) return s;
-    /* SPEC(aura.md B3): strictly greater total difficulty replaces */
-    if (u256_lt(&im->c->head.td, &im->td)) return reorganise(result, im, fork);
+    if (better) return reorganise(result, im, fork);
     *result = IMPORT_SIDE;
     return store_side(im, fork);
 }

@@ -67,6 +67,13 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
  * steps that are never ours again */
 static bool clock_is_right(struct node *n, uint64_t step, uint64_t wall_ms)
 {
+    struct arena a;
+    address *list;
+    size_t n_validators = 0;
+    arena_init(&a, 1 << 20);
+    const enum status s = chain_validators(&list, &n_validators, n->chain, &a);
+    arena_fini(&a);
+    if (s == OK && n_validators == 1) return true; /* a lone validator's clock is the network's */
     struct skew *skew = sync_skew(p2p_sync(n->p2p));
     struct skew_state st;
     const uint64_t now = clock_mono_ms(), limit = aura_step_duration_ms(&n->spec.aura, step) / 2;

@@ -119,7 +119,7 @@ void peer_reap(struct sync *s)
         struct peer *p = s->peers[i];
         if (p->dead) {
             gossip_on_peer_gone(s, p);
-            skew_forget(&s->skew, p->id);
+            skew_peer_gone(&s->skew, p->id);
             peer_free(p);
         } else {
             s->peers[n++] = p;

@@ -35,13 +35,22 @@ void skew_put_pong(struct buf *out, bytes ping, uint64_t wall_ms)
     rlp_list_close(out, l);
 }
 
-void skew_forget(struct skew *s, uint64_t peer)
+void skew_peer_gone(struct skew *s, uint64_t peer)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->samples[i].peer != peer) continue;
-        s->samples[i] = s->samples[--s->n];
-        return;
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->samples[i].peer == peer) s->samples[i].is_gone = true;
+}
+
+/* room for one more: the oldest of those that are gone goes */
+static bool make_room(struct skew *s)
+{
+    size_t oldest = SKEW_PEERS;
+    if (s->n < SKEW_PEERS) return true;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->samples[i].is_gone && (oldest == SKEW_PEERS || s->samples[i].at_ms < s->samples[oldest].at_ms)) oldest = i;
+    if (oldest == SKEW_PEERS) return false;
+    s->samples[oldest] = s->samples[--s->n];
+    return true;
 }
 
 void skew_on_pong(struct skew *s, uint64_t peer, bytes pong, uint64_t wall_ms, uint64_t now_ms)
@@ -55,13 +64,13 @@ void skew_on_pong(struct skew *s, uint64_t peer, bytes pong, uint64_t wall_ms, u
                                     .error_ms = (wall_ms - sent) / 2 + 1};
     for (size_t i = 0; i < s->n; i++) {
         struct skew_sample *was = &s->samples[i];
-        if (was->peer != peer) continue;
+        if (was->peer != peer || was->is_gone) continue;
         /* a fresh measurement over a slow path says less than an earlier one over a quick path: keep that a while */
         if (one.error_ms > 4 * was->error_ms && now_ms - was->at_ms < SKEW_FRESH_MS / 4) return;
         *was = one;
         return;
     }
-    if (s->n < SKEW_PEERS) s->samples[s->n++] = one;
+    if (make_room(s)) s->samples[s->n++] = one;
 }
 
 static int by_ahead(const void *a, const void *b)
@@ -74,13 +83,19 @@ void skew_get(struct skew_state *out, struct skew *s, uint64_t limit_ms, uint64_
 {
     int64_t all[SKEW_PEERS + 1] = {0}; /* ours stands first, with 0 */
     size_t n = 1, ahead = 0, behind = 0;
+    bool has_live = false;
     for (size_t i = 0; i < s->n;) {
         const struct skew_sample *one = &s->samples[i];
-        if (now_ms - one->at_ms > SKEW_FRESH_MS) {
+        if (now_ms - one->at_ms > (one->is_gone ? SKEW_GONE_MS : SKEW_FRESH_MS)) {
             s->samples[i] = s->samples[--s->n];
             continue;
         }
+        has_live |= !one->is_gone;
         i++;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const struct skew_sample *one = &s->samples[i];
+        if (has_live && one->is_gone) continue;
         const int64_t doubt = (int64_t)(one->error_ms + limit_ms);
         ahead += one->ahead_ms > doubt;
         behind += one->ahead_ms < -doubt;

@@ -9,18 +9,20 @@
  * "ours may be": of two nodes apart, neither can tell.
  *
  * A jump of our own clock (seen against the monotonic one) shifts all measurements at once: it is noticed before the next Pong, and so is its
- * repair. Measurements are forgotten after a minute and with their peer. Pure: clocks are arguments; wall_ms and now_ms (monotonic). */
+ * repair. A measurement counts for a minute. Those of peers that are gone count as long as there are no others, for ten minutes: a clock that
+ * was wrong when the last peer left is wrong still. Pure: clocks are arguments; wall_ms and now_ms (monotonic). */
 #ifndef NODE_SYNC_SKEW_H
 #define NODE_SYNC_SKEW_H
 
 #include "lib/base/buf.h"
 
-enum { SKEW_PEERS = 256, SKEW_FRESH_MS = 60000, SKEW_JUMP_MS = 50 };
+enum { SKEW_PEERS = 256, SKEW_FRESH_MS = 60000, SKEW_GONE_MS = 600000, SKEW_JUMP_MS = 50 };
 
 struct skew_sample {
     uint64_t peer, at_ms;
     int64_t ahead_ms; /* our clock minus the peer's */
     uint64_t error_ms;
+    bool is_gone; /* its peer */
 };
 
 struct skew {
@@ -44,7 +46,8 @@ void skew_put_ping(struct buf *out, uint64_t wall_ms);
 void skew_put_pong(struct buf *out, bytes ping, uint64_t wall_ms);
 /** skew_on_pong: ignored when it carries no times, or not such as we sent within the last minute. */
 void skew_on_pong(struct skew *s, uint64_t peer, bytes pong, uint64_t wall_ms, uint64_t now_ms);
-void skew_forget(struct skew *s, uint64_t peer);
+/** skew_peer_gone: ids are not used again. */
+void skew_peer_gone(struct skew *s, uint64_t peer);
 /** skew_get: limit_ms: for sealing, half a step */
 void skew_get(struct skew_state *out, struct skew *s, uint64_t limit_ms, uint64_t now_ms);
 

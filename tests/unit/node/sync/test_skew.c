@@ -57,8 +57,25 @@ static void of_two_clocks_apart_neither_is_trusted(void **state)
     struct skew_state st = state_at(&s, WALL + 10);
     assert_true(st.is_off);
     assert_int_equal(st.ahead_ms, -3000);
-    skew_forget(&s, 1);
-    assert_false(state_at(&s, WALL + 10).is_off);
+}
+
+static void what_a_peer_that_left_showed_counts_until_another_is_measured(void **state)
+{
+    (void)state;
+    struct skew s = {0};
+    exchange(&s, 1, 9000, 5, 5, WALL);
+    skew_peer_gone(&s, 1);
+    assert_true(state_at(&s, WALL + 300000).is_off);
+    exchange(&s, 2, 10, 5, 5, WALL + 300000);
+    assert_false(state_at(&s, WALL + 300100).is_off);
+    exchange(&s, 3, 9000, 5, 5, WALL + 300000);
+    skew_peer_gone(&s, 2);
+    skew_peer_gone(&s, 3);
+    exchange(&s, 4, 10, 5, 5, WALL + 300000);
+    assert_false(state_at(&s, WALL + 300100).is_off);
+    skew_peer_gone(&s, 4);
+    assert_false(state_at(&s, WALL + 310000 + SKEW_GONE_MS).is_off);
+    assert_int_equal(s.n, 0);
 }
 
 static void a_slow_path_is_no_skew(void **state)
@@ -123,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_ahead_of_most_is_off_and_one_that_agrees_with_most_is_not),
         cmocka_unit_test(of_two_clocks_apart_neither_is_trusted),
+        cmocka_unit_test(what_a_peer_that_left_showed_counts_until_another_is_measured),
         cmocka_unit_test(a_slow_path_is_no_skew),
         cmocka_unit_test(a_jump_of_our_own_clock_is_seen_at_once_and_so_is_its_repair),
         cmocka_unit_test(measurements_are_forgotten_after_a_minute),

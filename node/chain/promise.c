@@ -1,0 +1,315 @@
+/* promise.c: node/aura/commit.h over the database: what stands committed behind a block, what our own seals have promised, and which of two
+ * branches comes first. */
+#include "node/chain/chain_priv.h"
+#include "node/store/tables.h"
+
+/* TABLE_EPOCH: 'p' || hash(32) -> step(8) || hash(32)   the ballot at a block that recorded a transition */
+
+static void ballot_key(uint8_t key[static 33], const hash32 *hash)
+{
+    key[0] = 'p';
+    memcpy(key + 1, hash->b, 32);
+}
+
+enum status promise_put_ballot(struct kv_txn *txn, const hash32 *at, const struct commit *com)
+{
+    uint8_t key[33], value[40];
+    ballot_key(key, at);
+    be64_put(value, com->ballot);
+    memcpy(value + 8, com->ballot_hash.b, 32);
+    return kv_put(txn, TABLE_EPOCH, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+}
+
+/* commit_init with the ballot that the epoch's first block inherited */
+static enum status commit_begin(struct commit *com, struct chain *c, struct kv_txn *txn, const struct validators *set, const hash32 *first,
+                                uint64_t floor_step)
+{
+    uint8_t key[33];
+    bytes v;
+    uint64_t ballot = 0;
+    hash32 hash = {{0}};
+    ballot_key(key, first);
+    enum status s = kv_get(&v, txn, TABLE_EPOCH, bytes_make(key, sizeof key));
+    if (s == OK && v.len != 40) return E_CORRUPT;
+    if (s == OK) {
+        ballot = be64_get(v.ptr);
+        memcpy(hash.b, v.ptr + 8, 32);
+    }
+    if (s != OK && s != E_NOT_FOUND) return s;
+    return commit_init(com, set, c->spec->aura.two_thirds_majority_transition, floor_step, ballot, &hash);
+}
+
+static uint64_t step_of(const struct header *h)
+{
+    return h->seal == SEAL_AURA ? h->step : 0;
+}
+
+struct sealed {
+    bool is_empty_step; /* of author, on the block that stands behind it in a descending list */
+    hash32 hash;
+    uint64_t number, step;
+    address author;
+};
+
+struct sealed_list {
+    struct sealed *items; /* malloc */
+    size_t n, cap;
+};
+
+static enum status add_sealed(struct sealed_list *l, const struct sealed *one)
+{
+    if (l->n == l->cap) {
+        const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+        struct sealed *more = realloc(l->items, cap * sizeof *more);
+        if (more == NULL) return E_NOMEM;
+        l->items = more;
+        l->cap = cap;
+    }
+    l->items[l->n++] = *one;
+    return OK;
+}
+
+/* a header's empty steps behind it, the last one first */
+static enum status add_empty_steps(struct sealed_list *l, const struct header *h)
+{
+    bytes payload;
+    const size_t n = aura_empty_steps_count(h), first = l->n;
+    enum status s = n == 0 ? OK : aura_empty_steps_payload(&payload, h);
+    for (size_t i = 0; s == OK && i < n; i++) {
+        struct sealed one = {.is_empty_step = true};
+        struct empty_step e;
+        bool done;
+        s = aura_empty_steps_next(&e, &done, &payload);
+        if (s != OK || done) break;
+        if (aura_empty_step_signer(&one.author, &e, &h->parent_hash) != OK) continue;
+        one.step = e.step;
+        s = add_sealed(l, &one);
+    }
+    for (size_t i = first, k = l->n; s == OK && k > i + 1; i++) {
+        const struct sealed t = l->items[i];
+        l->items[i] = l->items[--k];
+        l->items[k] = t;
+    }
+    return s;
+}
+
+static enum status push_all(struct commit *com, const struct sealed_list *l)
+{
+    enum status s = OK;
+    for (size_t i = l->n; s == OK && i-- > 0;) {
+        const struct sealed *one = &l->items[i];
+        if (one->is_empty_step) commit_empty_step(com, one->step, &one->author);
+        else s = commit_push(com, &one->hash, one->number, one->step, &one->author);
+    }
+    return s;
+}
+
+/* one more block: its empty steps first, which sign its parent */
+enum status promise_push(struct commit *com, const struct header *h, const hash32 *hash)
+{
+    struct sealed_list l = {0};
+    const struct sealed one = {.hash = *hash, .number = h->number, .step = step_of(h), .author = h->author};
+    enum status s = add_sealed(&l, &one);
+    if (s == OK) s = add_empty_steps(&l, h);
+    if (s == OK) s = push_all(com, &l);
+    free(l.items);
+    return s;
+}
+
+/* blocks from (number, hash) back: down to number `least` + 1, and on for `depth` steps before that one, but never past `floor`;
+ * descending; the caller frees the items in any case */
+static enum status walk_back(struct sealed_list *l, struct kv_txn *txn, uint64_t number, const hash32 *hash, uint64_t least, uint64_t depth,
+                             uint64_t floor)
+{
+    struct arena a;
+    hash32 at = *hash;
+    uint64_t reach = 0; /* step down to which is read behind `least` */
+    enum status s = OK;
+    arena_init(&a, 1 << 20);
+    for (uint64_t k = number; s == OK && k > floor; k--) {
+        struct header h;
+        arena_reset(&a);
+        s = blocks_get_header(&h, txn, &at, &a);
+        if (s != OK || (k <= least && step_of(&h) < reach)) break;
+        if (k > least) reach = step_of(&h) > depth ? step_of(&h) - depth : 0;
+        const struct sealed one = {.hash = at, .number = k, .step = step_of(&h), .author = h.author};
+        s = add_sealed(l, &one);
+        if (s == OK) s = add_empty_steps(l, &h);
+        at = h.parent_hash;
+    }
+    arena_fini(&a);
+    return s;
+}
+
+enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, const struct validators *set, uint64_t number, const hash32 *hash)
+{
+    struct sealed_list list = {0};
+    uint64_t head, finalised;
+    hash32 head_hash;
+    struct header first;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    enum status s = blocks_get_head(&head, &head_hash, &finalised, txn);
+    if (s == E_NOT_FOUND) { /* genesis is being written */
+        finalised = 0;
+        s = OK;
+    }
+    if (s == OK) s = blocks_get_header(&first, txn, &e->hash, &a);
+    if (s == OK) s = commit_begin(&e->com, c, txn, set, &e->hash, step_of(&first));
+    /* if a block of this epoch is committed, it and what prepared it are read, too: the ballot stands at it at least */
+    if (s == OK)
+        s = walk_back(&list, txn, number, hash, finalised > e->number ? finalised - 1 : 0, commit_depth(set->n), e->number);
+    if (s == OK) s = push_all(&e->com, &list);
+    free(list.items);
+    arena_fini(&a);
+    return s;
+}
+
+/* ------------------------------------------------------------ promises of our seals */
+
+/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32). Written and fsynced before a seal is signed, so that no crash between signing and broadcasting lets this key break its word
+ * (user-pains.md 9). */
+enum { SEAL_NOTE_LEN = 88 };
+
+struct seal_note {
+    bool has_seal;
+    uint64_t step, lock_step, lock_number;
+    hash32 parent, lock_hash;
+};
+
+static void note_key(uint8_t key[static 26], const address *me)
+{
+    memcpy(key, "signed", 6);
+    memcpy(key + 6, me->b, 20);
+}
+
+static enum status get_note(struct seal_note *out, struct kv_txn *txn, const address *me)
+{
+    uint8_t key[26];
+    bytes v;
+    note_key(key, me);
+    enum status s = kv_get(&v, txn, TABLE_META, bytes_make(key, sizeof key));
+    *out = (struct seal_note){0};
+    if (s == E_NOT_FOUND) return OK;
+    if (s != OK) return s;
+    if (v.len != 8 && v.len != SEAL_NOTE_LEN) return E_CORRUPT;
+    out->has_seal = true;
+    out->step = be64_get(v.ptr);
+    if (v.len == 8) return OK; /* of an earlier version: the step alone */
+    memcpy(out->parent.b, v.ptr + 8, 32);
+    out->lock_step = be64_get(v.ptr + 40);
+    out->lock_number = be64_get(v.ptr + 48);
+    memcpy(out->lock_hash.b, v.ptr + 56, 32);
+    return OK;
+}
+
+/* the canonical block of that number: its hash and header; E_NOT_FOUND: there is none */
+static enum status get_canonical(hash32 *hash, struct header *h, struct kv_txn *txn, uint64_t number, struct arena *a)
+{
+    enum status s = blocks_get_canonical_hash(hash, txn, number);
+    return s == OK ? blocks_get_header(h, txn, hash, a) : s;
+}
+
+/* was the last seal for a block of this chain */
+static enum status is_sealed_here(bool *yes, struct kv_txn *txn, const struct seal_note *note, const address *me, struct arena *a)
+{
+    struct block_meta meta;
+    struct header h;
+    hash32 hash;
+    *yes = false;
+    enum status s = blocks_get_meta(&meta, txn, &note->parent);
+    if (s == OK) s = get_canonical(&hash, &h, txn, meta.number + 1, a);
+    if (s == OK) *yes = hash_eq(&h.parent_hash, &note->parent) && step_of(&h) == note->step && address_eq(&h.author, me);
+    return s == E_NOT_FOUND ? OK : s;
+}
+
+static enum status is_lock_here(bool *yes, struct kv_txn *txn, const struct seal_note *note)
+{
+    hash32 hash;
+    *yes = false;
+    enum status s = blocks_get_canonical_hash(&hash, txn, note->lock_number);
+    if (s == OK) *yes = hash_eq(&hash, &note->lock_hash);
+    return s == E_NOT_FOUND ? OK : s;
+}
+
+enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err)
+{
+    struct seal_note note;
+    struct arena a;
+    bool here = true;
+    enum status s = get_note(&note, txn, me);
+    if (s != OK || !note.has_seal) return s;
+    if (note.step >= step) return err_set(err, E_EXISTS, "step %llu was signed before", (unsigned long long)step);
+    if (c->spec->aura.immediate_transitions) return OK;
+    arena_init(&a, 1 << 20);
+    s = is_sealed_here(&here, txn, &note, me, &a);
+    if (s == OK && !here && note.step >= commit_confirms(&c->epoch.com, me, step))
+        s = err_set(err, E_AGAIN, "a seal now would vouch for step %llu, in which this key sealed on another branch", (unsigned long long)note.step);
+    if (s == OK && note.lock_step >= c->epoch.com.ballot && note.lock_step > 0) {
+        s = is_lock_here(&here, txn, &note);
+        if (s == OK && !here)
+            s = err_set(err, E_AGAIN, "block %llu may be final on another branch: no seal before this one has the others' seals",
+                        (unsigned long long)note.lock_number);
+    }
+    arena_fini(&a);
+    return s;
+}
+
+enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step)
+{
+    uint8_t key[26], value[SEAL_NOTE_LEN];
+    struct seal_note note;
+    enum status s = get_note(&note, txn, me);
+    if (s != OK) return s;
+    if (note.has_seal && note.step >= step) return E_EXISTS;
+    const uint64_t number = c->head.number + 1;
+    bool own;
+    hash32 hash;
+    const uint64_t ballot = commit_ballot_with(&hash, &own, &c->epoch.com, number, step, me);
+    /* a block that is final by its own seal is final once it is in the database: one that is lost before that was seen by nobody */
+    if (ballot > note.lock_step && !own) {
+        struct block_meta meta;
+        s = blocks_get_meta(&meta, txn, &hash);
+        if (s != OK) return s;
+        note.lock_step = ballot;
+        note.lock_number = meta.number;
+        note.lock_hash = hash;
+    }
+    note_key(key, me);
+    be64_put(value, step);
+    memcpy(value + 8, c->head.hash.b, 32);
+    be64_put(value + 40, note.lock_step);
+    be64_put(value + 48, note.lock_number);
+    memcpy(value + 56, note.lock_hash.b, 32);
+    return kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+}
+
+enum status promise_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash, uint64_t fork)
+{
+    enum status s = OK;
+    if (!c->has_side || !hash_eq(&c->side_tip, &h->parent_hash)) {
+        struct epoch e;
+        struct sealed_list list = {0};
+        hash32 at;
+        commit_fini(&c->side);
+        c->has_side = false;
+        s = blocks_get_canonical_hash(&at, txn, fork);
+        if (s == OK) s = epoch_load(&e, c, txn, fork, &at);
+        if (s != OK) return s;
+        if (h->number > fork + 1) s = walk_back(&list, txn, h->number - 1, &h->parent_hash, fork, 0, fork);
+        if (s == OK) s = push_all(&e.com, &list);
+        free(list.items);
+        if (s == OK) {
+            c->side = e.com;
+            c->has_side = true;
+            e.com = (struct commit){0};
+        }
+        epoch_fini(&e);
+        if (s != OK) return s;
+    }
+    s = promise_push(&c->side, h, hash);
+    c->has_side = s == OK;
+    c->side_tip = *hash;
+    *ballot = c->side.ballot;
+    return s;
+}
