@@ -20,7 +20,8 @@ uint64_t commit_depth(size_t n_validators)
 enum status commit_init(struct commit *c, const struct validators *set, uint64_t two_thirds_from, uint64_t floor_step, uint64_t ballot,
                         const hash32 *ballot_hash)
 {
-    struct commit r = {.two_thirds_from = two_thirds_from, .floor = floor_step, .ballot = ballot, .ballot_hash = *ballot_hash};
+    struct commit r = {.two_thirds_from = two_thirds_from, .floor = floor_step, .ballot = ballot, .ballot_hash = *ballot_hash,
+                       .joint_until = UINT64_MAX};
     enum status s = validators_copy(&r.set, set->list, set->n);
     if (s != OK) return s;
     r.last = calloc(set->n == 0 ? 1 : set->n, sizeof *r.last);
@@ -32,22 +33,91 @@ enum status commit_init(struct commit *c, const struct validators *set, uint64_t
     return OK;
 }
 
+static void before_fini(struct commit_before *b)
+{
+    validators_fini(&b->set);
+    free(b->mask);
+}
+
 void commit_fini(struct commit *c)
 {
     for (size_t i = 0; i < c->len; i++)
         free(entry_at(c, i)->votes);
+    for (size_t i = 0; i < c->n_before; i++)
+        before_fini(&c->before[i]);
+    free(c->before);
     free(c->entries);
     free(c->last);
     validators_fini(&c->set);
     *c = (struct commit){0};
 }
 
-static bool is_quorum(const struct commit *c, const uint64_t *bits, uint64_t number)
+enum status commit_add_before(struct commit *c, const struct validators *set)
+{
+    struct commit_before b = {0};
+    for (size_t i = 0; i < c->n_before; i++)
+        if (validators_eq(&c->before[i].set, set)) return OK;
+    if (validators_eq(&c->set, set)) return OK;
+    struct commit_before *more = realloc(c->before, (c->n_before + 1) * sizeof *more);
+    if (more == NULL) return E_NOMEM;
+    c->before = more;
+    b.mask = calloc(words_of(c) + 1, sizeof *b.mask);
+    enum status s = b.mask == NULL ? E_NOMEM : validators_copy(&b.set, set->list, set->n);
+    if (s != OK) {
+        before_fini(&b);
+        return s;
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        const size_t v = validators_index(&c->set, &set->list[i]);
+        if (v == c->set.n) continue;
+        b.n_common += (b.mask[v / 64] >> v % 64 & 1) == 0;
+        b.mask[v / 64] |= 1ULL << v % 64;
+    }
+    if (c->n_before == COMMIT_BEFORE_MAX) {
+        before_fini(&c->before[0]);
+        memmove(c->before, c->before + 1, --c->n_before * sizeof *c->before);
+    }
+    c->before[c->n_before++] = b;
+    return OK;
+}
+
+enum status commit_next(struct commit *c, const struct commit *prev, const struct validators *set, uint64_t floor_step)
+{
+    struct commit r;
+    enum status s = commit_init(&r, set, prev->two_thirds_from, floor_step, prev->ballot, &prev->ballot_hash);
+    if (s != OK) return s;
+    for (size_t i = 0; s == OK && prev->committed == 0 && i < prev->n_before; i++)
+        s = commit_add_before(&r, &prev->before[i].set);
+    if (s == OK) s = commit_add_before(&r, &prev->set);
+    if (s != OK) {
+        commit_fini(&r);
+        return s;
+    }
+    *c = r;
+    return OK;
+}
+
+static size_t quorum_of(const struct commit *c, size_t n, uint64_t number)
+{
+    return number >= c->two_thirds_from ? n * 2 / 3 + 1 : n / 2 + 1;
+}
+
+/* do these validators, and v, decide about the block of that number? */
+static bool is_quorum_with(const struct commit *c, const uint64_t *bits, size_t v, uint64_t number)
 {
     size_t n = 0;
     for (size_t w = 0; w < words_of(c); w++)
-        n += (size_t)__builtin_popcountll(bits[w]);
-    return number >= c->two_thirds_from ? n * 3 > c->set.n * 2 : n * 2 > c->set.n;
+        n += (size_t)__builtin_popcountll(bits[w] | (w == v / 64 ? 1ULL << v % 64 : 0));
+    if (n < quorum_of(c, c->set.n, number)) return false;
+    for (size_t i = 0; number <= c->joint_until && i < c->n_before; i++) {
+        const struct commit_before *b = &c->before[i];
+        size_t needed = quorum_of(c, b->set.n, number), m = 0;
+        if (needed > b->n_common) needed = b->n_common;
+        for (size_t w = 0; w < words_of(c); w++)
+            m += (size_t)__builtin_popcountll((bits[w] | (w == v / 64 ? 1ULL << v % 64 : 0)) & b->mask[w]);
+        if (m < needed) return false;
+    }
+    return true;
 }
 
 static enum status reserve(struct commit *c)
@@ -83,23 +153,17 @@ uint64_t commit_confirms(const struct commit *c, const address *author, uint64_t
 
 uint64_t commit_ballot_with(hash32 *hash, bool *own, const struct commit *c, uint64_t number, uint64_t step, const address *author)
 {
-    const size_t v = validators_index(&c->set, author), words = words_of(c);
-    *own = false;
+    const size_t v = validators_index(&c->set, author);
     *hash = c->ballot_hash;
+    *own = false;
     if (v == c->set.n) return c->ballot;
-    const size_t needed = number >= c->two_thirds_from ? c->set.n * 2 / 3 + 1 : c->set.n / 2 + 1;
-    if (needed == 1) {
-        *own = true;
-        return step;
-    }
+    *own = quorum_of(c, c->set.n, number) == 1;
+    if (*own) return step;
     const uint64_t from = confirms(c, v, step);
     for (size_t i = c->len; i-- > 0 && entry_at(c, i)->step >= from;) {
         const struct commit_entry *e = entry_at(c, i);
         if (e->step <= c->ballot) break;
-        size_t n = 0;
-        for (size_t w = 0; w < words; w++)
-            n += (size_t)__builtin_popcountll(e->votes[w] | (w == v / 64 ? 1ULL << v % 64 : 0));
-        if (e->number >= c->two_thirds_from ? n * 3 <= c->set.n * 2 : n * 2 <= c->set.n) continue;
+        if (!is_quorum_with(c, e->votes, v, e->number)) continue;
         *hash = e->hash;
         return e->step;
     }
@@ -114,7 +178,7 @@ static bool vote(struct commit *c, size_t i, size_t v)
     const uint64_t bit = 1ULL << v % 64;
     e->votes[v / 64] |= bit;
     if (!e->is_prepared) {
-        if (!is_quorum(c, e->votes, e->number)) return false;
+        if (!is_quorum_with(c, e->votes, v, e->number)) return false;
         e->is_prepared = true;
         if (e->step > c->ballot) {
             c->ballot = e->step;
@@ -122,7 +186,7 @@ static bool vote(struct commit *c, size_t i, size_t v)
         }
     }
     after[v / 64] |= bit;
-    return is_quorum(c, after, e->number);
+    return is_quorum_with(c, after, v, e->number);
 }
 
 /* a signature of v on what stands in the window, made in that step */
@@ -151,6 +215,7 @@ enum status commit_push(struct commit *c, const hash32 *hash, uint64_t number, u
     c->len++;
     *entry_at(c, c->len - 1) = (struct commit_entry){.hash = *hash, .number = number, .step = step, .votes = votes};
     if (v < c->set.n) sign(c, v, step);
+    if (c->committed > 0 && c->joint_until == UINT64_MAX) c->joint_until = number;
     return OK;
 }
 

@@ -13,12 +13,24 @@
  *   committed B is committed once a quorum of validators sealed blocks that confirm B, at or after the one that prepared it.
  *
  * What holds it together is the sealer (node/chain): who seals on a chain where B is prepared is locked on B: it seals on another branch only
- * if a block of a higher ballot is prepared there; and it does not seal a block that would confirm a step in which it sealed elsewhere.
- * The quorum is that of the chain's own finality: more than half, or more than two thirds. Two quorums share an honest validator as long
- * as faults are crashes, or fewer than a third lie under two thirds. Then, if B is committed, the first conflicting block with a
- * higher ballot would need a lock to be broken before it exists; and one with a lower ballot finds its voters gone before it is committed.
+ * if a block of a higher ballot is prepared there; and it does not seal a block that would confirm a step in which it sealed elsewhere. Both
+ * are written down and synced before the seal leaves, so that no crash breaks them.
+ * The quorum is that of the chain's own finality: more than half, or more than two thirds. At a change of the set the blocks of the new epoch
+ * need, until the first of them is committed, a quorum of each set in force since the last commit as well (as far as its members are in the
+ * new set): else the old set could commit one branch while the new one commits another.
+ *
+ * Why it is safe. Two quorums share an honest validator, as long as faults are crashes, or fewer than a third lie under two thirds. Let B be
+ * committed and B' on another branch be prepared with the least ballot above B's. A validator v of both quorums confirmed B, knowing it
+ * prepared, and confirmed B'. If it sealed for B first, it was locked, and nothing above B's ballot was prepared elsewhere to free it. If it
+ * sealed for B' first, its seal for B confirmed a step in which it had sealed elsewhere. Neither is done; so there is no such B', and
+ * what is prepared nowhere is committed nowhere. For a lower ballot the same with the parts of B and B' exchanged.
+ *
+ * What it does not cover: an epoch in which fewer than a quorum of an earlier set remain (more than half replaced in one change): there the
+ * remaining ones must all agree, and the rest hangs on the chain's own one-round finality, which decides about sets as Parity's rule has it.
  *
  * So that all find together again, a branch with a higher ballot goes before a heavier one. In a network without splits both are the same.
+ * Against Parity: which blocks are valid and when a set changes is the same to the letter. Different are only free choices: which of two valid
+ * branches is followed, whether a step of one's own is let go by, and what is called final.
  *
  *     3 validators, blocks of A B C A ...: B's prepares A's, C's commits it: finality is one block later than by the chain's own rule.
  *
@@ -38,6 +50,14 @@ struct commit_last {
     uint64_t step, confirms; /* a validator's last block on this chain, and the least step that it confirms */
 };
 
+struct commit_before {
+    struct validators set;
+    uint64_t *mask; /* its members in the set in force, by their bits there; malloc */
+    size_t n_common;
+};
+
+enum { COMMIT_BEFORE_MAX = 16 }; /* epochs in a row without a commit; beyond, the oldest is let go */
+
 struct commit {
     struct validators set;
     uint64_t two_thirds_from, floor; /* floor: step of the block that began the epoch */
@@ -47,12 +67,19 @@ struct commit {
     uint64_t ballot; /* step of the highest prepared block, 0: none */
     hash32 ballot_hash;
     uint64_t committed; /* number of the last committed block of this epoch, 0: none */
+    struct commit_before *before; /* sets in force since the last commit before this epoch; malloc */
+    size_t n_before;
+    uint64_t joint_until; /* blocks up to that number need a quorum of each of them: UINT64_MAX until the first commit of the epoch */
 };
 
 /** commit_init: ballot goes on from the epoch before (0 and zeros at genesis). floor_step: of the block that began the epoch */
 MUST_CHECK enum status commit_init(struct commit *c, const struct validators *set, uint64_t two_thirds_from, uint64_t floor_step, uint64_t ballot,
                                    const hash32 *ballot_hash);
 void commit_fini(struct commit *c);
+/** commit_add_before: an earlier set (see before); equal ones count once. */
+MUST_CHECK enum status commit_add_before(struct commit *c, const struct validators *set);
+/** commit_next: of the epoch that follows prev. */
+MUST_CHECK enum status commit_next(struct commit *c, const struct commit *prev, const struct validators *set, uint64_t floor_step);
 /** commit_push: append a block. A block by an unknown signer confirms nothing.  ret OK | E_NOMEM */
 MUST_CHECK enum status commit_push(struct commit *c, const hash32 *hash, uint64_t number, uint64_t step, const address *author);
 /** commit_empty_step: a validator's empty step on the last block, as the next one holds it: a signature like that of a block. */

@@ -57,7 +57,7 @@ static enum status load_head(struct chain *c, struct kv_txn *txn)
     if (s == OK) s = epoch_load(&c->epoch, c, txn, number, &hash);
     if (s == OK) s = blocks_count_sides(&c->n_sides, txn);
     if (s == OK) {
-        chain_fill_head(&c->head, c, &h, &hash, &meta.td, finalised);
+        chain_fill_head(&c->head, c, &h, &hash, &meta.td, finalised, c->epoch.majority);
         chain_show_epoch(c);
     }
     arena_fini(&a);
@@ -131,7 +131,7 @@ void chain_close(struct chain *c)
 {
     if (c == NULL) return;
     epoch_fini(&c->epoch);
-    commit_fini(&c->side);
+    epoch_fini(&c->side);
     validators_fini(&c->view.set);
     evm_free(c->evm);
     tx_filter_free(c->filter);

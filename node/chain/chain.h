@@ -61,7 +61,9 @@ enum import_result {
 };
 
 struct chain_head {
-    uint64_t number, timestamp, gas_limit, step, finalised;
+    uint64_t number, timestamp, gas_limit, step;
+    uint64_t finalised; /* never undone (node/aura/commit.h) */
+    uint64_t safe;      /* final by AuRa's own rule: a majority has sealed on it; at least `finalised` */
     hash32 hash;
     hash32 state_root;
     u256 td;

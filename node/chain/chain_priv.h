@@ -28,6 +28,8 @@ struct epoch {
     hash32 hash;
     struct finality fin; /* fin.set is the set */
     struct commit com;   /* what can never be undone */
+    uint64_t majority;   /* last block that is final by one round; 0: not known yet */
+    uint64_t decided;    /* the same, or the block behind which a change of the set took effect, if that is later */
     bool has_pending;    /* a change was signalled in the window and waits for finality */
     uint64_t pending_signal_block;
 };
@@ -71,7 +73,7 @@ struct chain {
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
     size_t n_sides;     /* side blocks in the database */
-    struct commit side; /* as it stands after side_tip, a side block: a branch that grows is not walked back for each block */
+    struct epoch side;  /* as it stands after side_tip, a side block: a branch that grows is not walked back for each block */
     hash32 side_tip;
     bool has_side;
     struct chain_times times;
@@ -89,6 +91,8 @@ void epoch_fini(struct epoch *e);
 MUST_CHECK enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, uint64_t number, const hash32 *hash);
 /** epoch_set_at: the set only. out->n may be 0 for a chain without validators (null engine). */
 MUST_CHECK enum status epoch_set_at(struct validators *out, uint64_t *since, struct chain *c, struct kv_txn *txn, uint64_t number);
+/** epoch_begin: *e becomes the epoch that begins after a block; not written. */
+MUST_CHECK enum status epoch_begin(struct epoch *e, const struct chain *c, const struct header *h, const hash32 *hash, const struct validators *set);
 /** epoch_put: record a transition at a block. */
 MUST_CHECK enum status epoch_put(struct kv_txn *txn, uint64_t number, const hash32 *hash, const struct validators *set);
 /** engine_genesis_set: validators of block 1. s: genesis state */
@@ -107,6 +111,9 @@ struct epoch_step {
 /** engine_after_block: signals, finality and transitions of a block that was executed; s: state after it; *e moves on to it. */
 MUST_CHECK enum status engine_after_block(struct epoch_step *out, struct chain *c, struct kv_txn *txn, struct epoch *e, struct state *s,
                                           struct exec_env *env, const struct block *b, const struct receipt *receipts, size_t n);
+/** engine_after_side_block: the same for a block that is not executed, as far as its header tells. *unsure: set when a block became final that
+ *  may have signalled a change: only execution tells the sets from there on. */
+MUST_CHECK enum status engine_after_side_block(bool *unsure, const struct chain *c, struct epoch *e, const struct header *h, const hash32 *hash);
 /** engine_has_gas_limit: does a contract say the gas limit of the block with that number? */
 bool engine_has_gas_limit(const struct chain *c, uint64_t number);
 /** engine_gas_limit: what it says; env, s: of the parent (s is left as it was). *has: false when the call fails: then the usual bounds hold. */
@@ -121,16 +128,26 @@ MUST_CHECK enum status promise_load(struct epoch *e, struct chain *c, struct kv_
                                     const hash32 *hash);
 /** promise_push: one more block. */
 MUST_CHECK enum status promise_push(struct commit *com, const struct header *h, const hash32 *hash);
-/** promise_put_ballot: what the epoch that begins at a block inherits. */
-MUST_CHECK enum status promise_put_ballot(struct kv_txn *txn, const hash32 *at, const struct commit *com);
+/** promise_put_epoch: what the epoch that begins at a block inherits. com: of that epoch */
+MUST_CHECK enum status promise_put_epoch(struct kv_txn *txn, const hash32 *at, const struct commit *com);
+/** promise_put_first_commit: by block (number, hash) the epoch that began at block `epoch` has its first commit. */
+MUST_CHECK enum status promise_put_first_commit(struct kv_txn *txn, const hash32 *epoch, uint64_t number, const hash32 *hash);
 /** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
  *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
 MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
 /** promise_note_seal: write down that it will; in a transaction of its own, before the signature. */
 MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
-/** promise_branch_ballot: the ballot of the branch that ends in header h, whose hash is given; fork: number of its last canonical block. */
-MUST_CHECK enum status promise_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash,
-                                            uint64_t fork);
+
+/* --- side.c: the fork choice */
+
+/** side_judge: does the branch that ends in (h, hash), not stored yet, come before our chain? fork: number of its last canonical block.
+ *  td: of the branch.  out *unsure: its sets are not known without execution: the answer is void */
+MUST_CHECK enum status side_judge(bool *better, bool *unsure, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash,
+                                  const u256 *td, uint64_t fork);
+/** side_is_better: the rule itself. */
+bool side_is_better(const struct chain *c, const struct epoch *branch, const u256 *td);
+/** side_take: the branch that ends in tip was executed, and stays a side branch. *e is emptied. */
+void side_take(struct chain *c, struct epoch *e, const hash32 *tip);
 
 /* --- chain.c */
 
@@ -153,9 +170,9 @@ void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, stru
 void chain_publish(struct chain *c, const struct chain_head *head, bool changed_set, uint64_t now_ms, const struct chain_event *event);
 /** chain_show_epoch: copy what readers may see of c->epoch. */
 void chain_show_epoch(struct chain *c);
-/** chain_fill_head: head fields from a header. */
+/** chain_fill_head: head fields from a header. majority: last block that is final by one round */
 void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
-                     uint64_t finalised);
+                     uint64_t finalised, uint64_t majority);
 /** chain_finish_block: write an executed block: state, receipts, indices, epoch, head, pruning. Takes s. */
 MUST_CHECK enum status chain_finish_block(struct chain_head *head, struct epoch_step *step, struct chain *c, struct kv_txn *txn,
                                           struct epoch *e, struct state *s_take, struct exec_env *env, const struct block *b,

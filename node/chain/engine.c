@@ -7,7 +7,7 @@
 
 /* TABLE_EPOCH: 't' || number(8) || hash(32) -> RLP [address...]   a transition recorded at that block
  *              's' || hash(32)              -> RLP [address...]   a change signalled by that block
- *              'p' || hash(32)              -> promise.c */
+ *              'p' and 'q'                  promise.c */
 enum { LIST_MAX = 1 << 20 };
 
 void epoch_fini(struct epoch *e)
@@ -149,6 +149,7 @@ enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, u
     if (s == OK) s = finality_init(&e.fin, &set, c->spec->aura.two_thirds_majority_transition);
     if (s == OK && c->spec->engine == ENGINE_AURA) s = promise_load(&e, c, txn, &set, number, hash);
     if (s != OK) goto out;
+    e.decided = e.number;
 
     hash32 at = *hash;
     bool full = false;
@@ -161,7 +162,10 @@ enum status epoch_load(struct epoch *out, struct chain *c, struct kv_txn *txn, u
         s = finality_push_front(&e.fin, &at, n, &h.author, signers, n_signers, &full);
         if (s == E_INVALID) break; /* SPEC(aura.md B5): a block by an unknown signer ends the window */
         if (s != OK) goto out;
-        if (full) break;
+        if (full) {
+            e.majority = e.decided = n;
+            break;
+        }
         bytes signal;
         signal_key(key, &at);
         s = kv_get(&signal, txn, TABLE_EPOCH, bytes_make(key, sizeof key));
@@ -413,27 +417,84 @@ static enum status find_signal(struct validators *out, bool *found, struct chain
     return OK;
 }
 
-static enum status begin_epoch(struct chain *c, struct kv_txn *txn, struct epoch *e, const struct block *b, const struct validators *set)
+enum status epoch_begin(struct epoch *e, const struct chain *c, const struct header *h, const hash32 *hash, const struct validators *set)
 {
     struct finality f;
-    enum status st = epoch_put(txn, b->header.number, &b->hash, set);
-    if (st == OK) st = promise_put_ballot(txn, &b->hash, &e->com);
-    if (st == OK) st = finality_init(&f, set, c->spec->aura.two_thirds_majority_transition);
-    if (st != OK) return st;
     struct commit com;
-    st = commit_init(&com, set, c->spec->aura.two_thirds_majority_transition, b->header.step, e->com.ballot, &e->com.ballot_hash);
+    enum status st = finality_init(&f, set, c->spec->aura.two_thirds_majority_transition);
+    if (st != OK) return st;
+    st = commit_next(&com, &e->com, set, h->step);
     if (st != OK) {
         finality_fini(&f);
         return st;
     }
-    finality_fini(&e->fin);
-    commit_fini(&e->com);
-    e->fin = f;
-    e->com = com;
-    e->number = b->header.number;
-    e->hash = b->hash;
-    e->has_pending = false;
+    const uint64_t majority = e->majority;
+    epoch_fini(e);
+    *e = (struct epoch){.number = h->number, .hash = *hash, .fin = f, .com = com, .majority = majority, .decided = h->number};
     return OK;
+}
+
+static enum status begin_epoch(struct chain *c, struct kv_txn *txn, struct epoch *e, const struct block *b, const struct validators *set)
+{
+    enum status st = epoch_put(txn, b->header.number, &b->hash, set);
+    if (st == OK) st = epoch_begin(e, c, &b->header, &b->hash, set);
+    if (st == OK) st = promise_put_epoch(txn, &b->hash, &e->com);
+    return st;
+}
+
+/* one more signature round: which blocks of the window are final by the chain's own rule; arrays of fin.len + 1 */
+static enum status push_finality(hash32 *finals, uint64_t *numbers, size_t *n_finals, struct epoch *e, const struct header *h, const hash32 *hash)
+{
+    address *empty = NULL;
+    size_t n_empty = 0;
+    *n_finals = 0;
+    enum status st = empty_step_signers(&empty, &n_empty, h);
+    if (st != OK) return st;
+    st = finality_push(&e->fin, hash, h->number, &h->author, empty, n_empty, finals, numbers, n_finals);
+    free(empty);
+    if (st == E_INVALID) { /* SPEC(aura.md B5): a block by an unknown signer finalises nothing */
+        *n_finals = 0;
+        return OK;
+    }
+    if (st == OK && *n_finals > 0) e->majority = e->decided = numbers[*n_finals - 1];
+    return st;
+}
+
+/* could this block signal a change? Its bloom may say so when it does not, never the other way round */
+static bool may_signal(const struct header *h, const struct validator_set_spec *set, bool first)
+{
+    return is_contract_set(set) && (first || (bloom_may_hold(&h->logs_bloom, bytes_make(set->contract.b, 20)) &&
+                                              bloom_may_hold(&h->logs_bloom, bytes_make(AURA_INITIATE_CHANGE_TOPIC.b, 32))));
+}
+
+enum status engine_after_side_block(bool *unsure, const struct chain *c, struct epoch *e, const struct header *h, const hash32 *hash)
+{
+    bool first;
+    size_t n_finals = 0;
+    const struct validator_set_spec *rule = aura_set_spec_at(&first, &c->spec->aura.validators, h->number);
+    if (may_signal(h, rule, first) && !e->has_pending) {
+        e->has_pending = true;
+        e->pending_signal_block = h->number;
+    }
+    hash32 *finals = malloc((e->fin.len + 1) * sizeof *finals);
+    uint64_t *numbers = malloc((e->fin.len + 1) * sizeof *numbers);
+    enum status st = finals == NULL || numbers == NULL ? E_NOMEM : OK;
+    if (st == OK) st = push_finality(finals, numbers, &n_finals, e, h, hash);
+    if (st == OK) st = promise_push(&e->com, h, hash);
+    if (st == OK && rule->kind == VALSET_LIST && first) {
+        struct validators next;
+        st = validators_copy(&next, rule->list, rule->n_list);
+        if (st == OK) {
+            st = epoch_begin(e, c, h, hash, &next);
+            validators_fini(&next);
+        }
+    } else if (st == OK && e->has_pending && n_finals > 0 && numbers[n_finals - 1] >= e->pending_signal_block) {
+        *unsure = true;
+        e->has_pending = false;
+    }
+    free(finals);
+    free(numbers);
+    return st;
 }
 
 enum status engine_after_block(struct epoch_step *out, struct chain *c, struct kv_txn *txn, struct epoch *e, struct state *s,
@@ -446,8 +507,7 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
         return OK;
     }
     struct validators signal = {0}, next = {0};
-    address *empty = NULL;
-    size_t n_empty = 0, n_finals = 0;
+    size_t n_finals = 0;
     hash32 *finals = malloc((e->fin.len + 1) * sizeof *finals);
     uint64_t *numbers = malloc((e->fin.len + 1) * sizeof *numbers);
     enum status st = finals == NULL || numbers == NULL ? E_NOMEM : OK;
@@ -477,17 +537,13 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
             e->pending_signal_block = b->header.number;
         }
     }
-    if (st == OK) st = empty_step_signers(&empty, &n_empty, &b->header);
-    if (st != OK) goto out;
-    st = finality_push(&e->fin, &b->hash, b->header.number, &b->header.author, empty, n_empty, finals, numbers, &n_finals);
-    if (st == E_INVALID) {
-        st = OK; /* SPEC(aura.md B5): a block by an unknown signer finalises nothing */
-        n_finals = 0;
-    }
+    if (st == OK) st = push_finality(finals, numbers, &n_finals, e, &b->header, &b->hash);
     if (st != OK) goto out;
     /* what becomes final by the chain's own rule decides about sets alone; what is never undone takes more (node/aura/commit.h) */
-    uint64_t before = e->com.committed;
+    const uint64_t before = e->com.committed;
     st = promise_push(&e->com, &b->header, &b->hash);
+    if (st == OK && before == 0 && e->com.committed > 0 && e->com.n_before > 0)
+        st = promise_put_first_commit(txn, &e->hash, b->header.number, &b->hash);
     if (st != OK) goto out;
     if (e->com.committed > before) {
         out->has_finals = true;
@@ -518,7 +574,6 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
 out:
     validators_fini(&signal);
     validators_fini(&next);
-    free(empty);
     free(finals);
     free(numbers);
     return st;

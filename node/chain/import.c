@@ -387,13 +387,14 @@ static enum status check_results(struct import *im, const struct exec_env *env, 
 }
 
 void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
-                     uint64_t finalised)
+                     uint64_t finalised, uint64_t majority)
 {
     *out = (struct chain_head){.number = h->number,
                                .timestamp = h->timestamp,
                                .gas_limit = h->gas_limit,
                                .step = h->seal == SEAL_AURA ? h->step : 0,
                                .finalised = finalised,
+                               .safe = majority > finalised ? majority : finalised,
                                .hash = *hash,
                                .state_root = h->state_root,
                                .td = *td};
@@ -421,14 +422,14 @@ enum status chain_finish_block(struct chain_head *head, struct epoch_step *step,
         st = blocks_set_finalised(txn, finalised);
     }
     if (st == OK && step->has_finals) st = blocks_drop_sides(&c->n_sides, txn, finalised);
+    const bool has_finality = c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
     if (st == OK && !c->cfg.archive && b->header.number > HISTORY_BLOCKS) {
         /* While nothing becomes final, as in a network that fell apart, the way back to the fork must stay open (user-pains.md 4) */
         uint64_t keep = b->header.number - HISTORY_BLOCKS;
-        bool has_finality = c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
         if (has_finality && finalised < keep) keep = finalised;
         st = state_prune(txn, keep);
     }
-    if (st == OK) chain_fill_head(head, c, &b->header, &b->hash, td, finalised);
+    if (st == OK) chain_fill_head(head, c, &b->header, &b->hash, td, finalised, has_finality ? e->majority : finalised);
     return st;
 }
 
@@ -689,8 +690,8 @@ static enum status build_reorg(struct reorg *r, struct import *im, struct kv_txn
     return execute_branch(&r->n_done, im, txn, &r->epoch, r->branch, r->n_branch, meta.td, &r->head, &r->changed_set, &r->receipts, &r->arena);
 }
 
-/* the branch of im->block is heavier than the chain: all of it in one transaction, or nothing of it */
-static enum status reorganise(enum import_result *result, struct import *im, uint64_t fork)
+/* the branch of im->block comes before the chain: all of it in one transaction, or nothing of it. unsure: whether it does shows when it is executed */
+static enum status reorganise(enum import_result *result, struct import *im, uint64_t fork, bool unsure)
 {
     struct chain *c = im->c;
     struct kv_txn *txn = NULL;
@@ -699,12 +700,18 @@ static enum status reorganise(enum import_result *result, struct import *im, uin
     arena_init(&r.arena, BLOCK_ARENA_MAX);
     enum status s = kv_begin(&txn, c->kv, true);
     if (s == OK) s = build_reorg(&r, im, txn, fork);
-    if (s == OK && im->verdict == BLOCK_VALID) {
+    const bool stays = s == OK && im->verdict == BLOCK_VALID && unsure && !side_is_better(c, &r.epoch, &im->td);
+    if (s == OK && im->verdict == BLOCK_VALID && !stays) {
         s = kv_commit(txn);
         txn = NULL;
     }
     kv_abort(txn);
-    if (s == OK && im->verdict != BLOCK_VALID) {
+    if (stays) {
+        side_take(c, &r.epoch, &im->block.hash);
+        *result = IMPORT_SIDE;
+        c->is_stale = true; /* the count of side blocks */
+        s = store_side(im, fork);
+    } else if (s == OK && im->verdict != BLOCK_VALID) {
         if (r.n_done > 0) note_bad(c, &r.branch[r.n_done - 1].hash, im->verdict);
         if (r.n_done > 0 && r.n_done < r.n_branch) im->verdict = BLOCK_BAD_PARENT; /* the fault is further down */
         size_t first = r.n_done > 0 ? r.n_done - 1 : r.n_branch - 1;
@@ -736,11 +743,6 @@ static enum status reorganise(enum import_result *result, struct import *im, uin
     return s;
 }
 
-static bool has_commits(const struct chain *c)
-{
-    return c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
-}
-
 static enum status import_on_side(enum import_result *result, struct import *im)
 {
     struct kv_txn *txn;
@@ -751,17 +753,12 @@ static enum status import_on_side(enum import_result *result, struct import *im)
     s = find_fork(&fork, &deep, im, txn);
     if (s == OK && im->verdict == BLOCK_VALID && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
     if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, fork, deep);
-    /* SPEC(aura.md B3): strictly greater total difficulty replaces; but first comes what the others sealed together (node/aura/commit.h) */
-    bool better = u256_lt(&im->c->head.td, &im->td);
-    if (s == OK && im->verdict == BLOCK_VALID && has_commits(im->c)) {
-        const uint64_t ours = im->c->epoch.com.ballot;
-        uint64_t theirs;
-        s = promise_branch_ballot(&theirs, im->c, txn, &im->block.header, &im->block.hash, fork);
-        if (s == OK && theirs != ours) better = theirs > ours;
-    }
+    bool better = false, unsure = false;
+    if (s == OK && im->verdict == BLOCK_VALID)
+        s = side_judge(&better, &unsure, im->c, txn, &im->block.header, &im->block.hash, &im->td, fork);
     kv_abort(txn);
     if (s != OK || im->verdict != BLOCK_VALID) return s;
-    if (better) return reorganise(result, im, fork);
+    if (better || unsure) return reorganise(result, im, fork, unsure);
     *result = IMPORT_SIDE;
     return store_side(im, fork);
 }

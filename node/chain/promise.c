@@ -1,42 +1,125 @@
 /* promise.c: node/aura/commit.h over the database: what stands committed behind a block, what our own seals have promised, and which of two
  * branches comes first. */
+#include "lib/codec/rlp.h"
 #include "node/chain/chain_priv.h"
 #include "node/store/tables.h"
 
-/* TABLE_EPOCH: 'p' || hash(32) -> step(8) || hash(32)   the ballot at a block that recorded a transition */
+/* TABLE_EPOCH: 'p' || hash(32) -> step(8) || hash(32) || RLP [[address...]...]   the ballot at a block that recorded a transition, and the sets
+ *                                                                                since the last commit before it
+ *              'q' || hash(32) -> (number(8) || hash(32))...                     the blocks by which an epoch, named by its first block, had its
+ *                                                                                first commit: one for each branch */
+enum { KEY_LEN = 33, BALLOT_LEN = 40, FIRST_LEN = 40, SETS_MAX = 1 << 20 };
 
-static void ballot_key(uint8_t key[static 33], const hash32 *hash)
+static bytes epoch_key(uint8_t key[static KEY_LEN], char kind, const hash32 *hash)
 {
-    key[0] = 'p';
+    key[0] = (uint8_t)kind;
     memcpy(key + 1, hash->b, 32);
+    return bytes_make(key, KEY_LEN);
 }
 
-enum status promise_put_ballot(struct kv_txn *txn, const hash32 *at, const struct commit *com)
+enum status promise_put_epoch(struct kv_txn *txn, const hash32 *at, const struct commit *com)
 {
-    uint8_t key[33], value[40];
-    ballot_key(key, at);
-    be64_put(value, com->ballot);
-    memcpy(value + 8, com->ballot_hash.b, 32);
-    return kv_put(txn, TABLE_EPOCH, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+    uint8_t key[KEY_LEN], step[8];
+    struct buf b;
+    buf_init(&b, SETS_MAX);
+    be64_put(step, com->ballot);
+    buf_put(&b, step, sizeof step);
+    buf_put(&b, com->ballot_hash.b, 32);
+    const size_t all = rlp_list_open(&b);
+    for (size_t i = 0; i < com->n_before; i++) {
+        const struct validators *set = &com->before[i].set;
+        const size_t one = rlp_list_open(&b);
+        for (size_t k = 0; k < set->n; k++)
+            rlp_put_string(&b, bytes_make(set->list[k].b, 20));
+        rlp_list_close(&b, one);
+    }
+    rlp_list_close(&b, all);
+    enum status s = buf_status(&b);
+    if (s == OK) s = kv_put(txn, TABLE_EPOCH, epoch_key(key, 'p', at), buf_view(&b));
+    buf_fini(&b);
+    return s;
 }
 
-/* commit_init with the ballot that the epoch's first block inherited */
-static enum status commit_begin(struct commit *com, struct chain *c, struct kv_txn *txn, const struct validators *set, const hash32 *first,
+static enum status get_sets(struct commit *com, bytes value)
+{
+    bytes sets, items;
+    size_t n;
+    if (value.len == 0) return OK; /* of an earlier version */
+    if (rlp_get_list(&sets, &value) != OK) return E_CORRUPT;
+    while (sets.len > 0) {
+        if (rlp_get_list(&items, &sets) != OK || rlp_count_items(&n, items) != OK) return E_CORRUPT;
+        struct validators set = {.list = malloc((n + 1) * sizeof *set.list), .n = n};
+        if (set.list == NULL) return E_NOMEM;
+        enum status s = OK;
+        for (size_t i = 0; s == OK && i < n; i++)
+            if (rlp_get_fixed(set.list[i].b, 20, &items) != OK) s = E_CORRUPT;
+        if (s == OK) s = commit_add_before(com, &set);
+        validators_fini(&set);
+        if (s != OK) return s;
+    }
+    return OK;
+}
+
+/* the number of the block by which the epoch had its first commit, on the chain that ends in `number`, all of which is canonical */
+static enum status get_first_commit(uint64_t *out, struct kv_txn *txn, const hash32 *epoch, uint64_t number)
+{
+    uint8_t key[KEY_LEN];
+    bytes v;
+    enum status s = kv_get(&v, txn, TABLE_EPOCH, epoch_key(key, 'q', epoch));
+    *out = UINT64_MAX;
+    if (s != OK) return s == E_NOT_FOUND ? OK : s;
+    for (size_t i = 0; i + FIRST_LEN <= v.len; i += FIRST_LEN) {
+        const uint64_t n = be64_get(v.ptr + i);
+        hash32 hash;
+        if (n > number) continue;
+        s = blocks_get_canonical_hash(&hash, txn, n);
+        if (s != OK && s != E_NOT_FOUND) return s;
+        if (s == OK && memcmp(hash.b, v.ptr + i + 8, 32) == 0) *out = n;
+    }
+    return OK;
+}
+
+enum status promise_put_first_commit(struct kv_txn *txn, const hash32 *epoch, uint64_t number, const hash32 *hash)
+{
+    uint8_t key[KEY_LEN], at[8];
+    struct buf b;
+    bytes v = BYTES_EMPTY;
+    enum status s = kv_get(&v, txn, TABLE_EPOCH, epoch_key(key, 'q', epoch));
+    if (s != OK && s != E_NOT_FOUND) return s;
+    buf_init(&b, SETS_MAX);
+    buf_put_bytes(&b, v);
+    be64_put(at, number);
+    buf_put(&b, at, sizeof at);
+    buf_put(&b, hash->b, 32);
+    s = buf_status(&b);
+    if (s == OK) s = kv_put(txn, TABLE_EPOCH, bytes_make(key, KEY_LEN), buf_view(&b));
+    buf_fini(&b);
+    return s;
+}
+
+/* commit_init with what the epoch's first block inherited */
+static enum status commit_begin(struct commit *out, struct chain *c, struct kv_txn *txn, const struct validators *set, const hash32 *first,
                                 uint64_t floor_step)
 {
-    uint8_t key[33];
+    uint8_t key[KEY_LEN];
     bytes v;
     uint64_t ballot = 0;
     hash32 hash = {{0}};
-    ballot_key(key, first);
-    enum status s = kv_get(&v, txn, TABLE_EPOCH, bytes_make(key, sizeof key));
-    if (s == OK && v.len != 40) return E_CORRUPT;
-    if (s == OK) {
+    struct commit com;
+    enum status s = kv_get(&v, txn, TABLE_EPOCH, epoch_key(key, 'p', first));
+    const bool has = s == OK;
+    if (has && v.len < BALLOT_LEN) return E_CORRUPT;
+    if (has) {
         ballot = be64_get(v.ptr);
         memcpy(hash.b, v.ptr + 8, 32);
     }
     if (s != OK && s != E_NOT_FOUND) return s;
-    return commit_init(com, set, c->spec->aura.two_thirds_majority_transition, floor_step, ballot, &hash);
+    s = commit_init(&com, set, c->spec->aura.two_thirds_majority_transition, floor_step, ballot, &hash);
+    if (s != OK) return s;
+    if (has) s = get_sets(&com, bytes_make(v.ptr + BALLOT_LEN, v.len - BALLOT_LEN));
+    if (s == OK) *out = com;
+    else commit_fini(&com);
+    return s;
 }
 
 static uint64_t step_of(const struct header *h)
@@ -156,9 +239,10 @@ enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, c
     }
     if (s == OK) s = blocks_get_header(&first, txn, &e->hash, &a);
     if (s == OK) s = commit_begin(&e->com, c, txn, set, &e->hash, step_of(&first));
+    if (s == OK && e->com.n_before > 0) s = get_first_commit(&e->com.joint_until, txn, &e->hash, number);
     /* if a block of this epoch is committed, it and what prepared it are read, too: the ballot stands at it at least */
-    if (s == OK)
-        s = walk_back(&list, txn, number, hash, finalised > e->number ? finalised - 1 : 0, commit_depth(set->n), e->number);
+    const bool has_commit = finalised > e->number && (e->com.n_before == 0 || e->com.joint_until != UINT64_MAX);
+    if (s == OK) s = walk_back(&list, txn, number, hash, has_commit ? finalised - 1 : 0, commit_depth(set->n), e->number);
     if (s == OK) s = push_all(&e->com, &list);
     free(list.items);
     arena_fini(&a);
@@ -282,34 +366,4 @@ enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address
     be64_put(value + 48, note.lock_number);
     memcpy(value + 56, note.lock_hash.b, 32);
     return kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
-}
-
-enum status promise_branch_ballot(uint64_t *ballot, struct chain *c, struct kv_txn *txn, const struct header *h, const hash32 *hash, uint64_t fork)
-{
-    enum status s = OK;
-    if (!c->has_side || !hash_eq(&c->side_tip, &h->parent_hash)) {
-        struct epoch e;
-        struct sealed_list list = {0};
-        hash32 at;
-        commit_fini(&c->side);
-        c->has_side = false;
-        s = blocks_get_canonical_hash(&at, txn, fork);
-        if (s == OK) s = epoch_load(&e, c, txn, fork, &at);
-        if (s != OK) return s;
-        if (h->number > fork + 1) s = walk_back(&list, txn, h->number - 1, &h->parent_hash, fork, 0, fork);
-        if (s == OK) s = push_all(&e.com, &list);
-        free(list.items);
-        if (s == OK) {
-            c->side = e.com;
-            c->has_side = true;
-            e.com = (struct commit){0};
-        }
-        epoch_fini(&e);
-        if (s != OK) return s;
-    }
-    s = promise_push(&c->side, h, hash);
-    c->has_side = s == OK;
-    c->side_tip = *hash;
-    *ballot = c->side.ballot;
-    return s;
 }

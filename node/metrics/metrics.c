@@ -33,7 +33,8 @@ static void put_chain(struct exposition *e, const struct metrics_facts *f)
 {
     uint64_t head_ms = f->head.timestamp * 1000;
     gauge(e, "ethereum_blockchain_height", f->head.number, "Number of the canonical head.");
-    gauge(e, "ethereum_blockchain_finalized_block", f->head.finalised, "Number of the last block that a majority of validators has built upon.");
+    gauge(e, "ethereum_blockchain_finalized_block", f->head.finalised, "Number of the last block that is never undone.");
+    gauge(e, "ethereum_blockchain_safe_block", f->head.safe, "Number of the last block that a majority of validators has built upon.");
     gauge(e, "ethereum_best_known_block_number", f->best_known, "Highest block that this node or one of its peers has.");
     gauge(e, "ethereum_blockchain_chain_head_timestamp", f->head.timestamp, "Unix time of the head.");
     gauge(e, "ethereum_blockchain_chain_head_transaction_count", f->totals.head_txs, "Transactions in the head.");

@@ -154,7 +154,12 @@ static bool by_tag(struct block_ref *out, struct rpc_call *c, struct kv_txn *txn
     enum status s = blocks_get_head(&head, &hash, &finalised, txn);
     if (s != OK) return rpc_fail_status(c, s, "head");
     if (strcmp(tag, "earliest") == 0) return by_number(out, c, txn, 0);
-    if (strcmp(tag, "safe") == 0 || strcmp(tag, "finalized") == 0) return by_number(out, c, txn, finalised);
+    if (strcmp(tag, "finalized") == 0) return by_number(out, c, txn, finalised);
+    if (strcmp(tag, "safe") == 0) { /* of the head as it is now; the transaction may be a block older */
+        struct chain_head now;
+        chain_get_head(&now, c->rpc->chain);
+        return by_number(out, c, txn, now.safe < head ? now.safe : head);
+    }
     out->found = out->is_canonical = true;
     out->number = head;
     out->hash = hash;

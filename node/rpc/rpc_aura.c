@@ -48,6 +48,7 @@ bool aura_status(struct rpc_call *c)
     put_u64(b, "timestamp", head.timestamp);
     jo_close(b, '}');
     put_u64(b, "finalized", head.finalised);
+    put_u64(b, "safe", head.safe);
     jo_key(b, "validators");
     if (!put_validators(c)) return false;
     jo_key(b, "epoch");

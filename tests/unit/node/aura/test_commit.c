@@ -114,6 +114,90 @@ static void a_stranger_confirms_nothing_and_an_empty_step_does(void **state)
     commit_fini(&c);
 }
 
+/* the block of a validator, by its place in the set in force, in its next step after `step`, which is returned */
+static uint64_t push_of(struct commit *c, uint64_t number, uint64_t step, size_t v)
+{
+    const hash32 hash = {{(uint8_t)number, 1}};
+    do
+        step++;
+    while (step % c->set.n != v);
+    assert_int_equal(commit_push(c, &hash, number, step, &c->set.list[v]), OK);
+    return step;
+}
+
+static void replacing_one_of_three_takes_both_that_stay_until_the_first_commit(void **state)
+{
+    (void)state;
+    struct commit old, c;
+    address list[3] = {{{1}}, {{2}}, {{4}}};
+    const struct validators next = {.list = list, .n = 3};
+    uint64_t number = 10, step = 200;
+    begin(&old, 3, false);
+    assert_int_equal(commit_next(&c, &old, &next, step), OK);
+    commit_fini(&old);
+    for (int i = 0; i < 6; i++) /* two of three, but only one of the old three: the other two may go another way */
+        step = push_of(&c, number++, step, i % 2 == 0 ? 0 : 2);
+    assert_int_equal(c.ballot, 0);
+    assert_int_equal(c.committed, 0);
+    for (int i = 0; i < 9 && c.committed == 0; i++)
+        step = push_of(&c, number++, step, (size_t)i % 3);
+    assert_true(c.committed > 10);
+    const uint64_t first = c.committed;
+    for (int i = 0; i < 6; i++)
+        step = push_of(&c, number++, step, i % 2 == 0 ? 0 : 2);
+    assert_true(c.committed > first + 3); /* from then on the new set alone decides */
+    commit_fini(&c);
+}
+
+static void a_set_in_whose_time_nothing_was_committed_hands_the_earlier_ones_on(void **state)
+{
+    (void)state;
+    struct commit a, b, c, d;
+    address list[5] = {{{1}}, {{2}}, {{3}}, {{4}}, {{5}}};
+    const struct validators four = {.list = list, .n = 4}, five = {.list = list, .n = 5}, new_ones = {.list = list + 2, .n = 3};
+    begin(&a, 3, false);
+    assert_int_equal(commit_next(&b, &a, &four, 300), OK);
+    assert_int_equal(commit_next(&c, &b, &five, 310), OK);
+    assert_int_equal(c.n_before, 2);
+    uint64_t number = 20, step = 310;
+    for (int i = 0; i < 12; i++) /* the last three: a quorum of five, none of the first three */
+        step = push_of(&c, number++, step, 2 + (size_t)i % 3);
+    assert_int_equal(c.committed, 0);
+    for (int i = 0; i < 15; i++)
+        step = push_of(&c, number++, step, (size_t)i % 5);
+    assert_true(c.committed > 30);
+    assert_int_equal(commit_next(&d, &c, &new_ones, step), OK); /* something was committed by five: only they are asked */
+    assert_int_equal(d.n_before, 1);
+    assert_int_equal(d.before[0].set.n, 5);
+    assert_int_equal(d.before[0].n_common, 3);
+    commit_fini(&d);
+    assert_int_equal(commit_next(&d, &c, &five, step), OK); /* the same list again needs no second quorum */
+    assert_int_equal(d.n_before, 0);
+    commit_fini(&d);
+    commit_fini(&a);
+    commit_fini(&b);
+    commit_fini(&c);
+}
+
+static void where_fewer_than_a_quorum_stay_all_of_them_must_agree(void **state)
+{
+    (void)state;
+    struct commit a, b;
+    address list[3] = {{{3}}, {{8}}, {{9}}};
+    const struct validators next = {.list = list, .n = 3};
+    begin(&a, 3, false);
+    assert_int_equal(commit_next(&b, &a, &next, 300), OK);
+    uint64_t number = 20, step = 300;
+    for (int i = 0; i < 8; i++)
+        step = push_of(&b, number++, step, 1 + (size_t)i % 2);
+    assert_int_equal(b.committed, 0);
+    for (int i = 0; i < 6; i++)
+        step = push_of(&b, number++, step, (size_t)i % 2);
+    assert_true(b.committed > 20);
+    commit_fini(&a);
+    commit_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +206,9 @@ int main(void)
         cmocka_unit_test(who_let_a_step_of_its_own_go_by_confirms_only_what_came_after),
         cmocka_unit_test(what_an_earlier_epoch_sealed_is_not_confirmed_and_the_ballot_goes_on),
         cmocka_unit_test(a_stranger_confirms_nothing_and_an_empty_step_does),
+        cmocka_unit_test(replacing_one_of_three_takes_both_that_stay_until_the_first_commit),
+        cmocka_unit_test(a_set_in_whose_time_nothing_was_committed_hands_the_earlier_ones_on),
+        cmocka_unit_test(where_fewer_than_a_quorum_stay_all_of_them_must_agree),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

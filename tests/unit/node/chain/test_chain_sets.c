@@ -153,6 +153,7 @@ static void an_admin_changes_the_set_and_all_nodes_apply_it_at_the_same_block(vo
         assert_false(e.has_pending);
         assert_int_equal(e.start_block, 3);
         assert_int_equal(head_of(w, i).finalised, 1); /* block 2 is by the chain's own rule, which decides about sets; see aura/commit.h */
+        assert_int_equal(head_of(w, i).safe, 2);
     }
     assert_set_everywhere(w, KEYS_OF(0, 1, 2, 3));
     node_restart(w, 3);
@@ -275,6 +276,52 @@ static void queue_signal(struct net *w, uint64_t nonce, size_t first, size_t n)
     address to = address_of(SMALL_CONTRACT);
     queue_tx(w, 5, nonce, &to, U256_ZERO, arena_copy(&w->arena, buf_view(&b)), 200000);
     buf_fini(&b);
+}
+
+/* the next step of one of these keys on a node */
+static bytes seal_in_turn_of(struct net *w, size_t node, size_t first, size_t n)
+{
+    size_t key;
+    do {
+        w->step++;
+        key = key_in_turn(w, node);
+    } while (key < first || key >= first + n);
+    return seal(w, node);
+}
+
+/* Two of three are on a branch of their own, and on the other the set was replaced before. Under the set of the fork that one has one of three;
+ * what its ballot is shows only when the change on it is executed. */
+static void the_ballot_of_a_branch_counts_by_the_sets_that_rule_on_it(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    bytes ours[2], other[14];
+    size_t n = 0;
+    net_open(w, 3, "\"validators\":{\"safeContract\":\"" SMALL_CONTRACT "\"}", LONDON, emitter(w, SMALL_CONTRACT, KEYS_OF(0, 1, 2)));
+    (void)turn(w, 0);
+    queue_signal(w, 0, 2, 3);
+    other[n++] = seal_in_turn_of(w, 1, 2, 1);
+    w->step += 4; /* so long that the next seal makes that block final on chain, and yet does not confirm it: no ballot before the new set */
+    other[n++] = seal_in_turn_of(w, 1, 1, 1);
+    assert_set(w, 1, KEYS_OF(2, 3, 4));
+    ours[0] = seal_in_turn_of(w, 0, 0, 1);
+    ours[1] = seal_in_turn_of(w, 0, 1, 1);
+    assert_int_equal(head_of(w, 0).finalised, 0); /* prepared, not committed */
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        assert_int_equal(import(w, 2, ours[i]), IMPORT_HEAD);
+    while (n < COUNT_OF(other))
+        other[n++] = seal_in_turn_of(w, 1, 2, 3);
+    for (size_t i = 0; i < n; i++)
+        (void)import(w, 2, other[i]);
+    assert_head(w, 2, other[n - 1]);
+    assert_set(w, 2, KEYS_OF(2, 3, 4));
+    assert_int_equal(head_of(w, 2).finalised, head_of(w, 1).finalised);
+    assert_true(head_of(w, 2).finalised > 3);
+    node_restart(w, 2);
+    assert_int_equal(head_of(w, 2).finalised, head_of(w, 1).finalised);
+    assert_int_equal(import(w, 1, ours[0]), IMPORT_BAD); /* and those never go back */
+    assert_int_equal(w->verdict, BLOCK_PAST_FINALITY);
+    net_free(w);
 }
 
 static void a_second_signal_while_one_is_pending_is_lost(void **state)
@@ -611,6 +658,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_admin_changes_the_set_and_all_nodes_apply_it_at_the_same_block),
         cmocka_unit_test(a_set_change_on_a_branch_goes_with_the_branch),
+        cmocka_unit_test(the_ballot_of_a_branch_counts_by_the_sets_that_rule_on_it),
         cmocka_unit_test(a_second_signal_while_one_is_pending_is_lost),
         cmocka_unit_test(of_signals_that_become_final_together_the_first_counts),
         cmocka_unit_test(a_signal_that_names_nobody_or_another_parent_is_none),
