@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define TARGET "store"
@@ -24,6 +25,10 @@ struct server {
     struct http_server *http;
     atomic_bool stopping;
     uint64_t swept_ms; /* queue's thread */
+    atomic_bool reload;
+    pthread_t key_thread; /* makes the token key of a new database; no request is looked at before it stands */
+    bool has_key_thread;
+    struct call *waiting, **waiting_end; /* for it, in their order; server's thread */
 };
 
 /* ------------------------------------------------------------------ requests */
@@ -130,15 +135,9 @@ static void run_read(struct server *s, struct call *c)
     answer(c);
 }
 
-static void on_request(void *ctx, struct http_request *r)
+static void handle(struct server *s, struct call *c)
 {
-    struct server *s = ctx;
-    struct call *c = call_new(s, r);
     const char *op = NULL;
-    if (c == NULL) {
-        http_respond(r, 503, NULL, BYTES_EMPTY, NULL, 0);
-        return;
-    }
     if (token_endpoint(&s->auth, c, &op)) {
         audit(s, c, op);
         answer(c);
@@ -166,9 +165,37 @@ static void on_request(void *ctx, struct http_request *r)
     answer(c);
 }
 
-static void on_wake(void *ctx)
+static void on_request(void *ctx, struct http_request *r)
 {
     struct server *s = ctx;
+    struct call *c = call_new(s, r);
+    if (c == NULL) {
+        http_respond(r, 503, NULL, BYTES_EMPTY, NULL, 0);
+        return;
+    }
+    if (atomic_load(&s->store.has_token_key) && s->waiting == NULL) {
+        handle(s, c);
+        return;
+    }
+    c->next = NULL;
+    *s->waiting_end = c;
+    s->waiting_end = &c->next;
+}
+
+static void handle_waiting(struct server *s)
+{
+    struct call *c = s->waiting;
+    s->waiting = NULL;
+    s->waiting_end = &s->waiting;
+    while (c != NULL) {
+        struct call *next = c->next;
+        handle(s, c);
+        c = next;
+    }
+}
+
+static void reload(struct server *s)
+{
     struct err err = {0};
     enum status st = auth_reload(&s->auth, &err);
     if (st == OK) log_info(TARGET, "clients read anew: n=%zu", s->auth.clients.n);
@@ -178,6 +205,22 @@ static void on_wake(void *ctx)
     st = http_server_reload_tls(s->http, s->cfg->tls_cert, s->cfg->tls_key, s->cfg->tls_client_ca, &err);
     if (st == OK) log_info(TARGET, "certificates read anew");
     else log_error(TARGET, "certificates not changed: %s", err_text(&err));
+}
+
+static void on_wake(void *ctx)
+{
+    struct server *s = ctx;
+    if (atomic_load(&s->store.has_token_key)) handle_waiting(s);
+    if (atomic_exchange(&s->reload, false)) reload(s);
+}
+
+static void *make_token_key(void *arg)
+{
+    struct server *s = arg;
+    struct err err = {0};
+    if (store_make_token_key(&s->store, &err) == OK) http_server_wake(s->http);
+    else log_error(TARGET, "no token can be issued: %s", err_text(&err));
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- queue's thread */
@@ -245,7 +288,10 @@ static enum status start(struct server *s, struct err *err)
     struct http_server_config hc = {.bind_address = cfg->address, .port = cfg->port, .max_body = BODY_MAX, .max_connections = MAX_CONNECTIONS,
                                     .idle_timeout_s = IDLE_TIMEOUT_S, .tls_cert_file = cfg->tls_cert, .tls_key_file = cfg->tls_key,
                                     .tls_client_ca_file = cfg->tls_client_ca};
-    return http_server_start(&s->http, &hc, &h, err);
+    st = http_server_start(&s->http, &hc, &h, err);
+    if (st != OK || atomic_load(&s->store.has_token_key)) return st;
+    s->has_key_thread = pthread_create(&s->key_thread, NULL, make_token_key, s) == 0;
+    return s->has_key_thread ? OK : err_set(err, E_NOMEM, "no thread");
 }
 
 enum status server_start(struct server **out, const struct config *cfg, struct err *err)
@@ -254,6 +300,7 @@ enum status server_start(struct server **out, const struct config *cfg, struct e
     if (s == NULL) return err_set(err, E_NOMEM, "out of memory");
     s->cfg = cfg;
     s->audit.fd = -1;
+    s->waiting_end = &s->waiting;
     enum status st = start(s, err);
     if (st != OK) {
         server_stop(s);
@@ -267,10 +314,16 @@ void server_stop(struct server *s)
 {
     if (s == NULL) return;
     atomic_store(&s->stopping, true);
+    if (s->has_key_thread) (void)pthread_join(s->key_thread, NULL);
     queue_stop(s->queue);
     if (s->http) {
         clock_sleep_ms(STOP_GRACE_MS); /* for the last answers to leave */
         http_server_stop(s->http);
+    }
+    for (struct call *c = s->waiting, *next; c != NULL; c = next) {
+        next = c->next;
+        call_fini(c);
+        free(c);
     }
     queue_free(s->queue);
     audit_close(&s->audit);
@@ -281,6 +334,7 @@ void server_stop(struct server *s)
 
 void server_reload(struct server *s)
 {
+    atomic_store(&s->reload, true);
     http_server_wake(s->http);
 }
 

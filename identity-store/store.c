@@ -152,19 +152,34 @@ static enum status open_data_key(struct store *st, struct kv_txn *txn, const sec
     return s;
 }
 
-static enum status open_token_key(struct store *st, struct kv_txn *txn, struct err *err)
+static void use_token_key(struct store *st)
 {
-    enum status s = load_sealed(&st->token_key_pem, txn, "token_key", &st->data_key);
-    if (s == E_NOT_FOUND) {
-        s = tls_make_rsa(&st->token_key_pem, err);
-        if (s == OK) s = save_sealed(txn, "token_key", &st->data_key, buf_view(&st->token_key_pem));
-    }
-    if (s != OK) return s;
     uint8_t h[32];
     sha256(h, st->token_key_pem.ptr, st->token_key_pem.len);
     hex_put(st->token_kid, h, 16);
     st->token_kid[32] = 0;
-    return OK;
+    atomic_store(&st->has_token_key, true);
+}
+
+static enum status open_token_key(struct store *st, struct kv_txn *txn)
+{
+    enum status s = load_sealed(&st->token_key_pem, txn, "token_key", &st->data_key);
+    if (s == OK) use_token_key(st);
+    return s == E_NOT_FOUND ? OK : s;
+}
+
+enum status store_make_token_key(struct store *st, struct err *err)
+{
+    struct kv_txn *txn = NULL;
+    if (atomic_load(&st->has_token_key)) return OK;
+    enum status s = tls_make_rsa(&st->token_key_pem, err);
+    if (s != OK) return s;
+    s = kv_begin(&txn, st->kv, true);
+    if (s == OK) s = save_sealed(txn, "token_key", &st->data_key, buf_view(&st->token_key_pem));
+    if (s == OK) s = kv_commit(txn);
+    else kv_abort(txn);
+    if (s == OK) use_token_key(st);
+    return s == OK ? OK : err_set(err, s, "the key that tokens are signed with: %s", status_text(s));
 }
 
 /* ------------------------------------------------------------------ clock */
@@ -264,7 +279,7 @@ static enum status open_contents(struct store *st, const struct store_options *o
         if (s == OK || s == E_NOT_FOUND) s = is_new ? fresh_kek(&kek, txn, o, err) : known_kek(&kek, o, rec, err);
     }
     if (s == OK) s = open_data_key(st, txn, &kek, is_new, kek_file, err);
-    if (s == OK) s = open_token_key(st, txn, err);
+    if (s == OK) s = open_token_key(st, txn);
     if (s == OK) s = open_clock(st, txn);
     if (s == OK) s = store_put_clock(st, txn);
     if (s == OK) s = kv_commit(txn);
@@ -286,7 +301,7 @@ enum status store_open(struct store *out, const struct store_options *o, struct 
         store_close(&st);
         return s;
     }
-    *out = st;
+    *out = st; /* no thread has seen it yet */
     return OK;
 }
 

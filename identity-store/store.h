@@ -38,8 +38,9 @@ struct store {
     int64_t clock_offset_ms;
     uint64_t clock_floor_ms; /* it was there once: never less */
     uint64_t last_etag;      /* writer's only */
-    struct buf token_key_pem;
+    struct buf token_key_pem; /* this and the id stand once has_token_key does */
     char token_kid[33];
+    atomic_bool has_token_key;
     char boot_id[40];
     uint8_t request_seed[16]; /* request ids: random at the start, then counted */
     atomic_uint_fast64_t requests;
@@ -55,6 +56,9 @@ struct store_options {
 /** store_open: ret OK | E_CRYPTO: the kek file is not that of this database | E_DENIED: kek file readable by others | E_IO | ... */
 MUST_CHECK enum status store_open(struct store *out, const struct store_options *o, struct err *err);
 void store_close(struct store *s);
+/** store_make_token_key: of a database that has none yet, which takes long (up to some tenths of a second): the server does it on a thread of its own.
+ *  Any thread but only one.  ret OK: it stands, in the database too | E_CRYPTO, E_NOSPACE, E_IO */
+MUST_CHECK enum status store_make_token_key(struct store *s, struct err *err);
 /** store_rekey: seal the data key under another kek (file or passphrase of o; a kek file is made when absent). One transaction; a store that runs
  *  on the same database goes on. */
 MUST_CHECK enum status store_rekey(struct store *s, const struct store_options *o, struct err *err);

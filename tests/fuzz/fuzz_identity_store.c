@@ -74,7 +74,7 @@ static void make_store(struct store *store, struct config *cfg)
     (void)snprintf(cfg->issuer, sizeof cfg->issuer, "https://x");
     (void)snprintf(cfg->tenant, sizeof cfg->tenant, "poa");
     (void)snprintf(cfg->account, sizeof cfg->account, "acct");
-    if (store_open(store, &o, NULL) != OK) BUG("store");
+    if (store_open(store, &o, NULL) != OK || store_make_token_key(store, NULL) != OK) BUG("store");
     seed(store, cfg, HTTP_PUT, "/c-1", "restype=container", "");
     seed(store, cfg, HTTP_PUT, "/c-1/identity-0.json", "", "{\"secretUri\":\"https://v/secrets/s0\",\"address\":\"0x1\"}");
     seed(store, cfg, HTTP_PUT, "/secrets/s0", "api-version=7.4", "{\"value\":\"v\",\"tags\":{\"a\":\"b\"}}");

@@ -68,7 +68,7 @@ static UNUSED int rig_setup(void **state)
     r->cfg.clients_file = r->clients;
     r->cfg.tls_cert = r->dir; /* links begin with https */
     struct store_options o = {.data_dir = "(memory)"};
-    if (store_open(&r->store, &o, &err) != OK) fail_msg("%s", err_text(&err));
+    if (store_open(&r->store, &o, &err) != OK || store_make_token_key(&r->store, &err) != OK) fail_msg("%s", err_text(&err));
     if (auth_open(&r->auth, &r->cfg, &r->store, &err) != OK) fail_msg("%s", err_text(&err));
     *state = r;
     return 0;
