@@ -33,8 +33,8 @@ struct identity_config {
     bool sign;             /* the vault signs; else the node reads the key */
     const char *base_path; /* folder of this node: identity-lease.json and last-signed stand there */
     unsigned lease_s;      /* 0: 60; 15..60 */
-    unsigned renew_ms;     /* 0: 10000 */
-    unsigned margin_ms;    /* 0: 5000; before the lease's end when signing stops */
+    unsigned renew_ms;     /* 0: a sixth of the lease: 10 s */
+    unsigned margin_ms;    /* 0: a twelfth of the lease: 5 s; before the lease's end when signing stops */
 };
 
 enum identity_loss {

@@ -19,8 +19,9 @@ static enum status copy(char **dst, const char *src, const char *fallback)
 
 enum status settings_copy(struct settings *out, const struct identity_config *cfg, struct err *err)
 {
-    struct settings s = {.token_kind = cfg->token.kind, .sign = cfg->sign, .lease_s = cfg->lease_s ? cfg->lease_s : 60,
-                         .renew_ms = cfg->renew_ms ? cfg->renew_ms : 10000, .margin_ms = cfg->margin_ms ? cfg->margin_ms : 5000};
+    struct settings s = {.token_kind = cfg->token.kind, .sign = cfg->sign, .lease_s = cfg->lease_s ? cfg->lease_s : 60};
+    s.renew_ms = cfg->renew_ms ? cfg->renew_ms : s.lease_s * 1000 / 6;
+    s.margin_ms = cfg->margin_ms ? cfg->margin_ms : s.lease_s * 1000 / 12;
     if (cfg->vault_uri == NULL || cfg->blob_uri == NULL || cfg->base_path == NULL)
         return err_set(err, E_INVALID, "identity: vault_uri, blob_uri and base_path must be given");
     if (s.lease_s < 15 || s.lease_s > 60) return err_set(err, E_INVALID, "identity: lease_s must be 15 to 60");

@@ -12,7 +12,7 @@ static const struct {
     {"rpc", " address port ws_port apis cors "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
-    {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region "},
+    {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
     {"token", " kind token_uri client_id client_secret_file "},
     {"log", " level file max_mib "},
 };
@@ -157,6 +157,12 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
                  {&c->ca_file, "ca_file"},   {&c->hostname, "hostname"},   {&c->region, "region"}};
     for (size_t i = 0; s == OK && i < COUNT_OF(texts); i++)
         s = text(texts[i].out, &id, texts[i].key, err);
+    if (s == OK && json_at_member(&m, &id, "lease_seconds")) {
+        uint64_t v;
+        s = json_at_u64(&v, &m, err);
+        if (s == OK && (v < 15 || v > 60)) s = json_at_fail(&m, err, "15 to 60");
+        if (s == OK) c->lease_s = (unsigned)v;
+    }
     if (s == OK) s = section(&token, &has, &id, "token", err);
     if (s == OK && has) {
         s = text(&c->token_kind, &token, "kind", err);

@@ -17,6 +17,7 @@
  *       ca_file: ca.pem
  *       hostname: vl-1
  *       region: local1
+ *       lease_seconds: 60                 # 15 to 60: how long an identity stays with a node that nobody hears of any more
  *     data_url: http://127.0.1.1          # joining: another member's data API, for boot nodes
  *     archive: false
  *     log: {level: info, file: poa-node.log, max_mib: 32}   # past that size it is moved to poa-node.log.1, .2 ... (4 are kept)
@@ -52,6 +53,7 @@ struct node_config {
     const char *vault_uri, *blob_uri, *container;
     const char *token_kind, *token_uri, *client_id, *client_secret_file;
     const char *ca_file, *hostname, *region;
+    unsigned lease_s; /* 0: 60 */
     const char *data_url;
     enum log_level log_level;
     const char *log_file;

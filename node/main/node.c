@@ -37,7 +37,9 @@ static void on_acquired(void *ctx, const uint8_t who[20], const secret32 *node_k
     pthread_mutex_lock(&n->lock);
     if (n->has_self && !address_eq(&n->self, &a)) {
         n->restart = true; /* a node is one identity for its life: another one begins with a fresh process */
-    } else if (!n->has_self) {
+    } else if (n->has_self) {
+        n->again = true;
+    } else {
         n->self = a;
         if (node_key != NULL) n->node_key = *node_key;
         n->has_self = true;
@@ -129,6 +131,7 @@ static enum status start_identity(struct node *n, struct err *err)
                                  .hostname = c->hostname,
                                  .region = c->region,
                                  .sign = c->mode == IDENTITY_SIGN,
+                                 .lease_s = c->lease_s,
                                  .base_path = c->base_path};
     struct identity_callbacks cb = {.ctx = n, .on_acquired = on_acquired, .on_lost = on_lost, .on_trouble = on_trouble};
     if (s == OK) s = identity_start(&n->identity, &ic, &cb, err);
@@ -357,7 +360,8 @@ static void on_wake(uv_async_t *h)
     }
     memcpy(peers, n->new_peers, n_peers * sizeof *peers);
     n->n_new_txs = n->n_new_peers = 0;
-    bool restart = n->restart;
+    bool restart = n->restart, again = n->again;
+    n->again = false;
     n->has_tx_timer = n_txs > 0;
     pthread_mutex_unlock(&n->lock);
 
@@ -373,6 +377,8 @@ static void on_wake(uv_async_t *h)
             log_debug("p2p", "not a peer: %s", err_text(&err));
         free(peers[i]);
     }
+    /* as at the boot: another node may have had the identity in between, and may have sealed in the step that runs now */
+    if (again && n->chain != NULL) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
     if (restart || (n->has_self && n->chain == NULL)) stop_loop(n); /* node_run goes on from there */
 }
 

@@ -63,6 +63,7 @@ struct node {
     char *new_peers[PENDING_PEERS_MAX]; /* enode URLs that the finder saw; malloc */
     size_t n_new_peers;
     bool stop, restart; /* another identity: start again as it */
+    bool again;         /* the same identity, which was lost in between */
     /* what other threads may know of the loop's; under lock */
     struct p2p_peer_info peers[SYNC_PEERS_MAX];
     size_t n_peers;

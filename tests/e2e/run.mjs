@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const files = process.argv.length > 2 ? process.argv.slice(2) : ['readme.mjs', 'commands.mjs', 'story.mjs', 'bad_input.mjs', 'kill.mjs', 'rotate.mjs', 'web.mjs',
+const files = process.argv.length > 2 ? process.argv.slice(2) : ['readme.mjs', 'commands.mjs', 'story.mjs', 'bad_input.mjs', 'kill.mjs', 'fence.mjs', 'rotate.mjs', 'web.mjs',
   'doctor.mjs', 'backup.mjs'];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 let child;
