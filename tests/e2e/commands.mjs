@@ -55,13 +55,13 @@ leaf('account import takes a private key; the file opens with the password of th
 
 leaf('plan changes nothing and says what would be made', async () => {
   const before = fs.readdirSync(work).sort();
-  const r = await done(['plan', at('p'), '--json', '--nodes', '4', '--regions', '2', '--member-id', '14']);
+  const r = await done(['plan', at('p'), '--json', '--nodes', '4', '--regions', '2', '--member-id', '18']);
   assert.equal(r.json.regions.length, 2);
-  assert.deepEqual(r.json.regions.map((x) => [x.validators, x.loadBalancer]), [[4, '127.14.1.1'], [4, '127.14.2.1']]);
+  assert.deepEqual(r.json.regions.map((x) => [x.validators, x.loadBalancer]), [[4, '127.18.1.1'], [4, '127.18.2.1']]);
   assert.ok(Array.isArray(r.json.warnings));
   const small = await done(['plan', at('p'), '--json']);
   assert.ok(small.json.warnings.length > 0, 'two validators: a warning');
-  const dry = await done(['new', at('p'), '--dry-run', '--yes', '--json', '--member-id', '14']);
+  const dry = await done(['new', at('p'), '--dry-run', '--yes', '--json', '--member-id', '18']);
   assert.ok(dry.json.regions);
   assert.deepEqual(fs.readdirSync(work).sort(), before);
   assert.match((await done(['plan', at('p')])).out, /validators/);

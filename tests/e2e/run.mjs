@@ -1,29 +1,49 @@
-// The end-to-end tests, one file after the other, each with networks of its own. Usage: node run.mjs [FILE...]; POA_BIN names the programs.
+// The end-to-end tests, each file with networks of its own (member ids are not shared between files). Three files run at once: most of their time is
+// waiting for blocks. Usage: node run.mjs [FILE...]; POA_BIN names the programs, POA_E2E_LANES how many files run at once.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const files = process.argv.length > 2 ? process.argv.slice(2) : ['readme.mjs', 'commands.mjs', 'story.mjs', 'bad_input.mjs', 'kill.mjs', 'fence.mjs', 'rotate.mjs', 'web.mjs',
-  'doctor.mjs', 'backup.mjs'];
+// the longest first, a file a line; member ids are not shared between files
+const all = [
+  'doctor.mjs',
+  'story.mjs',
+  'kill.mjs',
+  'web.mjs',
+  'fence.mjs',
+  'bad_input.mjs',
+  'rotate.mjs',
+  'backup.mjs',
+  'readme.mjs',
+  'commands.mjs',
+];
+const files = process.argv.length > 2 ? process.argv.slice(2) : all;
+const lanes = Math.max(1, Number(process.env.POA_E2E_LANES ?? 3));
 const sum = { passed: 0, failed: 0, skipped: 0 };
-let child;
-for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => { child?.kill(s); setTimeout(() => process.exit(130), 60000).unref(); });
+const children = new Set();
+for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => { files.length = 0; for (const c of children) c.kill(s); setTimeout(() => process.exit(130), 60000).unref(); });
 
-for (const f of files) {
-  console.log(`# ${f}`);
+async function one(f) {
+  const began = Date.now();
   const out = await new Promise((ok) => {
     let text = '';
-    child = spawn(process.execPath, [path.join(here, f)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    child.stdout.on('data', (d) => { text += d; process.stdout.write(String(d).replace(/^(\d+ passed, .*)$/m, '# $1')); });
-    child.on('close', (code) => ok({ code, text }));
+    const child = spawn(process.execPath, [path.join(here, f)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child);
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (d) => { text += d; });
+    child.on('close', (code) => { children.delete(child); ok({ code, text }); });
   });
   const m = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m.exec(out.text);
   sum.passed += +(m?.[1] ?? 0);
   sum.failed += m ? +m[2] : 1;
   sum.skipped += +(m?.[3] ?? 0);
   if (m && out.code !== 0 && m[2] === '0') sum.failed++;
+  console.log(`# ${f}: ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  process.stdout.write(out.text.replace(/^(\d+ passed, .*)$/m, '# $1'));
   if (!m) console.log(`not ok - ${f} ended with ${out.code}`);
 }
+await Promise.all(Array.from({ length: lanes }, async () => {
+  for (let f; (f = files.shift()) !== undefined;) await one(f);
+}));
 console.log(`${sum.passed} passed, ${sum.failed} failed${sum.skipped ? `, ${sum.skipped} skipped` : ''}`);
 process.exit(sum.failed ? 1 : 0);
