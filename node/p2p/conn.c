@@ -71,11 +71,15 @@ static void conn_leave(struct conn *c, const char *why)
     } else {
         p2p_log(p, LOG_LEVEL_DEBUG, "connection ended node=%s inbound=%d why=\"%s\"", c->remote, c->inbound, why);
     }
+    struct target *t = c->target != NULL ? c->target : was_ready ? target_find(p, c->pub) : NULL;
+    if (t != NULL && was_ready) {
+        t->seen_ms = now;
+        t->is_refused = c->is_refused;
+        if (now > c->opened_ms + STABLE_MS) t->fails = 0;
+    }
     if (c->target != NULL) {
-        struct target *t = c->target;
         t->conn = NULL;
         c->target = NULL;
-        if (was_ready && now > c->opened_ms + STABLE_MS) t->fails = 0;
         target_failed(t, p, why, now);
     }
 }
@@ -94,9 +98,17 @@ static void on_shutdown(uv_shutdown_t *req, int status)
     (void)status; /* the other end closes, or the deadline does */
 }
 
+/* Will it be the same the next time? */
+static bool is_lasting(unsigned reason)
+{
+    return reason == DISCONNECT_BREACH || reason == DISCONNECT_USELESS || reason == DISCONNECT_TOO_MANY || reason == DISCONNECT_VERSION ||
+           reason == DISCONNECT_UNEXPECTED_ID || reason == DISCONNECT_SUBPROTOCOL;
+}
+
 void conn_disconnect(struct conn *c, enum disconnect_reason reason, const char *why)
 {
     if (c->state == CONN_CLOSING) return;
+    c->is_refused = is_lasting(reason);
     if (c->state == CONN_HELLO || c->state == CONN_READY) {
         struct buf b;
         buf_init(&b, 16);
@@ -255,6 +267,7 @@ static void on_disconnect_message(struct conn *c, bytes data)
     const unsigned reason = disconnect_get(data);
     char why[96];
     snprintf(why, sizeof why, "it said: %s", disconnect_reason_text(reason));
+    c->is_refused = is_lasting(reason);
     if (c->target != NULL && (reason == DISCONNECT_TOO_MANY || reason == DISCONNECT_USELESS)) c->target->fails += 3;
     conn_close(c, why);
 }
@@ -517,13 +530,23 @@ enum status conn_dial(struct p2p *p, struct target *t, const struct sockaddr *sa
     return OK;
 }
 
+/* Nothing came for too long. What came while this process stood still is not read yet. */
+static bool is_silent(const struct conn *c, uint64_t now)
+{
+    const bool busy = uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > 0;
+    return now > c->last_rx_ms + (busy ? SILENT_BUSY_MS : SILENT_MS);
+}
+
 void conn_tick(struct p2p *p, uint64_t now)
 {
+    const uint64_t late = p->ticked_ms != 0 && now > p->ticked_ms + 4 * (uint64_t)TICK_MS ? now - p->ticked_ms : 0;
+    p->ticked_ms = now;
     for (size_t i = 0; i < p->n_conns; i++) {
         struct conn *c = p->conns[i];
         if (c->handle_closing) continue;
+        c->last_rx_ms += late;
         if (c->state == CONN_READY) {
-            if (now > c->last_rx_ms + SILENT_MS) {
+            if (is_silent(c, now)) {
                 conn_disconnect(c, DISCONNECT_TIMEOUT, "silent for too long");
             } else if (now > c->ping_ms + PING_EVERY_MS) {
                 c->ping_ms = now;

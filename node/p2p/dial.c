@@ -65,9 +65,16 @@ void target_remove(struct p2p *p, struct target *t)
     free(t);
 }
 
+bool target_is_near(const struct target *t, uint64_t now)
+{
+    return !t->is_refused && (t->kind != TARGET_FOUND || (t->seen_ms != 0 && now < t->seen_ms + RECENT_MS));
+}
+
 void target_failed(struct target *t, struct p2p *p, const char *why, uint64_t now)
 {
-    const uint64_t max = t->kind == TARGET_STATIC ? BACKOFF_MAX_STATIC_MS : BACKOFF_MAX_MS;
+    uint64_t max = BACKOFF_MAX_MS;
+    if (target_is_near(t, now)) max = BACKOFF_MAX_NEAR_MS;
+    else if (t->kind != TARGET_FOUND) max = BACKOFF_MAX_REFUSED_MS;
     uint64_t wait = (uint64_t)BACKOFF_MIN_MS << (t->fails < 12 ? t->fails : 12);
     if (wait > max) wait = max;
     wait = wait * 3 / 4 + rng_below(&p->rng, wait / 2 + 1); /* nodes that fell together don't come back together */
@@ -169,7 +176,7 @@ void dial_tick(struct p2p *p, uint64_t now)
                 t->next_ms = now + 1000;
                 continue;
             }
-            if (t->kind == TARGET_FOUND && t->fails >= FAILS_FORGET) {
+            if (t->kind == TARGET_FOUND && t->fails >= FAILS_FORGET && !target_is_near(t, now)) {
                 target_remove(p, t);
                 break; /* the rest in the next tick */
             }

@@ -156,6 +156,8 @@ static void disc_found(void *ctx, const uint8_t pub[static 64], const struct dis
     ip_text(ip, at);
     snprintf(e.host, sizeof e.host, "%s", ip);
     IGNORE(target_add(p, &e, TARGET_FOUND), "full: there are enough others");
+    struct target *t = target_find(p, pub);
+    if (t != NULL && !t->is_busy && !t->is_refused && t->conn == NULL) t->next_ms = 0; /* it has just answered */
 }
 
 static bool disc_allow(void *ctx, const uint8_t pub[static 64])

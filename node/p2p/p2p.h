@@ -3,8 +3,9 @@
  * How data walks: a connection (conn.c) is accepted, or dialled for a target (dial.c); RLPx handshake, Hello, then it is a peer of the sync:
  * frames in -> sync_receive; sync_ops.send -> frames out. Two timers: the sync's own, and housekeeping four times a second.
  *
- * Static nodes are dialled for ever, at least every 30 seconds, their host names resolved anew at each try; they are exempt from the limit
- * of peers. Other nodes (boot nodes, those that discovery or the last run found) are dialled while there is room.
+ * Static nodes are dialled for ever, every few seconds, their host names resolved anew at each try; they are exempt from the limit of
+ * peers. Other nodes (boot nodes, those that discovery or the last run found) are dialled while there is room; boot nodes and who was a
+ * peer lately as often as static ones. A connection is given up after 12 seconds without a byte, so that a healed wire is used soon.
  *
  * The program must ignore SIGPIPE (libuv writes by write(2)).
  *

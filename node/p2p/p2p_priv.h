@@ -17,13 +17,16 @@ enum {
     STATIC_TARGETS = 512,
     DIAL_TIMEOUT_MS = 8000,   /* connect, auth and Hello together */
     CLOSE_WAIT_MS = 2000,
-    PING_EVERY_MS = 5000, /* they measure the clocks, too */
-    SILENT_MS = 40000,
+    PING_EVERY_MS = 4000, /* they measure the clocks, too */
+    SILENT_MS = 12000,    /* TCP itself notices a cut wire after minutes, and a healed one late */
+    SILENT_BUSY_MS = 40000, /* while what we sent is on its way: the answer to a ping waits behind it */
     WRITE_QUEUE_MAX = 48 << 20,
     BACKOFF_MIN_MS = 500,
-    BACKOFF_MAX_STATIC_MS = 30000,
+    BACKOFF_MAX_NEAR_MS = 5000, /* static and boot nodes, and peers of the last RECENT_MS: a healed wire is used soon */
+    BACKOFF_MAX_REFUSED_MS = 30000, /* static and boot nodes that turned us away, or that we let go for what they did */
     BACKOFF_MAX_MS = 600000,
-    FAILS_FORGET = 8,         /* of a node that is neither static nor boot node */
+    RECENT_MS = 600000,
+    FAILS_FORGET = 8,         /* of a node that is none of those */
     CROSSED_MS = 10000,       /* two connections this close together were dialled by both ends */
     STABLE_MS = 20000,        /* a connection that lasted this long sets the back-off to its minimum */
     TICK_MS = 250,
@@ -37,8 +40,10 @@ struct target {
     struct enode enode;
     enum target_kind kind;
     bool is_busy;      /* being resolved or dialled */
+    bool is_refused;   /* the last connection ended by somebody's will */
     struct conn *conn; /* dialled by us, while it lasts */
     uint64_t next_ms;
+    uint64_t seen_ms; /* was a peer until then; 0: never */
     unsigned fails;
     char why[96];
 };
@@ -51,7 +56,7 @@ struct conn {
     struct p2p *p;
     uint64_t id;
     enum conn_state state;
-    bool inbound, has_rlpx, has_pub, handle_closing;
+    bool inbound, has_rlpx, has_pub, handle_closing, is_refused;
     struct rlpx rlpx;
     uint8_t pub[64];
     uint8_t *rx;
@@ -87,7 +92,7 @@ struct p2p {
     struct rng_seeded rng;
     struct buf inflate;
     uint8_t udp_rx[1536];
-    uint64_t save_at;
+    uint64_t save_at, ticked_ms;
     bool has_news; /* for the table of peers */
     uint64_t bytes_in, bytes_out;
 };
@@ -119,6 +124,8 @@ MUST_CHECK enum status target_add(struct p2p *p, const struct enode *e, enum tar
 void target_remove(struct p2p *p, struct target *t);
 void target_failed(struct target *t, struct p2p *p, const char *why, uint64_t now);
 void target_worked(struct target *t);
+/** target_is_near: worth dialling every few seconds */
+bool target_is_near(const struct target *t, uint64_t now);
 void dial_tick(struct p2p *p, uint64_t now);
 void dial_fini(struct p2p *p);
 

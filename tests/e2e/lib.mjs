@@ -21,6 +21,7 @@ export { assert };
 const tests = [];
 const members = new Set();
 const works = [];
+export const watched = new Set(); // further folders whose logs a failed test keeps
 const name = path.basename(process.argv[1] ?? 'e2e', '.mjs');
 const children = new Set();
 
@@ -85,7 +86,7 @@ for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => clean(false).finally(
 function keepLogs(title) {
   const to = path.join(artefacts, `${name}-${title.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 60)}`);
   const wanted = /\.log$|programs\.json$|launch\.json$|state\.json$|spec\.json$|outputs\.json$|haproxy\.cfg$|poa-node\.yaml$/;
-  for (const m of members) {
+  for (const m of [...members, ...[...watched].map((dir) => ({ dir }))]) {
     if (!fs.existsSync(m.dir)) continue;
     for (const f of walk(m.dir)) {
       if (!wanted.test(f)) continue;
@@ -96,7 +97,7 @@ function keepLogs(title) {
       } catch { /* it goes on being written, or is gone */ }
     }
   }
-  if (members.size) console.log(`# logs: ${path.relative(root, to)}`);
+  if (members.size + watched.size) console.log(`# logs: ${path.relative(root, to)}`);
 }
 function* walk(dir) {
   let list = [];

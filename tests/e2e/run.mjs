@@ -10,6 +10,7 @@ const all = [
   'doctor.mjs',
   'story.mjs',
   'kill.mjs',
+  'netns.mjs',
   'web.mjs',
   'fence.mjs',
   'bad_input.mjs',
