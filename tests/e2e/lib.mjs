@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -199,6 +200,16 @@ export async function rpc(url, method, params = [], limit_ms = 5000) {
 export const height = async (url) => Number(await rpc(url, 'eth_blockNumber'));
 export const block = (url, n) => rpc(url, 'eth_getBlockByNumber', [typeof n === 'number' ? '0x' + n.toString(16) : n, false]);
 
+// claim: files run beside each other, and a member's addresses follow from its id: an id that another process of this network namespace has is refused
+const claimed = new Set();
+function claim(id) {
+  if (claimed.has(id)) return;
+  claimed.add(id);
+  const s = net.createServer().unref();
+  s.on('error', (e) => { console.log(`not ok - member id ${id} is used by another file that runs now (${e.code}): each file has ids of its own`); process.exit(1); });
+  s.listen(47000, `127.${id}.254.254`); // no part of a member listens there
+}
+
 // --- a member: a workspace and what it runs -----------------------------------------------------------------------------------
 export class Member {
   constructor(id, folder, title = `member${id}`) {
@@ -207,6 +218,7 @@ export class Member {
     this.url = `http://127.${id}.1.1:8545`;
     this.ws = `ws://127.${id}.1.1:8546`;
     members.add(this);
+    claim(id);
   }
   node(i) { return `http://127.${this.id}.1.${10 + i}:8545`; }
   nodeWs(i) { return `ws://127.${this.id}.1.${10 + i}:8546`; }

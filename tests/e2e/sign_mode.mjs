@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Member, assert, blocks, done, height, httpCall, poa, run, sleep, test, until, workFolder } from './lib.mjs';
 
 const work = workFolder();
-const M = new Member(43, work, 'sign'), S = new Member(44, work, 'secret');
+const M = new Member(53, work, 'sign'), S = new Member(54, work, 'secret');
 const listed = async (m) => (await poa(['validator', 'list', m.dir, '--json'])).json.validators.map((a) => a.toLowerCase());
 const host = (m, i) => `127.${m.id}.1.${10 + i}`;
 async function metric(m, i, name) {
