@@ -531,4 +531,5 @@ const struct target_ops TARGET_LOCAL = {
     .down = local_down,
     .clear = local_clear,
     .destroy = local_destroy,
+    .upgrade = local_upgrade,
 };

@@ -55,8 +55,9 @@ struct target_job {
 };
 
 struct target_upgrade {
-    const char *package; /* file: .deb or .tar.gz; NULL: the programs beside this one */
+    const char *package; /* file: .deb or .tar.gz; local: also a folder of programs; NULL: the programs beside this one */
     const char *sha256;  /* pinned, may be NULL */
+    const char *instance; /* only this one (target_instance_find); NULL: all */
     /** gate: one instance runs again: OK when it is well, so that the next may stop. err tells why not */
     enum status (*gate)(void *arg, const struct target_instance *in, struct err *err);
     void *arg;

@@ -16,6 +16,7 @@ const all = [
   'bad_input.mjs',
   'rotate.mjs',
   'backup.mjs',
+  'upgrade.mjs',
   'readme.mjs',
   'commands.mjs',
 ];
