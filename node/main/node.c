@@ -85,7 +85,7 @@ static enum status load_key_file(struct node *n, struct err *err)
     }
     if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
     buf_fini(&text);
-    return s;
+    return s == OK ? journal_open(&n->journal, n->cfg.base_path, err) : s;
 }
 
 /* the devp2p key of an observer, or of a node whose validator key stays in the vault: made once, kept in base_path */
@@ -452,6 +452,7 @@ static void shut_down(struct node *n)
     free(n->new_txs);
     buf_fini(&n->spec_text);
     buf_fini(&n->contracts_text);
+    if (n->cfg.mode == IDENTITY_FILE) journal_close(&n->journal);
     secret_fini(&n->file_key);
     secret_fini(&n->node_key);
     pthread_cond_destroy(&n->finder_wake);
@@ -466,6 +467,7 @@ enum status node_run(struct node *n, struct err *err)
     pthread_cond_init(&n->finder_wake, NULL);
     n->new_txs = malloc(TX_QUEUE_MAX * sizeof *n->new_txs);
     n->informed_ms = clock_mono_ms();
+    n->journal.fd = -1;
     enum status s = n->new_txs == NULL ? E_NOMEM : file_mkdirs(n->cfg.base_path, 0700, err);
     if (s == OK) s = init_loop(n);
     log_info("node", "Starting %s", NODE_CLIENT);

@@ -9,6 +9,7 @@
 #include "lib/base/secret.h"
 #include "node/chain/chain.h"
 #include "node/identity/identity.h"
+#include "node/identity/journal.h"
 #include "node/main/config.h"
 #include "node/main/submit.h"
 #include "node/member/member.h"
@@ -48,6 +49,7 @@ struct node {
     /* who we are */
     struct identity *identity; /* mode secret */
     secret32 file_key;         /* mode file */
+    struct journal journal;    /* mode file: of its seals; else the identity has its own */
     secret32 node_key;
     address self;
     bool has_self;

@@ -143,6 +143,7 @@ struct validator {
     uint64_t last_signed;   /* step */
     uint64_t seen_final;    /* checked up to there */
     bool lost_disk;
+    uint64_t journal;       /* the last signed step, as node/identity/journal.h keeps it */
     hash32 seen_head;
 };
 

@@ -387,6 +387,7 @@ void validator_lose_disk(struct validator *v)
     if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK) BUG("out of memory");
     v->seen_final = 0;
     v->lost_disk = true;
+    v->journal = 0;
 }
 
 void validator_touch(struct validator *v)
@@ -477,6 +478,8 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
 {
     const struct source *s = ctx;
     if (kv_fault_is_dead(s->v->kv)) return E_DENIED;
+    if (step <= s->v->journal) return E_CONFLICT; /* it stands beside the database, and is durable before the signature */
+    s->v->journal = step;
     check_signature(s->v, step, hash);
     return ec_sign(sig65, hash->b, &s->v->key);
 }
