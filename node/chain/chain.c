@@ -432,6 +432,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
         txn = NULL;
     }
     kv_abort(txn);
+    enum status synced = s == OK ? kv_sync(c->kv) : s; /* before anyone hears of it */
     if (s != OK) {
         c->is_stale = true;
     } else {
@@ -444,7 +445,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
                                     .finality_advanced = head.finalised != before};
         chain_publish(c, &head, step.changed_set, now_ms, &event);
     }
-    return s;
+    return synced;
 }
 
 enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms, unsigned budget_ms,
