@@ -117,7 +117,7 @@ static void ask_node(struct diag_node *n, struct http_client *http)
     char url[64];
     struct rpc_client *rpc = NULL;
     struct err err = {0};
-    json_t *head = NULL, *genesis = NULL, *sync = NULL, *author = NULL, *mining = NULL;
+    json_t *head = NULL, *genesis = NULL, *sync = NULL, *author = NULL, *mining = NULL, *version = NULL;
     (void)snprintf(url, sizeof url, "http://%s:8545", n->address);
     if (rpc_client_new(&rpc, url, ASK_MS, &err) != OK) return;
     enum status s = rpc_client_call(&head, rpc, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), &err);
@@ -140,6 +140,7 @@ static void ask_node(struct diag_node *n, struct http_client *http)
         copy_text(n->author, sizeof n->author, author);
     }
     if (rpc_client_call(&mining, rpc, "eth_mining", NULL, NULL) == OK) n->is_sealing = json_is_true(mining);
+    if (rpc_client_call(&version, rpc, "web3_clientVersion", NULL, NULL) == OK) copy_text(n->version, sizeof n->version, version);
     if (n->has_peers && n->peers == 0) ask_enode(n, rpc);
     ask_metrics(n, http);
 out:
@@ -148,6 +149,7 @@ out:
     json_decref(sync);
     json_decref(author);
     json_decref(mining);
+    json_decref(version);
     rpc_client_free(rpc);
 }
 

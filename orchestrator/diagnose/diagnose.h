@@ -41,6 +41,7 @@ struct diag_node {
     int64_t skew_ms; /* its clock minus ours */
     bool has_lease;
     uint64_t lease_ms, disk_bytes;
+    char version[100]; /* "poa-node/v0.1.0/..." */
 };
 
 struct diag_validator {

@@ -1,4 +1,4 @@
-#include "orchestrator/target/local.h"
+#include "orchestrator/target/local_priv.h"
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
@@ -151,7 +151,7 @@ enum status local_add_resources(struct target *t, const json_t *resources, struc
 
 /* ----------------------------------------------------------------- store */
 
-static enum status write_local(const struct target *t, const char *name, bytes data, unsigned mode, struct err *err)
+enum status local_write(const struct target *t, const char *name, bytes data, unsigned mode, struct err *err)
 {
     char path[4096];
     local_path(path, t, name);
@@ -178,10 +178,10 @@ static enum status write_certificates(const struct target *t, struct err *err)
     (void)snprintf(hosts, sizeof hosts, "%s,localhost", t->store_address);
     enum status s = tls_make_ca(&ca_key, &ca_cert, name, CERT_DAYS, err);
     if (s == OK) s = tls_make_server(&key, &cert, buf_view(&ca_key), buf_view(&ca_cert), hosts, CERT_DAYS, err);
-    if (s == OK) s = write_local(t, "store/ca.key", buf_view(&ca_key), 0600, err);
-    if (s == OK) s = write_local(t, "store/server.pem", buf_view(&cert), 0644, err);
-    if (s == OK) s = write_local(t, LOCAL_CA, buf_view(&ca_cert), 0644, err);
-    if (s == OK) s = write_local(t, "store/server.key", buf_view(&key), 0600, err);
+    if (s == OK) s = local_write(t, "store/ca.key", buf_view(&ca_key), 0600, err);
+    if (s == OK) s = local_write(t, "store/server.pem", buf_view(&cert), 0644, err);
+    if (s == OK) s = local_write(t, LOCAL_CA, buf_view(&ca_cert), 0644, err);
+    if (s == OK) s = local_write(t, "store/server.key", buf_view(&key), 0600, err);
     if (ca_key.ptr != NULL) secret_wipe(ca_key.ptr, ca_key.cap);
     if (key.ptr != NULL) secret_wipe(key.ptr, key.cap);
     buf_fini(&ca_key);
@@ -251,11 +251,11 @@ enum status local_write_store(struct target *t, struct err *err)
         instance_file(file, &t->instances[i], "run/identity-secret");
         s = add_client(&clients, t, t->instances[i].name, "node", file, err);
     }
-    if (s == OK) s = write_local(t, "store/clients.yaml", buf_view(&clients), 0600, err);
+    if (s == OK) s = local_write(t, "store/clients.yaml", buf_view(&clients), 0600, err);
     buf_printf(&config,
                "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\n",
                t->store_address, LOCAL_STORE_PORT);
-    if (s == OK) s = write_local(t, "store/store.yaml", buf_view(&config), 0600, err);
+    if (s == OK) s = local_write(t, "store/store.yaml", buf_view(&config), 0600, err);
     buf_fini(&clients);
     buf_fini(&config);
     return s;
@@ -305,7 +305,7 @@ static enum status write_balancer(const struct target *t, const json_t *resource
     }
     enum status s = buf_status(&b);
     if (s == OK && rules == 0) s = err_set(err, E_INVALID, "the template resolves to no load balancer rule");
-    if (s == OK) s = write_local(t, "haproxy.cfg", buf_view(&b), 0644, err);
+    if (s == OK) s = local_write(t, "haproxy.cfg", buf_view(&b), 0644, err);
     buf_fini(&b);
     return s;
 }
@@ -383,10 +383,11 @@ enum status local_write_launch(struct target *t, const json_t *resources, struct
     json_array_append_new(programs, json_pack("{s:s, s:[s, s, s, s], s:i}", "name", "haproxy", "argv", t->haproxy, "-db", "-f", path, "stopOrder", 1));
     for (size_t i = 0; s == OK && i < t->n_instances; i++)
         s = write_instance(programs, t, resources, &t->instances[i], err);
+    if (s == OK) s = local_add_monitor(programs, t, err);
     json_t *doc = json_pack("{s:o}", "programs", programs);
     char *text = json_dumps(doc, JSON_INDENT(1));
     if (s == OK && text == NULL) s = E_NOMEM;
-    if (s == OK) s = write_local(t, "launch.json", bytes_str(text), 0600, err);
+    if (s == OK) s = local_write(t, "launch.json", bytes_str(text), 0600, err);
     free(text);
     json_decref(doc);
     return s;
@@ -396,8 +397,15 @@ enum status local_write_launch(struct target *t, const json_t *resources, struct
 
 static enum status local_preflight(struct target *t, struct err *err)
 {
-    const struct settings *s = t->env.settings;
-    return local_check_ports(t, (unsigned)SETTING_INT_OF(s, regions), (unsigned)SETTING_INT_OF(s, nodes), err);
+    const struct settings *set = t->env.settings;
+    char url[64], *port;
+    enum status s = local_check_monitor(t, err);
+    if (s == OK) s = local_check_ports(t, (unsigned)SETTING_INT_OF(set, regions), (unsigned)SETTING_INT_OF(set, nodes), err);
+    if (s != OK || !local_has_prometheus(t)) return s;
+    local_monitor_url(url, t);
+    port = strrchr(url, ':');
+    *port++ = '\0';
+    return need_port(url + strlen("http://"), (uint16_t)strtoul(port, NULL, 10), SOCK_STREAM, "Prometheus", err);
 }
 
 static unsigned region_of_id(const char *id)
@@ -486,6 +494,14 @@ enum status target_fix_ports(struct target *t, json_t *outputs, struct err *err)
     return OK;
 }
 
+static enum status local_outputs(struct target *t, json_t *outputs, struct err *err)
+{
+    char url[64];
+    local_monitor_url(url, t);
+    if (local_has_prometheus(t)) json_object_set_new(outputs, "PROMETHEUS_URL", json_string(url));
+    return target_fix_ports(t, outputs, err);
+}
+
 static enum status local_up(struct target *t, bool *already, struct err *err)
 {
     enum status s = keeper_start(t->env.exe, t->dir, err);
@@ -526,7 +542,7 @@ const struct target_ops TARGET_LOCAL = {
     .take_resources = local_add_resources,
     .place = local_place,
     .vault = target_store_access,
-    .outputs = target_fix_ports,
+    .outputs = local_outputs,
     .up = local_up,
     .down = local_down,
     .clear = local_clear,

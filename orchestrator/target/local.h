@@ -32,6 +32,8 @@ MUST_CHECK enum status local_write_launch(struct target *t, const json_t *resour
 MUST_CHECK enum status local_upgrade(struct target *t, const struct target_upgrade *u, size_t *changed, struct err *err);
 /** local_ca_file, local_orchestrator_secret_file: paths for our own clients of the store */
 void local_path(char dst[static 4096], const struct target *t, const char *name);
+#define LOCAL_PROMETHEUS "prometheus"
+#define LOCAL_AGENT_PREFIX "agent-" /* before the name of its instance */
 #define LOCAL_CA "store/ca.pem"
 #define LOCAL_ORCHESTRATOR_SECRET "store/orchestrator-secret"
 #define LOCAL_ORCHESTRATOR_CLIENT "orchestrator"

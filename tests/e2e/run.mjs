@@ -17,6 +17,7 @@ const all = [
   'rotate.mjs',
   'backup.mjs',
   'upgrade.mjs',
+  'monitor.mjs',
   'readme.mjs',
   'commands.mjs',
 ];
