@@ -26,6 +26,9 @@ MUST_CHECK enum status local_check_ports(struct target *t, unsigned regions, uns
 MUST_CHECK enum status local_add_resources(struct target *t, const json_t *resources, struct err *err);
 /** local_write_store: CA, certificate, clients and configuration of the identity store; keeps what stands. */
 MUST_CHECK enum status local_write_store(struct target *t, struct err *err);
+/** local_write_clients: certificates, and clients of the store with their secrets, in local/store; loopback: nodes come from there, else from their
+ *  own addresses. Keeps what stands. */
+MUST_CHECK enum status local_write_clients(struct target *t, bool loopback, struct err *err);
 /** local_write_launch: instances' files, haproxy.cfg and launch.json for the keeper. web_dir: the governance page, may be NULL */
 MUST_CHECK enum status local_write_launch(struct target *t, const json_t *resources, struct err *err);
 /** local_upgrade: target.h's upgrade: the nodes one after the other, then the identity store, then the keeper. The keeper must run. */
