@@ -469,6 +469,10 @@ enum status ssh_upgrade(struct target *t, const struct target_upgrade *u, size_t
 {
     struct ssh_target *s = ssh_of(t);
     *changed = 0;
+    const struct target_instance *only = u->instance == NULL ? NULL : target_instance_find(t, u->instance);
+    if (u->instance != NULL && only == NULL) return err_set(err, E_INVALID, "--node: there is no instance '%s'", u->instance);
+    for (size_t i = 0; i < s->n; i++)
+        s->hosts[i].is_left_out = only != NULL && strcmp(s->hosts[i].address, only->address) != 0;
     enum status st = ssh_package_prepare(s, u->package, u->sha256, err);
     if (st != OK) return st;
     report_step(t->env.report, "bring the programs to %zu hosts", s->n);
@@ -476,7 +480,7 @@ enum status ssh_upgrade(struct target *t, const struct target_upgrade *u, size_t
     /* hosts without a node first: the store is what nodes lean on */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; st == OK && i < s->n; i++)
-            if (((s->hosts[i].roles & SSH_NODE) != 0) == (pass == 1)) st = upgrade_host(s, &s->hosts[i], u, changed, err);
+            if (!s->hosts[i].is_left_out && ((s->hosts[i].roles & SSH_NODE) != 0) == (pass == 1)) st = upgrade_host(s, &s->hosts[i], u, changed, err);
     if (st == OK) st = ssh_each(s, SSH_ALL, prune, NULL, err);
     return st;
 }
