@@ -56,6 +56,7 @@ static enum status session_open(struct session *out, const struct vault_access *
     if (s == OK) s = azure_token_source_new(&x.tokens, &tc, err);
     struct azure_service_config sc = {.base_uri = access->url, .ca_file = access->ca_file, .tokens = x.tokens, .deadline_ms = deadline_ms};
     if (s == OK) s = keyvault_new(&x.vault, &sc, err);
+    if (access->blob_url != NULL) sc.base_uri = access->blob_url;
     if (s == OK) s = blob_store_new(&x.blobs, &sc, err);
     if (secret.ptr != NULL) secret_wipe(secret.ptr, secret.cap);
     buf_fini(&secret);

@@ -20,7 +20,8 @@ void identities_generate(struct identities *out, size_t n);
 void identities_fini(struct identities *id);
 
 struct vault_access {
-    const char *url;          /* vault and blob endpoint */
+    const char *url;          /* of the vault */
+    const char *blob_url;     /* of the blobs; NULL: the same as the vault's */
     const char *token_uri;
     const char *client_id, *client_secret_file, *ca_file;
 };
