@@ -378,6 +378,7 @@ static enum status check_record(struct check *c, unsigned table, bytes key, byte
         return unseals(c, k.v.sealed, bytes_make(about, key.len + 4), true, k.pub);
     case TABLE_CONTAINER: return blob_record_get(&r, value);
     case TABLE_BLOB: return check_blob(c, key, value);
+    case TABLE_KEY_POLICY: return key_policy_check(value);
     case TABLE_META:
     case TABLE_DATA:
     case TABLE_BLOCK:

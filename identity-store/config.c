@@ -139,6 +139,9 @@ static enum status read_rest(struct config *c, struct reading *r)
     if (s == OK) s = number_of(&c->max_bytes, r, r->doc, "max_bytes", 1 << 20, (uint64_t)1 << 40);
     if (s == OK) s = text_of(&level, r, r->doc, "log_level", false, 16);
     if (s != OK) return s;
+    json_t *protect = json_object_get(r->doc, "purge_protection");
+    if (protect != NULL && !json_is_boolean(protect)) return wrong(r, "purge_protection", "wants true or false");
+    c->purge_protection = json_is_true(protect);
     if (!log_level_parse(&c->log_level, level)) return wrong(r, "log_level", "wants error, warn, info, debug or trace");
     c->soft_delete_days = (unsigned)days;
     c->token_s = (unsigned)token_s;
@@ -158,7 +161,7 @@ enum status config_read(struct config *out, const char *path, struct err *err)
 {
     static const char *const keys[] = {"listen",           "tls",           "data_dir",  "kek_file", "clients_file", "issuer", "tenant", "account",
                                        "account_key_file", "kek_passphrase_file",
-                                       "soft_delete_days", "token_seconds", "max_bytes", "log_level"};
+                                       "soft_delete_days", "purge_protection", "token_seconds", "max_bytes", "log_level"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
     enum status s = yaml_get_file(&r.doc, path, err);

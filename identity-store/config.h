@@ -11,6 +11,7 @@
  *     account: devstoreaccount1                    # optional first part of blob paths, as tools for IP addresses send it
  *     account_key_file: account.key                # optional: base64; allows Shared Key and SAS on blobs, with every right to who has it
  *     soft_delete_days: 90                         # 7..90
+ *     purge_protection: false                      # true: nobody can purge before that
  *     token_seconds: 3600                          # 300..86400
  *     max_bytes: 1073741824                        # of the database
  *     log_level: info
@@ -30,6 +31,7 @@ struct config {
     char issuer[256]; /* no trailing '/' */
     char tenant[64], account[64];
     unsigned soft_delete_days, token_s;
+    bool purge_protection; /* what is deleted goes when its time is over, not before */
     uint64_t max_bytes;
     enum log_level log_level;
 };

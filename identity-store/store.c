@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 const char *const store_table_names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder",
-                                                "key", "key_deleted", "key_version"};
+                                                "key", "key_deleted", "key_version", "key_policy"};
 
 #define SCHEMA "poa-identity-store 1"
 

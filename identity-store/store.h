@@ -29,6 +29,7 @@ enum store_table {
     TABLE_KEY,         /* as the three of secrets */
     TABLE_KEY_DELETED,
     TABLE_KEY_VERSION, /* -> key_version */
+    TABLE_KEY_POLICY,  /* lower-case name -> rotation policy, see keys_policy.c */
     TABLE_N,
 };
 
