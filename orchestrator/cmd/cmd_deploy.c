@@ -414,22 +414,11 @@ static unsigned timeout_of(struct cli *c)
 /* the deployment stands whether or not the mail goes out */
 static void send_mail(struct deployment *d, json_t *outputs)
 {
-    const struct settings *s = &d->cli->settings;
     struct err err = {0};
-    if (*SETTING(s, email) == '\0') return;
-    if (*SETTING(s, smtp_url) == '\0') {
-        report_warn(&d->cli->report, "no e-mail was sent to %s: --smtp-url names no server", SETTING(s, email));
-        return;
-    }
-    struct mail_config mail = {.smtp_url = SETTING(s, smtp_url),
-                               .user = SETTING(s, smtp_user),
-                               .password_file = SETTING(s, smtp_password_file),
-                               .from = SETTING(s, smtp_from),
-                               .to = SETTING(s, email)};
-    report_step(&d->cli->report, "send the outputs to %s", mail.to);
-    if (mail_send_outputs(&mail, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", outputs, &err) == OK) return;
+    if (*SETTING(&d->cli->settings, email) == '\0') return;
+    if (outputs_mail(d->cli, outputs, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", &err) == OK) return;
     report_fail(&d->cli->report);
-    report_warn(&d->cli->report, "%s", err_text(&err));
+    report_warn(&d->cli->report, "%s; send them later by `poa-deploy outputs %s --email %s`", err_text(&err), d->cli->dir, SETTING(&d->cli->settings, email));
 }
 
 static enum exit_code finish_output(struct deployment *d)

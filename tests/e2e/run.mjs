@@ -20,6 +20,7 @@ const all = [
   'upgrade.mjs',
   'monitor.mjs',
   'readme.mjs',
+  'mail.mjs',
   'commands.mjs',
 ];
 const files = process.argv.length > 2 ? process.argv.slice(2) : all;
