@@ -292,7 +292,7 @@ static enum status open_audit(struct server *s, struct err *err)
 static enum status start(struct server *s, struct err *err)
 {
     const struct config *cfg = s->cfg;
-    struct store_options o = {.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .passphrase_file = cfg->kek_passphrase_file,
+    struct store_options o = {.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .passphrase_file = cfg->kek_passphrase_file, .kek_vault = &cfg->kek_vault,
                               .max_bytes = cfg->max_bytes};
     enum status st = store_open(&s->store, &o, err);
     if (st != OK) return st;

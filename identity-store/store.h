@@ -9,6 +9,7 @@
 #ifndef IDENTITY_STORE_STORE_H
 #define IDENTITY_STORE_STORE_H
 
+#include "identity-store/kek_vault.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/secret.h"
@@ -50,6 +51,7 @@ struct store {
 struct store_options {
     const char *data_dir;
     const char *kek_file;        /* made when absent; NULL: keep everything in memory (tests) */
+    const struct kek_vault *kek_vault; /* secret_uri not NULL: it stands in another vault; kek_file must not be NULL, but is not used */
     const char *passphrase_file; /* not NULL: the key comes from this passphrase by scrypt, kek_file is not used */
     uint64_t max_bytes;
 };
