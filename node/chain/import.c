@@ -501,7 +501,11 @@ void chain_publish(struct chain *c, const struct chain_head *head, bool changed_
     pthread_mutex_lock(&c->lock);
     c->head = *head;
     /* SPEC(aura.md B2): at a change of the set a step may have two proposers: the new set waits for the next step */
-    if (changed_set && c->spec->engine == ENGINE_AURA) c->closed_step = aura_step_at(&c->spec->aura, now_ms);
+    if (changed_set && c->spec->engine == ENGINE_AURA) {
+        const uint64_t step = aura_step_at(&c->spec->aura, now_ms);
+        /* not so for a block that comes late, or by a clock that runs ahead: it would close a step that is still to come */
+        c->closed_step = step <= head->step + 1 ? step : UINT64_MAX;
+    }
     pthread_mutex_unlock(&c->lock);
     chain_show_epoch(c);
     if (c->cfg.on_event != NULL) c->cfg.on_event(c->cfg.listener_ctx, event);
@@ -735,6 +739,7 @@ static enum status reorganise(enum import_result *result, struct import *im, uin
         /* what it would take to go back that far is pruned, or it is too much at once: the branch stays a side branch */
         *result = IMPORT_SIDE;
         c->is_stale = true;
+        c->has_side = unsure; /* that cannot be told */
         s = store_side(im, fork);
     }
     if (s != OK) c->is_stale = true;

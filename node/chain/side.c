@@ -72,7 +72,7 @@ enum status side_judge(bool *better, bool *unsure, struct chain *c, struct kv_tx
         if (s != OK) return s;
     }
     s = engine_after_side_block(unsure, c, &c->side, h, hash);
-    c->has_side = s == OK;
+    c->has_side = s == OK && !*unsure; /* unsure: what execution finds takes its place */
     c->side_tip = *hash;
     *better = side_is_better(c, &c->side, td);
     return s;
