@@ -88,6 +88,11 @@ static enum status load_head(struct chain *c, struct kv_txn *txn)
     return s;
 }
 
+void chain_note_time(struct chain *c, uint64_t now_ms)
+{
+    if (c->first_step == 0 && c->spec->engine == ENGINE_AURA) c->first_step = aura_step_at(&c->spec->aura, now_ms);
+}
+
 enum status chain_refresh(struct chain *c)
 {
     if (!c->is_stale) return OK;
@@ -454,6 +459,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     if (c->spec->engine != ENGINE_AURA) return err_set(err, E_UNSUPPORTED, "this chain's engine does not seal here");
     if (!chain_is_proposer(c, author, step)) return err_set(err, E_AGAIN, "not the proposer of step %llu", (unsigned long long)step);
     uint64_t deadline = clock_mono_ms() + budget_ms;
+    chain_note_time(c, now_ms);
     struct proposal p = {.c = c};
     arena_init(&p.arena, BLOCK_ARENA_MAX);
     struct kv_txn *txn = NULL;

@@ -72,6 +72,7 @@ struct chain {
 
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
+    uint64_t first_step; /* when this run began, by the first call that told the time; 0: none yet */
     size_t n_sides;     /* side blocks in the database */
     struct epoch side;  /* as it stands after side_tip, a side block: a branch that grows is not walked back for each block */
     hash32 side_tip;
@@ -151,6 +152,8 @@ void side_take(struct chain *c, struct epoch *e, const hash32 *tip);
 
 /* --- chain.c */
 
+/** chain_note_time: see first_step. */
+void chain_note_time(struct chain *c, uint64_t now_ms);
 /** chain_refresh: epoch and n_sides from the database if they are stale. */
 MUST_CHECK enum status chain_refresh(struct chain *c);
 /** chain_permitted: chain_tx_permitted for the child of a block that is known. s: state after it */
@@ -163,6 +166,8 @@ uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct head
 
 /** chain_note_seal: two blocks of one author in one step are reported. */
 void chain_note_seal(struct chain *c, const struct header *h);
+/** chain_has_seal_from: was a block of author seen that is of that step or later, on whatever branch? */
+bool chain_has_seal_from(const struct chain *c, const address *author, uint64_t step);
 
 /** block_env_init: rules and environment of a block for its execution on txn. */
 void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h);

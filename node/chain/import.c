@@ -157,6 +157,13 @@ void chain_note_seal(struct chain *c, const struct header *h)
     c->seals[c->next_seal++ % RECENT_SEALS] = (struct recent_seal){.step = h->step, .author = h->author, .hash = *hash};
 }
 
+bool chain_has_seal_from(const struct chain *c, const address *author, uint64_t step)
+{
+    for (size_t i = 0; i < RECENT_SEALS && i < c->next_seal; i++)
+        if (c->seals[i].step >= step && address_eq(&c->seals[i].author, author)) return true;
+    return false;
+}
+
 /* a side block's fork from a former import; forks do not move but by a re-org, which forgets them all */
 static bool known_fork(uint64_t *fork, const struct chain *c, const hash32 *hash)
 {
@@ -869,6 +876,7 @@ enum status chain_import(enum import_result *result, enum block_verdict *verdict
                          uint64_t now_ms, struct err *err)
 {
     struct import im = {.c = c, .now_ms = now_ms, .verdict = BLOCK_VALID, .err = err};
+    chain_note_time(c, now_ms);
     if (err != NULL) err->text[0] = '\0';
     arena_init(&im.arena, BLOCK_ARENA_MAX);
     enum import_result r = IMPORT_BAD;

@@ -323,8 +323,15 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     struct arena a;
     bool here = true;
     enum status s = get_note(&note, txn, me);
-    if (s != OK || !note.has_seal) return s;
-    if (note.step >= step) return err_set(err, E_EXISTS, "step %llu was signed before", (unsigned long long)step);
+    if (s != OK) return s;
+    if ((note.has_seal && note.step >= step) || chain_has_seal_from(c, me, step))
+        return err_set(err, E_EXISTS, "step %llu was signed before", (unsigned long long)step);
+    /* A chain that has gone on for long, and no word of this key's seals: its disk was lost, or it is new. What it may have promised stands in
+     * the chain of the others: it looks at that for two rounds before it speaks again. */
+    const uint64_t rounds = 2 * c->epoch.fin.set.n;
+    if (!note.has_seal && c->head.number > rounds && step < c->first_step + rounds)
+        return err_set(err, E_AGAIN, "nothing is known of this key's seals: none before step %llu", (unsigned long long)(c->first_step + rounds));
+    if (!note.has_seal) return OK;
     if (c->spec->aura.immediate_transitions) return OK;
     arena_init(&a, 1 << 20);
     s = is_sealed_here(&here, txn, &note, me, &a);

@@ -959,6 +959,47 @@ static void nobody_is_reported_for_what_others_can_forge(void **state)
     net_free(w);
 }
 
+/* A node on an empty disk, or for a key whose seals are elsewhere: what that key promised stands in the chain of the others. */
+static void a_key_that_nothing_is_known_of_waits_two_rounds_on_a_chain_that_goes_on(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(2, 3);
+    bytes block[12], mine = BYTES_EMPTY;
+    for (size_t i = 0; i < COUNT_OF(block); i++) { /* all three seal on node 0 */
+        w->step++;
+        block[i] = seal(w, 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(block); i++)
+        assert_int_equal(import(w, 1, block[i]), IMPORT_HEAD);
+    const uint64_t began = w->step;
+    for (size_t i = 0; i < 5; i++) {
+        w->step++;
+        assert_int_equal(propose_as(&mine, w, 1, key_in_turn(w, 1)), E_AGAIN);
+    }
+    w->step = began + 6;
+    assert_int_equal(propose_as(&mine, w, 1, key_in_turn(w, 1)), OK);
+    net_free(w);
+}
+
+static void a_step_in_which_a_block_of_the_key_was_seen_is_not_sealed_again(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(2, 2);
+    bytes mine = BYTES_EMPTY;
+    (void)turn(w, 0);
+    w->step += 2;
+    const size_t key = key_in_turn(w, 0);
+    const bytes other = seal(w, 0); /* on node 0's disk, which is lost; node 1 has another block before it and the same key now */
+    w->step--;
+    (void)seal(w, 1);
+    w->step++;
+    assert_int_equal(import(w, 1, other), IMPORT_SIDE);
+    assert_int_equal(propose_as(&mine, w, 1, key), E_EXISTS);
+    w->step += 2;
+    assert_int_equal(propose_as(&mine, w, 1, key), OK);
+    net_free(w);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -991,6 +1032,8 @@ int main(void)
         cmocka_unit_test(skipped_steps_are_reported_once_for_each_validator),
         cmocka_unit_test(what_a_validator_has_signed_against_the_rules_is_reported),
         cmocka_unit_test(nobody_is_reported_for_what_others_can_forge),
+        cmocka_unit_test(a_key_that_nothing_is_known_of_waits_two_rounds_on_a_chain_that_goes_on),
+        cmocka_unit_test(a_step_in_which_a_block_of_the_key_was_seen_is_not_sealed_again),
     };
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
 }

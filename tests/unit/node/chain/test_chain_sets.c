@@ -166,7 +166,7 @@ static void an_admin_changes_the_set_and_all_nodes_apply_it_at_the_same_block(vo
     for (size_t i = 0; i < 4; i++)
         assert_contract_set(w, i, ADMIN_CONTRACT, KEYS_OF(0, 1, 2, 3));
     for (size_t i = 0; i < 8; i++)
-        (void)turn(w, i % 4);
+        (void)turn(w, i % 3); /* node 3 was just opened again: it waits before it seals for keys that it knows nothing of */
 
     /* two leave; three of the four must have signed on top */
     w->step++;
@@ -192,7 +192,7 @@ static void an_admin_changes_the_set_and_all_nodes_apply_it_at_the_same_block(vo
         assert_true(key_of(w, &list[i]) == 2 || key_of(w, &list[i]) == 3);
     arena_fini(&a);
     for (size_t i = 0; i < 4; i++)
-        (void)turn(w, i % 4);
+        (void)turn(w, i % 3); /* node 3 was just opened again: it waits before it seals for keys that it knows nothing of */
     hash32 d = digest_of(w, 0, false), other = digest_of(w, 3, false);
     assert_hash_equal(d, other);
     net_free(w);
