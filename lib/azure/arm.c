@@ -133,6 +133,7 @@ static enum status one(struct reply *out, struct azure_arm *a, const struct azur
     } else {
         out->status = resp.status;
         out->pause_ms = azure_retry_after_ms(&resp);
+        if (c->pause_ms != NULL && out->pause_ms > 0) *c->pause_ms = out->pause_ms;
         out->is_operation = http_client_header(out->next, sizeof out->next, &resp, "Azure-AsyncOperation");
         if (!out->is_operation && !http_client_header(out->next, sizeof out->next, &resp, "Location")) out->next[0] = 0;
         if (resp.body.len > 0) {

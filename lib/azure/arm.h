@@ -25,6 +25,7 @@ struct azure_arm_call {
     const json_t *body;     /* NULL: none */
     unsigned deadline_ms;   /* of one call with its retries; 0: that of the client */
     struct azure_fault *fault; /* may be NULL */
+    uint64_t *pause_ms;     /* may be NULL: the pause before the next look that the service asks for; untouched if it asks for none */
 };
 
 /* azure_arm_wait_fn: called before each pause of an operation; what is left of it, ret false: stop waiting (E_CANCELLED) */

@@ -92,6 +92,8 @@ size_t arm_plan_deployments(const struct arm_plan *p);
 /** arm_plan_deployment_name: as the deployment resource is named. arm_plan_deployment_of: the deployment that resource i < count is written in. */
 const char *arm_plan_deployment_name(const struct arm_plan *p, size_t deployment);
 size_t arm_plan_deployment_of(const struct arm_plan *p, size_t i);
+/** arm_plan_deployment_up: the deployment that it is nested in; 0 for the main one */
+size_t arm_plan_deployment_up(const struct arm_plan *p, size_t deployment);
 /** arm_plan_deployment_outputs: as arm_plan_outputs, of one deployment. */
 MUST_CHECK enum status arm_plan_deployment_outputs(json_t **out, struct arm_plan *p, size_t deployment,
                                                    struct err *err);

@@ -662,6 +662,7 @@ static const struct {
               {"Microsoft.Insights/dataCollectionRules", "2024-03-11"},
               {"Microsoft.Insights/dataCollectionRuleAssociations", "2024-03-11"},
               {"Microsoft.Insights/scheduledQueryRules", "2023-12-01"},
+              {"Microsoft.Insights/workbooks", "2023-06-01"},
               {"Microsoft.Network/trafficManagerProfiles", "2022-04-01"}};
 
 static bool is_newest(const char *type, const char *version)

@@ -766,6 +766,15 @@ size_t arm_plan_deployment_of(const struct arm_plan *p, size_t i)
     return k;
 }
 
+size_t arm_plan_deployment_up(const struct arm_plan *p, size_t deployment)
+{
+    size_t k = 0;
+    if (deployment == 0) return 0;
+    while (p->scopes[k] != p->scopes[deployment]->up)
+        k++;
+    return k;
+}
+
 enum status arm_plan_deployment_outputs(json_t **out, struct arm_plan *p, size_t deployment,
                                         struct err *err)
 {

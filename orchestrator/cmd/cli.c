@@ -135,7 +135,7 @@ static bool place_positionals(struct cli *c, const char **words, size_t n)
 {
     const char *args = c->command->args;
     bool takes_dir = strstr(args, "[DIR]") != NULL, many = strstr(args, "ADDR...") != NULL;
-    bool one = !many && (strncmp(args, "ADDR", 4) == 0 || strncmp(args, "FILE", 4) == 0 || strcmp(args, "KEYSTORE") == 0);
+    bool one = !many && (strncmp(args, "ADDR", 4) == 0 || strncmp(args, "ID ", 3) == 0 || strncmp(args, "FILE", 4) == 0 || strcmp(args, "KEYSTORE") == 0);
     size_t i = 0;
     if (one) {
         if (n == 0) return false;
@@ -334,8 +334,7 @@ int cli_main(int argc, char **argv)
     find_folders(&c);
     if (argc >= 3 && strcmp(argv[1], "keeper") == 0) {
         /* the scale-set keeper's own process, started by `new` and `up` */
-        if (strcmp(argv[2], "--can-adopt") == 0) return 0;
-        enum status s = keeper_run(argv[2], argc >= 4 ? (int)strtol(argv[3], NULL, 10) : -1, &err);
+        enum status s = keeper_run(argv[2], &err);
         if (s != OK) report_error(&err);
         return s == OK ? 0 : 1;
     }

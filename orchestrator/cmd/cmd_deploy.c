@@ -35,6 +35,7 @@ struct deployment {
     uint64_t network_id;
     char genesis_hash[67];
     json_t *resources, *outputs;
+    json_t *tmpl, *parameters; /* for a target that submits the template */
 };
 
 static void deployment_fini(struct deployment *d)
@@ -45,6 +46,8 @@ static void deployment_fini(struct deployment *d)
     buf_fini(&d->spec);
     json_decref(d->resources);
     json_decref(d->outputs);
+    json_decref(d->tmpl);
+    json_decref(d->parameters);
     target_close(&d->target);
     if (d->has_ws) workspace_close(&d->ws);
 }
@@ -94,7 +97,7 @@ static size_t validator_count(const struct settings *s)
 
 /* ------------------------------------------------------------------ plan */
 
-static json_t *make_plan(struct deployment *d)
+static json_t *make_plan(const struct deployment *d)
 {
     const struct settings *s = &d->cli->settings;
     json_t *regions = json_array(), *warnings = json_array();
@@ -109,16 +112,30 @@ static json_t *make_plan(struct deployment *d)
     if (!d->is_join && n % 2 == 0)
         json_array_append_new(warnings, json_string("an even number of validators tolerates no more failures than one less would"));
     if (!d->is_join && n == 1) json_array_append_new(warnings, json_string("one validator is no consortium"));
-    json_t *plan = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
                      SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
                      (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
                      d->target.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
-    if (d->target.ops->plan != NULL) IGNORE(d->target.ops->plan(&d->target, plan, NULL) != OK, "what the target adds is for reading");
-    return plan;
+}
+
+/* what kinds of resources the template makes, and how many of each */
+static json_t *count_resources(const json_t *resources)
+{
+    json_t *counts = json_object();
+    size_t i;
+    const json_t *v;
+    json_array_foreach(resources, i, v)
+    {
+        const char *type = json_string_value(json_object_get(v, "type"));
+        if (type != NULL) json_object_set_new(counts, type, json_integer(json_integer_value(json_object_get(counts, type)) + 1));
+    }
+    return counts;
 }
 
 static void print_plan(const struct deployment *d, const json_t *plan)
 {
+    const char *type;
+    json_t *count;
     const struct settings *s = &d->cli->settings;
     size_t i;
     json_t *w;
@@ -129,13 +146,8 @@ static void print_plan(const struct deployment *d, const json_t *plan)
                (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")), d->target.rpc_port);
     printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->target.store_url, validator_count(s),
            json_string_value(json_object_get(plan, "admin")));
-    json_array_foreach(json_object_get(plan, "hosts"), i, w)
-    {
-        char *runs = json_dumps(json_object_get(w, "runs"), JSON_COMPACT);
-        printf("  host %s: %s\n", json_string_value(json_object_get(w, "address")), runs == NULL ? "" : runs);
-        free(runs);
-    }
     if (!d->is_join) printf("  EVM %s, %s s a step, %s gas a block\n", SETTING(s, evm), SETTING(s, step), SETTING(s, gas_limit));
+    json_object_foreach(json_object_get(plan, "resources"), type, count) printf("  %4lld %s\n", (long long)json_integer_value(count), type);
     json_array_foreach(json_object_get(plan, "warnings"), i, w) printf("  warning: %s\n", json_string_value(w));
 }
 
@@ -261,7 +273,7 @@ static enum status check_member_id(const struct deployment *d, struct err *err)
     return OK;
 }
 
-static enum status resolve_template(struct deployment *d, struct err *err)
+static enum status resolve_template(struct deployment *d, bool count, struct err *err)
 {
     struct template_input in = {.settings = &d->cli->settings,
                                 .share_dir = d->cli->share_dir,
@@ -274,8 +286,9 @@ static enum status resolve_template(struct deployment *d, struct err *err)
                                 .n_validators = d->ids.n};
     enum status s = template_resolve(&d->resources, &d->outputs, &in, err);
     if (s == OK) s = d->target.ops->take_resources(&d->target, d->resources, err);
-    if (s == OK && d->target.n_instances != d->ids.n)
+    if (s == OK && count && d->target.n_instances != d->ids.n)
         s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu validators were planned", d->target.n_instances, d->ids.n);
+    if (s == OK && count && d->target.ops->submits_template) s = template_submission(&d->tmpl, &d->parameters, &in, err);
     return s;
 }
 
@@ -335,9 +348,52 @@ static enum status push_identities(struct deployment *d, const char *contracts, 
 static enum status wait_and_finish(struct deployment *d, unsigned timeout_s, struct err *err)
 {
     uint64_t number = 0;
+    if (d->target.ops->submits_template && strcmp(SETTING(&d->cli->settings, public_ip), "private") == 0) {
+        report_warn(&d->cli->report, "the nodes are in a private network that this machine may not reach, so the first block was not waited for: look from inside with `poa-deploy status`");
+        return workspace_finish(&d->ws, err);
+    }
     report_step(&d->cli->report, d->is_join ? "wait for the nodes to follow the network" : "wait for the first block");
     enum status s = network_wait_block(&number, workspace_fact(&d->ws, "rpc"), 0, timeout_s, &d->cli->report, err);
     if (s == OK) s = workspace_finish(&d->ws, err);
+    return s;
+}
+
+/* what an earlier run, stopped at a bad moment, has left in the vault is gone on with: nodes may hold some of it already */
+static bool adopt_identities(struct deployment *d)
+{
+    struct vault_access access;
+    const char *listed = workspace_fact(&d->ws, "validators");
+    bool sign = strcmp(SETTING(&d->cli->settings, identity_mode), "sign") == 0;
+    if (!d->target.ops->submits_template || sign || listed == NULL || !workspace_is_done(&d->ws, "genesis")) return false;
+    if (d->target.ops->vault(&d->target, &access, NULL) != OK) return false;
+    access.denied_retry_ms = 0;
+    if (identities_adopt(&d->ids, &access, validator_count(&d->cli->settings), NULL) != OK) return false;
+    for (size_t i = 0; i < d->ids.n; i++) {
+        char text[43];
+        address_put(text, &d->ids.addresses[i]);
+        if (strncasecmp(listed + i * 43, text, 42) == 0) continue;
+        identities_fini(&d->ids);
+        return false;
+    }
+    return true;
+}
+
+static enum status note_validators(struct deployment *d, struct err *err)
+{
+    char text[IDENTITIES_MAX * 43 + 1] = "";
+    for (size_t i = 0; i < d->ids.n; i++) {
+        char one[43];
+        address_put(one, &d->ids.addresses[i]);
+        (void)snprintf(text + i * 43, 44, "%s ", one);
+    }
+    return workspace_set_fact(&d->ws, "validators", text, err);
+}
+
+static enum status finish_target(struct deployment *d, const struct target_job *job, struct err *err)
+{
+    if (d->target.ops->finish == NULL) return OK;
+    enum status s = d->target.ops->finish(&d->target, job, d->outputs, err);
+    if (s == OK) s = note_rpc(d, err);
     return s;
 }
 
@@ -348,8 +404,12 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     enum status s = d->target.ops->clear(&d->target, err);
     if (s == OK) s = d->target.ops->preflight(&d->target, err);
     if (s != OK) return s;
-    report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
-    identities_generate(&d->ids, validator_count(&c->settings));
+    if (adopt_identities(d)) {
+        report_step(&c->report, "go on with the %zu validator keys that the vault holds", d->ids.n);
+    } else {
+        report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
+        identities_generate(&d->ids, validator_count(&c->settings));
+    }
     s = make_admin(d, err);
     if (s == OK && !d->is_join) {
         report_step(&c->report, "build the genesis block with the governance contract");
@@ -357,20 +417,21 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     }
     if (s == OK) {
         report_step(&c->report, "resolve the template");
-        s = resolve_template(d, err);
+        s = resolve_template(d, true, err);
     }
     if (s == OK) s = contracts_text(&contracts, d, err);
+    if (s == OK) s = note_validators(d, err);
     if (s == OK) s = write_documents(d, contracts, err);
-    if (s == OK) {
-        const struct target_job job = {.resources = d->resources, .n_validators = d->ids.n};
-        s = d->target.ops->place(&d->target, &job, err);
-    }
+    const struct target_job job = {.resources = d->resources, .tmpl = d->tmpl, .parameters = d->parameters, .n_validators = d->ids.n};
+    if (s == OK) s = d->target.ops->place(&d->target, &job, err);
     if (s == OK) {
         report_step(&c->report, "put the identities into the vault");
         s = push_identities(d, contracts, err);
     }
     if (s == OK) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
     if (s == OK) s = workspace_mark(&d->ws, "identities", err);
+    if (s == OK) s = finish_target(d, &job, err);
+    if (s == OK && d->target.ops->finish != NULL) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
     if (s == OK) s = wait_and_finish(d, timeout_s, err);
     free(contracts);
     return s;
@@ -380,11 +441,14 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
 static enum status resume(struct deployment *d, unsigned timeout_s, struct err *err)
 {
     enum status r = workspace_read_json(&d->resources, &d->ws, "deployment.json", err);
+    if (r == OK) r = workspace_read_json(&d->outputs, &d->ws, "outputs.json", err);
     if (r != OK) return r;
     report_step(&d->cli->report, "go on where the last run stopped");
     bool already;
     enum status s = d->target.ops->take_resources(&d->target, d->resources, err);
-    if (s == OK) s = d->target.ops->up(&d->target, &already, err);
+    if (s == OK) s = finish_target(d, NULL, err);
+    if (s == OK && d->target.ops->finish != NULL) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
+    if (s == OK && d->target.ops->finish == NULL) s = d->target.ops->up(&d->target, &already, err);
     if (s == OK) s = wait_and_finish(d, timeout_s, err);
     return s;
 }
@@ -414,11 +478,22 @@ static unsigned timeout_of(struct cli *c)
 /* the deployment stands whether or not the mail goes out */
 static void send_mail(struct deployment *d, json_t *outputs)
 {
+    const struct settings *s = &d->cli->settings;
     struct err err = {0};
-    if (*SETTING(&d->cli->settings, email) == '\0') return;
-    if (outputs_mail(d->cli, outputs, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", &err) == OK) return;
+    if (*SETTING(s, email) == '\0') return;
+    if (*SETTING(s, smtp_url) == '\0') {
+        report_warn(&d->cli->report, "no e-mail was sent to %s: --smtp-url names no server", SETTING(s, email));
+        return;
+    }
+    struct mail_config mail = {.smtp_url = SETTING(s, smtp_url),
+                               .user = SETTING(s, smtp_user),
+                               .password_file = SETTING(s, smtp_password_file),
+                               .from = SETTING(s, smtp_from),
+                               .to = SETTING(s, email)};
+    report_step(&d->cli->report, "send the outputs to %s", mail.to);
+    if (mail_send_outputs(&mail, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", outputs, &err) == OK) return;
     report_fail(&d->cli->report);
-    report_warn(&d->cli->report, "%s; send them later by `poa-deploy outputs %s --email %s`", err_text(&err), d->cli->dir, SETTING(&d->cli->settings, email));
+    report_warn(&d->cli->report, "%s", err_text(&err));
 }
 
 static enum exit_code finish_output(struct deployment *d)
@@ -488,8 +563,15 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
         s = study_network(&d, &err);
         if (s == OK) s = check_member_id(&d, &err);
     }
+    if (s == OK && plan_only && d.target.ops->submits_template) {
+        const char *admin = SETTING(&c->settings, admin);
+        if (!is_join) d.network_id = SETTING_INT_OF(&c->settings, network_id);
+        if (*admin != '\0') s = address_get(&d.admin, bytes_str(admin));
+        if (s == OK) s = resolve_template(&d, false, &err);
+    }
     if (s == OK && plan_only) {
         json_t *plan = make_plan(&d);
+        if (d.resources != NULL) json_object_set_new(plan, "resources", count_resources(d.resources));
         report_done(&c->report);
         if (c->json) report_json(plan);
         else print_plan(&d, plan);

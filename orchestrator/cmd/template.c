@@ -7,12 +7,11 @@
 
 enum { TEMPLATE_MAX = 4 << 20 };
 
-static enum status load(json_t **out, void *arg, const char *path, struct err *err)
+enum status template_load(json_t **out, const char *share_dir, const char *path, struct err *err)
 {
-    const struct template_input *in = arg;
     char full[5000];
     if (strstr(path, "..") != NULL || path[0] == '/') return err_set(err, E_DENIED, "a template may only link to templates below its own folder, not '%s'", path);
-    (void)snprintf(full, sizeof full, "%s/templates/%s", in->share_dir, path);
+    (void)snprintf(full, sizeof full, "%s/templates/%s", share_dir, path);
     struct buf b;
     buf_init(&b, TEMPLATE_MAX);
     enum status s = file_read(&b, full, err);
@@ -22,6 +21,12 @@ static enum status load(json_t **out, void *arg, const char *path, struct err *e
     }
     buf_fini(&b);
     return s;
+}
+
+static enum status load(json_t **out, void *arg, const char *path, struct err *err)
+{
+    const struct template_input *in = arg;
+    return template_load(out, in->share_dir, path, err);
 }
 
 /* what Azure would answer for a resource once it is there, by the target */
@@ -101,7 +106,8 @@ enum status template_resolve(json_t **resources, json_t **outputs, const struct 
 {
     /* names derive from the resource group: on one machine each member has its own */
     char group[200], location[64];
-    (void)snprintf(group, sizeof group, "%.90s-member%u", SETTING(in->settings, resource_group), in->target->member);
+    if (in->target->ops->submits_template) (void)snprintf(group, sizeof group, "%.90s", SETTING(in->settings, resource_group));
+    else (void)snprintf(group, sizeof group, "%.90s-member%u", SETTING(in->settings, resource_group), in->target->member);
     settings_location(in->settings, 1, location);
     struct arm_context ctx = {.subscription_id = "00000000-0000-0000-0000-000000000000",
                               .tenant_id = "00000000-0000-0000-0000-000000000000",
@@ -139,5 +145,30 @@ enum status template_resolve(json_t **resources, json_t **outputs, const struct 
     arm_plan_free(plan);
     json_decref(params);
     json_decref(tmpl);
+    return s;
+}
+
+enum status template_submission(json_t **tmpl, json_t **params, const struct template_input *in, struct err *err)
+{
+    struct arm_context ctx = {.subscription_id = "00000000-0000-0000-0000-000000000000",
+                              .tenant_id = "00000000-0000-0000-0000-000000000000",
+                              .resource_group = SETTING(in->settings, resource_group),
+                              .location = "",
+                              .deployment_name = "mainTemplate",
+                              .utc_now_s = clock_wall_ms() / 1000,
+                              .arg = (void *)(uintptr_t)in,
+                              .load = load};
+    json_t *main_template = NULL, *given = make_parameters(in), *one = NULL;
+    enum status s = in->target->ops->parameters(in->target, given, err);
+    if (s == OK) s = load(&main_template, ctx.arg, "mainTemplate.json", err);
+    if (s == OK) s = arm_inline(&one, main_template, given, &ctx, err);
+    if (s == OK) {
+        *tmpl = one;
+        *params = json_incref(given);
+    } else {
+        s = err_prefix(err, "templates/mainTemplate.json");
+    }
+    json_decref(main_template);
+    json_decref(given);
     return s;
 }

@@ -11,6 +11,8 @@
 
 #define CONTAINER "poa-config"
 
+enum { ADOPT_DEADLINE_MS = 60000 };
+
 void identities_generate(struct identities *out, size_t n)
 {
     if (n > IDENTITIES_MAX) BUG("more identities than a deployment may have");
@@ -25,12 +27,13 @@ void identities_generate(struct identities *out, size_t n)
 
 void identities_fini(struct identities *id)
 {
+    free(id->uris);
     secret_wipe(id, sizeof *id);
 }
 
 /* the vault and its blobs, opened for a few calls */
 struct session {
-    struct azure_token_source *tokens;
+    struct azure_token_source *tokens; /* own; NULL: borrowed ones are used */
     struct keyvault *vault;
     struct blob_store *blobs;
 };
@@ -47,14 +50,21 @@ static enum status session_open(struct session *out, const struct vault_access *
     struct session x = {NULL, NULL, NULL};
     struct buf secret;
     buf_init(&secret, 4096);
-    enum status s = file_read(&secret, access->client_secret_file, err);
-    struct azure_token_config tc = {.kind = AZURE_TOKEN_CLIENT,
-                                    .token_uri = access->token_uri,
-                                    .client_id = access->client_id,
-                                    .client_secret = buf_cstr(&secret),
-                                    .ca_file = access->ca_file};
-    if (s == OK) s = azure_token_source_new(&x.tokens, &tc, err);
-    struct azure_service_config sc = {.base_uri = access->url, .ca_file = access->ca_file, .tokens = x.tokens, .deadline_ms = deadline_ms};
+    enum status s = OK;
+    if (access->tokens == NULL) {
+        s = file_read(&secret, access->client_secret_file, err);
+        struct azure_token_config tc = {.kind = AZURE_TOKEN_CLIENT,
+                                        .token_uri = access->token_uri,
+                                        .client_id = access->client_id,
+                                        .client_secret = buf_cstr(&secret),
+                                        .ca_file = access->ca_file};
+        if (s == OK) s = azure_token_source_new(&x.tokens, &tc, err);
+    }
+    struct azure_service_config sc = {.base_uri = access->url,
+                                      .ca_file = access->ca_file,
+                                      .tokens = access->tokens ? access->tokens : x.tokens,
+                                      .deadline_ms = access->deadline_ms ? access->deadline_ms : deadline_ms,
+                                      .denied_retry_ms = access->denied_retry_ms};
     if (s == OK) s = keyvault_new(&x.vault, &sc, err);
     if (access->blob_url != NULL) sc.base_uri = access->blob_url;
     if (s == OK) s = blob_store_new(&x.blobs, &sc, err);
@@ -98,26 +108,99 @@ static enum status put_blob(struct blob_store *blobs, const char *name, bytes bo
     return blob_put(blobs, CONTAINER, name, "application/json", body, NULL, 0, NULL, err);
 }
 
+static enum status read_doc(struct identity_doc *doc, struct blob_store *blobs, unsigned index, struct err *err)
+{
+    struct buf b;
+    char name[32];
+    buf_init(&b, IDENTITY_DOC_MAX);
+    identity_blob_name(name, index);
+    enum status s = blob_get(&b, NULL, blobs, CONTAINER, name, err);
+    if (s == OK) s = identity_doc_get(doc, buf_view(&b), err);
+    buf_fini(&b);
+    return s;
+}
+
+static enum status put_identity(struct blob_store *blobs, const struct identities *id, size_t i, const char *uri, bool sign, struct err *err)
+{
+    struct identity_doc doc = {0}, there;
+    struct buf json;
+    char name[32];
+    buf_init(&json, IDENTITY_DOC_MAX);
+    (void)snprintf(sign ? doc.key_uri : doc.secret_uri, sizeof doc.secret_uri, "%s", uri);
+    memcpy(doc.address, id->addresses[i].b, 20);
+    identity_doc_put(&json, &doc);
+    identity_blob_name(name, (unsigned)i);
+    enum status s = buf_status(&json);
+    if (s == OK) s = put_blob(blobs, name, buf_view(&json), err);
+    /* a node has leased it since an earlier run put it there */
+    if (s == E_CONFLICT && read_doc(&there, blobs, (unsigned)i, NULL) == OK && memcmp(there.address, doc.address, 20) == 0) s = OK;
+    buf_fini(&json);
+    return s;
+}
+
 static enum status push_all(struct keyvault *vault, struct blob_store *blobs, const struct identities *id, bytes spec_json, bytes contracts_json,
                             bool sign, struct err *err)
 {
-    enum status s = blob_container_create(blobs, CONTAINER, err);
+    char(*uris)[KEYVAULT_URI_MAX] = calloc(id->n + 1, sizeof *uris);
+    enum status s = uris == NULL ? err_set(err, E_NOMEM, "identities: out of memory") : OK;
+    for (size_t i = 0; s == OK && i < id->n; i++) {
+        if (id->uris != NULL) memcpy(uris[i], id->uris[i], sizeof uris[i]);
+        else if (sign) s = put_key(uris[i], vault, &id->keys[i], &id->addresses[i], i, err);
+        else s = put_secret(uris[i], vault, &id->keys[i], &id->addresses[i], i, err);
+    }
+    if (s == OK) s = blob_container_create(blobs, CONTAINER, err);
     if (s == E_EXISTS) s = OK;
     if (s == OK) s = put_blob(blobs, "spec.json", spec_json, err);
     if (s == OK) s = put_blob(blobs, "contracts.json", contracts_json, err);
-    for (size_t i = 0; s == OK && i < id->n; i++) {
-        struct identity_doc doc = {0};
-        struct buf json;
+    for (size_t i = 0; s == OK && i < id->n; i++) s = put_identity(blobs, id, i, uris[i], sign, err);
+    free(uris);
+    return s;
+}
+
+struct newest {
+    char id[KEYVAULT_URI_MAX];
+    uint64_t created_s;
+    bool found;
+    address who;
+};
+
+static enum status see_version(void *ctx, const struct keyvault_item *item)
+{
+    struct newest *n = ctx;
+    if (!item->enabled || (n->found && item->created_s < n->created_s)) return OK;
+    for (size_t i = 0; i < item->n_tags; i++) {
+        if (strcmp(item->tags[i].name, "address") != 0 || address_get(&n->who, bytes_str(item->tags[i].value)) != OK) continue;
+        n->found = true;
+        n->created_s = item->created_s;
+        (void)snprintf(n->id, sizeof n->id, "%s", item->id);
+    }
+    return OK;
+}
+
+enum status identities_adopt(struct identities *id, const struct vault_access *access, size_t n, struct err *err)
+{
+    struct session x;
+    if (n > IDENTITIES_MAX) BUG("more identities than a deployment may have");
+    enum status s = session_open(&x, access, ADOPT_DEADLINE_MS, err);
+    if (s != OK) return s;
+    struct identities got = {.n = n, .uris = calloc(n + 1, sizeof *got.uris)};
+    if (got.uris == NULL) s = err_set(err, E_NOMEM, "identities: out of memory");
+    for (size_t i = 0; s == OK && i < n; i++) {
         char name[32];
-        buf_init(&json, IDENTITY_DOC_MAX);
-        if (sign) s = put_key(doc.key_uri, vault, &id->keys[i], &id->addresses[i], i, err);
-        else s = put_secret(doc.secret_uri, vault, &id->keys[i], &id->addresses[i], i, err);
-        memcpy(doc.address, id->addresses[i].b, 20);
-        identity_doc_put(&json, &doc);
-        identity_blob_name(name, (unsigned)i);
-        if (s == OK) s = buf_status(&json);
-        if (s == OK) s = put_blob(blobs, name, buf_view(&json), err);
-        buf_fini(&json);
+        struct newest newest = {.found = false};
+        (void)snprintf(name, sizeof name, "validator-%zu", i);
+        s = keyvault_secret_versions(x.vault, name, see_version, &newest, err);
+        if (s == OK && !newest.found) s = err_set(err, E_NOT_FOUND, "the vault has no key %s", name);
+        if (s != OK) break;
+        got.addresses[i] = newest.who;
+        memcpy(got.uris[i], newest.id, sizeof got.uris[i]);
+    }
+    session_close(&x);
+    if (s == OK) {
+        identities_fini(id);
+        *id = got;
+    } else {
+        identities_fini(&got);
     }
     return s;
 }
@@ -137,18 +220,6 @@ enum status identities_push(const struct identities *id, const struct vault_acce
 /* --------------------------------------------------------------- rotation */
 
 enum { ROTATE_DEADLINE_MS = 30000, LEASE_S = 15, LEASE_TRIES = 50, LEASE_PAUSE_MS = 50 };
-
-static enum status read_doc(struct identity_doc *doc, struct blob_store *blobs, unsigned index, struct err *err)
-{
-    struct buf b;
-    char name[32];
-    buf_init(&b, IDENTITY_DOC_MAX);
-    identity_blob_name(name, index);
-    enum status s = blob_get(&b, NULL, blobs, CONTAINER, name, err);
-    if (s == OK) s = identity_doc_get(doc, buf_view(&b), err);
-    buf_fini(&b);
-    return s;
-}
 
 enum status identities_read(struct identity_state *out, const struct vault_access *access, unsigned index, struct err *err)
 {

@@ -13,6 +13,7 @@ struct identities {
     secret32 keys[IDENTITIES_MAX];
     address addresses[IDENTITIES_MAX];
     size_t n;
+    char (*uris)[512]; /* NULL, or for each: where the vault has its key already (identities_adopt) */
 };
 
 /** identities_generate: n fresh keys; identities_fini wipes them. */
@@ -20,13 +21,20 @@ void identities_generate(struct identities *out, size_t n);
 void identities_fini(struct identities *id);
 
 struct vault_access {
-    const char *url;          /* of the vault */
-    const char *blob_url;     /* of the blobs; NULL: the same as the vault's */
+    const char *url;          /* vault and blob endpoint */
     const char *token_uri;
     const char *client_id, *client_secret_file, *ca_file;
+    /* Azure's own services: the blobs have an address of their own, tokens come from elsewhere, and a grant takes its time */
+    const char *blob_url;              /* NULL: url */
+    struct azure_token_source *tokens; /* borrowed; NULL: of token_uri, client_id, client_secret_file */
+    unsigned deadline_ms, denied_retry_ms; /* 0: what the call says; 0: a 403 is final */
 };
-/** identities_push: container poa-config; secret validator-<i> (tags address, enodePublicKey), or with sign the vault's key validator-<i>; blobs spec.json and contracts.json; last the
- *  blobs identity-<i>.json, so that a node that finds one finds everything. Can be repeated. progress may be NULL.
+/** identities_adopt (identity mode secret): what an earlier run has put into the vault: OK when secrets for all n are there; ids then has their addresses and URIs (no keys), in
+ *  order.  ret OK | E_NOT_FOUND: not all of them | as identities_push */
+MUST_CHECK enum status identities_adopt(struct identities *id, const struct vault_access *access, size_t n, struct err *err);
+/** identities_push: container poa-config; secret validator-<i> (tags address, enodePublicKey), or with sign the vault's key validator-<i>, all of them; then blobs spec.json and
+ *  contracts.json; last the blobs identity-<i>.json, so that a node that finds one finds everything. Can be repeated with the same identities: a blob that a node
+ *  holds already stays as it is.
  *  ret OK | E_NET, E_TIMEOUT: the vault did not answer within deadline_ms | E_DENIED ... (err) */
 MUST_CHECK enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
                                        bool sign, unsigned deadline_ms, struct err *err);

@@ -60,6 +60,18 @@ void report_note(struct report *r, const char *fmt, ...)
     fflush(stderr);
 }
 
+void report_line(struct report *r, const char *fmt, ...)
+{
+    if (r->quiet) return;
+    if (r->is_terminal && r->open) fputs("\r\x1b[K", stderr);
+    char text[1000];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "      %s\n", text);
+}
+
 void report_warn(struct report *r, const char *fmt, ...)
 {
     if (r->is_terminal && r->open && !r->quiet) fputs("\r\x1b[K", stderr);

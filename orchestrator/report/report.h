@@ -23,6 +23,8 @@ PRINTF_LIKE(2, 3) void report_step(struct report *r, const char *fmt, ...);
 PRINTF_LIKE(2, 3) void report_note(struct report *r, const char *fmt, ...);
 /** report_warn: a line that stays. */
 PRINTF_LIKE(2, 3) void report_warn(struct report *r, const char *fmt, ...);
+/** report_line: a line that stays, below the running step. */
+PRINTF_LIKE(2, 3) void report_line(struct report *r, const char *fmt, ...);
 /** report_done: end the running step; report_fail: end it as failed. */
 void report_done(struct report *r);
 void report_fail(struct report *r);

@@ -2,6 +2,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/file.h"
+#include "lib/base/secret.h"
 #include "lib/codec/yaml.h"
 #include "lib/eth/units.h"
 
@@ -298,6 +299,59 @@ static size_t count_list(const char *v)
     return n;
 }
 
+/* the first line of a file, without its end; false: it cannot be read, or is longer */
+static bool first_line(char *dst, size_t cap, const char *path)
+{
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    bool ok = file_read(&b, path, NULL) == OK;
+    size_t n = ok ? strcspn(buf_cstr(&b), "\r\n") : 0;
+    ok = ok && n < cap;
+    if (ok) {
+        memcpy(dst, buf_cstr(&b), n);
+        dst[n] = '\0';
+    }
+    if (b.ptr != NULL) secret_wipe(b.ptr, b.cap);
+    buf_fini(&b);
+    return ok;
+}
+
+/* the guide's rule: 12 to 72 characters, three of four kinds */
+static bool is_vm_password(const char *p)
+{
+    size_t n = strlen(p);
+    int kinds[4] = {0};
+    for (const char *c = p; *c != '\0'; c++)
+        kinds[*c >= 'A' && *c <= 'Z' ? 0 : *c >= 'a' && *c <= 'z' ? 1 : *c >= '0' && *c <= '9' ? 2 : 3] = 1;
+    return n >= 12 && n <= 72 && kinds[0] + kinds[1] + kinds[2] + kinds[3] >= 3;
+}
+
+static void check_azure(struct settings *s, bool join)
+{
+    char text[8192] = "", w[160];
+    bool private = strcmp(SETTING(s, public_ip), "private") == 0, by_password = strcmp(SETTING(s, auth_type), "password") == 0;
+    const char *password = SETTING(s, vm_password_file), *key = SETTING(s, ssh_key_file), *shared = SETTING(s, connection_key_file);
+    if (*SETTING(s, subscription) == '\0' && getenv("AZURE_SUBSCRIPTION_ID") == NULL)
+        settings_problem(s, "--subscription (basics.subscription): missing: Azure needs the id of the subscription to deploy to (or AZURE_SUBSCRIPTION_ID)");
+    if (by_password && *password == '\0')
+        settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds the password of the machines");
+    if (by_password && *password != '\0' && file_exists(password) && (!first_line(text, sizeof text, password) || !is_vm_password(text)))
+        settings_problem(s, "%s: the password in '%s' is not allowed: it has 12 to 72 characters, three of upper case, lower case, digit, special", where(s, SETTING_ID_vm_password_file, w), password);
+    if (!by_password && *key == '\0')
+        settings_problem(s, "--ssh-key-file (basics.sshKeyFile): missing: --auth sshPublicKey needs the file with the public key for the machines, e.g. ~/.ssh/id_ed25519.pub");
+    if (!by_password && *key != '\0' && file_exists(key) && (!first_line(text, sizeof text, key) || !matches("^(ssh-rsa|ssh-ed25519|ecdsa-sha2-nistp[0-9]+) [A-Za-z0-9+/]+=*( .*)?$", text)))
+        settings_problem(s, "%s: '%s' holds no public SSH key: a line such as ssh-ed25519 AAAA... name", where(s, SETTING_ID_ssh_key_file, w), key);
+    if (*SETTING(s, gateway_id) != '\0' && (!private || !join))
+        settings_problem(s, "%s: only a member that joins a private network (--ip private) connects to a gateway", where(s, SETTING_ID_gateway_id, w));
+    if (*SETTING(s, gateway_id) != '\0' && *shared == '\0')
+        settings_problem(s, "--connection-key-file (ethereum.connectionKeyFile): missing: a connection to --member-gateway needs the key that both ends share");
+    if (*shared != '\0' && file_exists(shared) && (!first_line(text, sizeof text, shared) || !matches("^[A-Za-z0-9]{1,128}$", text)))
+        settings_problem(s, "%s: the key in '%s' is not allowed: 1 to 128 letters and digits", where(s, SETTING_ID_connection_key_file, w), shared);
+    if (strcmp(SETTING(s, monitor), "enable") == 0 && (*SETTING(s, workspace_id) == '\0') != (*SETTING(s, workspace_key_file) == '\0'))
+        settings_problem(s, "--workspace-id and --workspace-key-file (monitor.workspaceId, monitor.workspaceKeyFile): an existing workspace needs both, a new one neither");
+    secret_wipe(text, sizeof text);
+}
+
 static void check_together(struct settings *s, bool join)
 {
     char w[160];
@@ -308,15 +362,7 @@ static void check_together(struct settings *s, bool join)
                          named, SETTING_TABLE[SETTING_ID_regions].flag, (unsigned long long)regions);
     if (strcmp(SETTING(s, target), "azure") == 0 && named == 0)
         settings_problem(s, "--locations (regions.locations): missing: Azure needs the name of each region, e.g. --locations westeurope");
-    bool is_ssh = strcmp(SETTING(s, target), "ssh") == 0;
-    if (is_ssh && *SETTING(s, hosts) == '\0')
-        settings_problem(s, "--hosts (hosts.nodes): missing: the ssh target needs a host for each node, e.g. --hosts 10.0.0.1,10.0.0.2");
-    static const enum setting_id of_hosts[] = {SETTING_ID_hosts, SETTING_ID_store_host, SETTING_ID_balancers, SETTING_ID_identity_file, SETTING_ID_host_keys};
-    for (size_t k = 0; k < COUNT_OF(of_hosts) && !is_ssh; k++)
-        if (*s->value[of_hosts[k]] != '\0')
-            settings_problem(s, "%s: only the ssh target has hosts: say --target ssh, or leave it out", where(s, of_hosts[k], w));
-    if (is_ssh && strcmp(SETTING(s, auth_type), "password") == 0 && *SETTING(s, vm_password_file) == '\0')
-        settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds it");
+    if (strcmp(SETTING(s, target), "azure") == 0) check_azure(s, join);
     if (join && *SETTING(s, data_url) == '\0')
         settings_problem(s, "--data-url (join.dataUrl): missing: the data URL that a member of the network gave you, e.g. --data-url http://127.0.1.1");
     if (!join && *SETTING(s, data_url) != '\0')
@@ -394,15 +440,12 @@ void settings_put_yaml(const struct settings *s, struct buf *out)
             buf_printf(out, "%s%s: %s\n", n > 0 ? "  " : "", key, s->value[i]);
             continue;
         }
-        /* a later command may be called from another folder */
-        char *real = SETTING_TABLE[i].kind == SETTING_FILE ? realpath(s->value[i], NULL) : NULL;
         /* single quotes: YAML takes all else as it stands */
         buf_printf(out, "%s%s: '", n > 0 ? "  " : "", key);
-        for (const char *p = real != NULL ? real : s->value[i]; *p != '\0'; p++) {
+        for (const char *p = s->value[i]; *p != '\0'; p++) {
             if (*p == '\'') buf_put_u8(out, '\'');
             buf_put_u8(out, (uint8_t)*p);
         }
         buf_put_str(out, "'\n");
-        free(real);
     }
 }

@@ -71,11 +71,18 @@ static enum status say_done(struct arm_plan *plan, size_t deployment, struct err
     return s;
 }
 
-static bool is_last_of(const struct arm_plan *plan, size_t i)
+static bool is_within(const struct arm_plan *plan, size_t deployment, size_t outer)
+{
+    while (deployment != outer && deployment != 0) deployment = arm_plan_deployment_up(plan, deployment);
+    return deployment == outer;
+}
+
+/* was resource i the last one of that deployment, with all that is nested in it? */
+static bool is_last_of(const struct arm_plan *plan, size_t i, size_t deployment)
 {
     for (size_t k = i + 1; k < arm_plan_count(plan); k++)
-        if (arm_plan_deployment_of(plan, k) == arm_plan_deployment_of(plan, i)) return false;
-    return arm_plan_deployment_of(plan, i) != 0;
+        if (is_within(plan, arm_plan_deployment_of(plan, k), deployment)) return false;
+    return true;
 }
 
 static int run(struct arm_plan *plan, json_t *state)
@@ -95,7 +102,8 @@ static int run(struct arm_plan *plan, json_t *state)
         if (now != NULL) json_object_set(state, arm_plan_id(plan, i), now);
         json_decref(answer);
         if (now == NULL) return 1;
-        if (is_last_of(plan, i) && say_done(plan, arm_plan_deployment_of(plan, i), &err) != OK) return fail("outputs", &err);
+        for (size_t d = arm_plan_deployment_of(plan, i); d != 0 && is_last_of(plan, i, d); d = arm_plan_deployment_up(plan, d))
+            if (say_done(plan, d, &err) != OK) return fail("outputs", &err);
     }
     return say_done(plan, 0, &err) == OK ? 0 : fail("outputs", &err);
 }

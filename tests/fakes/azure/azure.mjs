@@ -32,7 +32,6 @@ export class Azure {
     a.base = `https://127.0.0.1:${await on(a.server)}`;
     a.metadata = `http://127.0.0.1:${await on(a.imds)}`;
     a.tokens = new Tokens({ tenant: a.tenant, principals: a.principals, base: a.base, store: a.store });
-    a.tokens.mayWrite = (p, resource) => a.mayWrite(p, resource);
     return a;
   }
   async stop() {
@@ -131,13 +130,6 @@ export class Azure {
     return g;
   }
   groupView(g) { return { id: `/subscriptions/${this.subscription}/resourceGroups/${g.name}`, type: 'Microsoft.Resources/resourceGroups', name: g.name, location: g.location, tags: g.tags, properties: { provisioningState: g.state } }; }
-  mayWrite(p, resource) {
-    if (p.roleless !== true) return true;
-    const type = resource.includes('vault') ? 'Microsoft.KeyVault/vaults/' : 'Microsoft.Storage/storageAccounts/';
-    for (const g of this.groups.values()) for (const r of g.resources.values())
-      if (r.type === 'Microsoft.Authorization/roleAssignments' && r.properties.principalId === p.objectId && r.scope?.startsWith(type)) return true;
-    return false;
-  }
 
   // ------------------------------------------------------------------ deployments
   request({ body, name }) {
@@ -293,6 +285,7 @@ export class Azure {
       case 'microsoft.storage/storageaccounts': props.primaryEndpoints = { blob: `${this.store?.base ?? this.base}/` }; break;
       case 'microsoft.storage/storageaccounts/blobservices/containers': await this.container?.(r.name.split('/').pop()); break;
       case 'microsoft.keyvault/vaults/secrets': props.secretUri = `${this.store?.base ?? this.base}/secrets/${r.name.split('/').pop()}`; delete props.value; break;
+      case 'microsoft.network/trafficmanagerprofiles': props.dnsConfig = { ...props.dnsConfig, fqdn: `${props.dnsConfig.relativeName}.trafficmanager.net` }; break;
       case 'microsoft.operationalinsights/workspaces': props.customerId = old?.properties.customerId ?? randomUUID(); break;
       case 'microsoft.insights/datacollectionendpoints': props.logsIngestion = { endpoint: `${this.base}/ingest` }; break;
       case 'microsoft.insights/datacollectionrules': props.immutableId = old?.properties.immutableId ?? `dcr-${randomUUID().replaceAll('-', '')}`; break;
@@ -300,6 +293,7 @@ export class Azure {
         if (!new RegExp(`^${GUID}$`).test(r.name)) throw fail(400, 'InvalidRoleAssignmentId', `The role assignment ID '${r.name}' is not valid. The role assignment ID must be a GUID.`);
         if (!new RegExp(`^${GUID}$`).test(props.principalId ?? '')) throw fail(400, 'PrincipalNotFound', `Principal '${props.principalId}' does not exist in the directory.`);
         if (old && (old.properties.principalId !== props.principalId)) throw fail(400, 'RoleAssignmentUpdateNotPermitted', 'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.');
+        this.granted?.(props.principalId, r.scope);
         break;
       case 'microsoft.compute/virtualmachinescalesets': this.scaleSet(g, now, old); break;
       default: break;
@@ -400,7 +394,7 @@ const ROUTES = [
     return [202, undefined, this.later(async () => {
       await this.pause();
       for (const r of g.resources.values()) if (r.type === 'Microsoft.KeyVault/vaults') this.deletedVaults.set(lower(r.name), { id: `/subscriptions/${this.subscription}/providers/Microsoft.KeyVault/locations/${r.location}/deletedVaults/${r.name}`, name: r.name, type: 'Microsoft.KeyVault/deletedVaults', properties: { vaultId: r.id, location: r.location, deletionDate: new Date().toISOString(), scheduledPurgeDate: new Date(Date.now() + 7 * 864e5).toISOString(), tags: r.tags } });
-      this.halt?.(g);
+      await this.halt?.(g);
       this.groups.delete(lower(rg));
     }, { location: true })];
   }],
@@ -428,7 +422,7 @@ const ROUTES = [
     }, { location: true })];
   }],
   ['PUT', at('{sub}{rg}{deployment}'), DEPLOYMENTS, function (c) { return this.create(c); }],
-  ['GET', at('{sub}{rg}{deployment}'), DEPLOYMENTS, function (c) { return [200, this.deploymentView(this.deployment(c))]; }],
+  ['GET', at('{sub}{rg}{deployment}'), DEPLOYMENTS, function (c) { return [200, this.deploymentView(this.deployment(c)), { 'retry-after-ms': String(this.pollMs) }]; }],
   ['GET', at('{sub}{rg}{deployment}/operationStatuses/(?<op>[-a-f0-9]+)'), DEPLOYMENTS, function (c) { const d = this.deployment(c); return [200, { status: d.state, ...(d.error ? { error: d.error } : {}) }, { 'retry-after-ms': String(this.pollMs) }]; }],
   ['GET', at('{sub}{rg}{deployment}/operations'), DEPLOYMENTS, function (c) {
     const all = this.deployment(c).operations, from = Number(c.query.get('$skiptoken') ?? 0), page = all.slice(from, from + 10);

@@ -84,7 +84,7 @@ export class Tokens {
   async grant(p, id, resource, yes, no) {
     const r = resource.replace(/\/$/, '');
     if (r === MANAGEMENT) return yes(this.issue(p, id, resource), this.lifeS);
-    if ((r === VAULT || r === STORAGE) && this.store) return yes(await this.store.token(this.mayWrite?.(p, r) === false ? 'stranger' : 'orchestrator', r === VAULT ? 'vault' : 'storage'), 3600);
+    if ((r === VAULT || r === STORAGE) && this.store) return yes(await this.store.token(p.storeClient ?? 'orchestrator', r === VAULT ? 'vault' : 'storage'), 3600);
     return no(resource);
   }
   // GET /metadata/identity/oauth2/token -> [status, body]

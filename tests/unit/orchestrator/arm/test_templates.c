@@ -484,10 +484,10 @@ static void monitoring_adds_a_workspace_tables_and_a_rule(void **state)
     set(given, "omsDeploy", json_true());
     set(given, "emailAddress", json_string("a@example.invalid"));
     struct arm_plan *p = plan(given);
-    assert_int_equal(count_type(p, "Microsoft.OperationalInsights/workspaces/tables"), 4);
+    assert_int_equal(count_type(p, "Microsoft.OperationalInsights/workspaces/tables"), 5);
     json_t *rule = find(p, "Microsoft.Insights/dataCollectionRules", 0);
-    assert_int_equal(json_object_size(at(rule, "properties.streamDeclarations")), 4);
-    assert_int_equal(json_array_size(at(rule, "properties.dataFlows")), 4);
+    assert_int_equal(json_object_size(at(rule, "properties.streamDeclarations")), 5);
+    assert_int_equal(json_array_size(at(rule, "properties.dataFlows")), 5);
     assert_non_null(
         json_object_get(at(rule, "properties.streamDeclarations"), "Custom-MinedBlock_CL"));
     json_decref(rule);

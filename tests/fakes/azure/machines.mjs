@@ -1,0 +1,83 @@
+// The machines of the stand-in's scale sets: for each instance a real poa-node, booted from the scale set's customData as cloud-init and poa-install would:
+// the package is fetched from the address that the document names, with the machine's own token, checked against the pinned hash, unpacked; the node runs
+// from it. What a machine's network adds is done here: its address on loopback, and the metadata service (the identity store's own endpoint of it).
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs'; import path from 'node:path';
+
+// what Jinja and the filter at its head make of the document on Azure
+export function asOnAzure(document, instance) {
+  let text = document.split('\n').filter((l) => !/^# \{%/.test(l) && !/^## template/.test(l)).join('\n').replaceAll('#az ', '').replaceAll('${POA_ROOT}', '').replaceAll('- [poa-node,', '# [poa-node,');
+  text = text.replace(/\{\{instance\.(\w+)\}\}/g, (_, k) => instance[k]);
+  return text;
+}
+// write_files of the document: {path: content}; enough of YAML for block scalars
+export function filesOf(text) {
+  const files = {}, lines = text.split('\n');
+  for (let i = 0; i < lines.length; i++) {
+    const m = /^- path: (\S+)$/.exec(lines[i]);
+    if (!m) continue;
+    while (!/^  content: \|$/.test(lines[i])) i++;
+    const body = [];
+    while (i + 1 < lines.length && (/^    /.test(lines[i + 1]) || lines[i + 1] === '')) body.push(lines[++i].slice(4));
+    files[m[1]] = body.join('\n') + '\n';
+  }
+  return files;
+}
+
+export class Machines {
+  constructor({ store, dir, member }) { Object.assign(this, { store, dir, member, all: [], log: [], documents: [] }); }
+  address(region, i) { return `127.${this.member}.${region}.${10 + i}`; }
+  boot(set) {
+    const region = Number(/reg(\d)$/.exec(set.name)[1]), document = Buffer.from(set.properties.virtualMachineProfile.osProfile.customData, 'base64').toString();
+    this.documents.push(document);
+    for (let i = 0; i < set.sku.capacity; i++) {
+      const name = `${set.name}${String(i).padStart(6, '0')}`, secret = randomBytes(16).toString('hex');
+      this.store.clients = this.store.clients.filter((c) => c.id !== name);
+      this.store.clients.push({ id: name, secret, role: 'node', container: 'poa-config' });
+      this.store.writeClients();
+      this.store.proc.kill('SIGHUP');
+      const m = { name, region, i, address: this.address(region, i), secret, dir: path.join(this.dir, name), document };
+      this.all.push(m);
+      m.done = this.run(m).catch((e) => { m.failed = e; this.log.push(`${name}: ${e.stack}`); });
+    }
+  }
+  async run(m) {
+    fs.mkdirSync(path.join(m.dir, 'local'), { recursive: true });
+    const files = filesOf(asOnAzure(m.document, { index: m.i, address: m.address, public_address: m.address, name: m.name }));
+    const install = files['/usr/local/sbin/poa-install'], uri = /--output \/run\/poa\.tar\.gz '([^']+)'/.exec(install)[1], sha = /^echo '([0-9a-f]{64}) {2}/m.exec(install)[1];
+    m.uri = uri;
+    let got;
+    for (let k = 0; !this.stopped; k++) {
+      const token = await this.store.token(m.name, 'storage').catch(() => null);
+      got = token && await this.store.request('GET', new URL(uri).pathname, { headers: { authorization: `Bearer ${token}`, 'x-ms-version': '2021-12-02' }, raw: true });
+      if (got?.status === 200) break;
+      m.waits = k + 1;
+      await new Promise((ok) => setTimeout(ok, 100));
+    }
+    if (this.stopped) return;
+    const tar = path.join(m.dir, 'poa.tar.gz');
+    fs.writeFileSync(tar, got.raw);
+    if (createHash('sha256').update(got.raw).digest('hex') !== sha) throw new Error('the package is not the one that is pinned');
+    execFileSync('tar', ['--extract', '--gzip', '--file', tar, '--directory', path.join(m.dir, 'local'), '--no-same-owner']);
+    fs.rmSync(tar);
+    fs.writeFileSync(path.join(m.dir, 'secret'), m.secret, { mode: 0o600 });
+    fs.writeFileSync(path.join(m.dir, 'ca.pem'), this.store.ca);
+    let conf = files['/etc/poa-node.yaml'].replace('base_path: "/var/lib/poa"', `base_path: "${m.dir}/data"`).replace('file: "/var/log/poa/poa-node.log"', `file: "${m.dir}/poa-node.log"`)
+      .replace(/token_uri: "http:\/\/169\.254\.169\.254\/metadata\/identity\/oauth2\/token"/, `token_uri: "${this.store.base}/metadata/identity/oauth2/token"\n    client_id: "${m.name}"\n    client_secret_file: "${m.dir}/secret"`)
+      .replace(/^ {2}token:/m, `  ca_file: "${m.dir}/ca.pem"\n  token:`);
+    m.conf = path.join(m.dir, 'poa-node.yaml');
+    fs.writeFileSync(m.conf, conf);
+    this.start(m);
+  }
+  start(m) {
+    m.proc = spawn(path.join(m.dir, 'local/bin/poa-node'), ['--config', m.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+    m.err = '';
+    m.proc.stderr.on('data', (d) => { m.err = (m.err + d).slice(-4000); });
+  }
+  async stop() {
+    this.stopped = true;
+    await Promise.all(this.all.map((m) => m.done));
+    await Promise.all(this.all.map((m) => !m.proc || m.proc.exitCode !== null ? 0 : new Promise((ok) => { m.proc.once('exit', ok); m.proc.kill('SIGKILL'); })));
+  }
+}

@@ -1,0 +1,239 @@
+// The Azure target end to end: `poa-deploy new --target azure` against a stand-in of Azure on loopback (tests/fakes/azure) whose machines are real nodes; the
+// faults of the service one by one; runs that are killed and run again; and the Azure SDKs against the same stand-in, to show that it is honest.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs'; import path from 'node:path';
+import { CLIENT, MANAGED, OBJECT, Rig, SECRET, bin, root, sleep } from './rig.mjs';
+import { asOnAzure, filesOf } from '../../fakes/azure/machines.mjs';
+import { sdkTests } from './sdk.mjs';
+import { badTests } from './bad.mjs';
+
+const only = process.argv[2] && new RegExp(process.argv[2]);
+const rig = await Rig.make();
+const { azure } = rig;
+const tests = []; const test = (name, fn) => tests.push({ name, fn });
+const rpc = async (url, method, params = []) => (await (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })).json()).result;
+const ok = (x) => { assert.equal(x.code, 0, x.err); return x; };
+const fails = (x, pattern, code = 1) => { assert.equal(x.code, code, x.err); assert.match(x.err, pattern); assert.ok(x.json?.error?.message, 'one JSON document says it too'); return x; };
+const file = (name, text) => { const f = path.join(rig.dir, name); fs.writeFileSync(f, text, { mode: 0o600 }); return f; };
+// for the az command's stand-in
+const writeTokens = async () => { for (const audience of ['vault', 'storage']) fs.writeFileSync(path.join(rig.dir, `${audience}-token`), await rig.store.token('orchestrator', audience), { mode: 0o600 }); };
+const resources = (type) => [...azure.groups.values()].flatMap((g) => [...g.resources.values()]).filter((r) => !type || r.type === type);
+
+// ------------------------------------------------------------------------------------------------ the walk
+test('new: a network in Azure, from the first request to the first block', async () => {
+  const x = ok(await rig.newNetwork('net', { '--node-package': null }));
+  assert.match(x.err, /done: validate the template/); assert.match(x.err, /create 13 resources/); assert.match(x.err, /done: part keyVaultDeploy/);
+  for (const k of ['ETHEREUM_RPC_ENDPOINT', 'ETHEREUM_WS_ENDPOINT', 'GOVERNANCE_DASHBOARD_URL', 'CONSORTIUM_DATA_URL', 'OMS_PORTAL_URL', 'VNET_GATEWAY_RESOURCE_ID', 'SSH_TO_FIRST_VL_NODE_REGION1', 'GENESIS_HASH', 'NETWORK_ID', 'ADMIN_ADDRESS', 'VALIDATOR_ADDRESSES']) assert.ok(k in x.json, k);
+  assert.equal((await rpc(x.json.ETHEREUM_RPC_ENDPOINT, 'eth_getBlockByNumber', ['0x0', false])).hash, x.json.GENESIS_HASH);
+  assert.equal(x.json.VALIDATOR_ADDRESSES.length, 2);
+  assert.deepEqual(azure.strange, []); assert.deepEqual(rig.machines.log, []);
+});
+test('the deployment that Azure keeps says the same, and holds no secret', async () => {
+  const o = JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/outputs.json'))), d = [...azure.groups.get('poa-test').deployments.values()].find((x) => /^poa-member/.test(x.name));
+  assert.equal(d.outputs.GENESIS_HASH.value, o.GENESIS_HASH); assert.deepEqual(d.outputs.VALIDATOR_ADDRESSES.value, o.VALIDATOR_ADDRESSES);
+  assert.equal(JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/state.json'))).target.deployment, d.name);
+  const keys = [];
+  for (let i = 0; i < 2; i++) keys.push(JSON.parse((await rig.store.as('orchestrator', 'GET', `/secrets/validator-${i}?api-version=7.4`)).body).value);
+  const said = [...azure.bodies.map((b) => b.text), ...resources().map((r) => JSON.stringify(r)), ...rig.machines.documents, rig.machines.all.map((m) => m.err).join('')];
+  const kept = execFileSync('sh', ['-c', 'find . -type f -not -path "./admin/*" -exec cat {} +'], { cwd: path.join(rig.dir, 'net'), encoding: 'latin1', maxBuffer: 1 << 28 });
+  for (const secret of [...keys, SECRET]) { assert.ok(secret.length > 20); for (const text of [...said, kept]) assert.ok(!text.includes(secret)); }
+});
+test('the machines wait for the programs, take them as themselves, and check the pinned hash', async () => {
+  for (const m of rig.machines.all) assert.ok(m.waits >= 0 && m.uri.startsWith(`${rig.store.base}/poa-config/poa-node-`), m.uri);
+  const files = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl0' }));
+  const install = files['/usr/local/sbin/poa-install'];
+  execFileSync('sh', ['-n'], { input: install });
+  assert.match(install, /"\$waited" -ge 3600/); assert.match(install, /after an hour there are no programs/); assert.match(install, /sha256sum --check --strict/);
+  assert.match(files['/etc/systemd/system/poa-node.service'], /^ProtectSystem=strict$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^NoNewPrivileges=yes$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^User=poa$/m);
+  assert.ok(fs.existsSync(path.join(rig.machines.all[0].dir, 'local/share/poa-deploy/web/index.html')), 'the member pages are in the package');
+});
+test('poa-install: waits for the programs, then unpacks what has the pinned hash, and nothing else', async () => {
+  const files = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl0' })), at = path.join(rig.dir, 'vm'), m = rig.machines.all[0];
+  fs.mkdirSync(path.join(at, 'bin'), { recursive: true }); fs.mkdirSync(path.join(at, 'usr/local'), { recursive: true }); fs.mkdirSync(path.join(at, 'etc'), { recursive: true }); fs.mkdirSync(path.join(at, 'run'), { recursive: true });
+  fs.writeFileSync(path.join(at, 'etc/poa-node.yaml'), files['/etc/poa-node.yaml']);
+  const token = await rig.store.token(m.name, 'storage');
+  const script = files['/usr/local/sbin/poa-install'].replaceAll('/usr/local ', `${at}/usr/local `).replaceAll('/run/', `${at}/run/`).replaceAll('/etc/', `${at}/etc/`).replace('sleep 10', 'sleep 0.1');
+  // the metadata service of the machine; storage is the real store; the first two calls find no programs
+  const shim = (name, text) => fs.writeFileSync(path.join(at, 'bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  shim('curl', `case "$*" in *169.254.169.254/metadata/identity*) echo '{"access_token":"${token}"}';; *169.254.169.254/metadata/loadbalancer*) echo '{"loadbalancer":{"publicIpAddresses":[{"frontendIpAddress":"203.0.113.7"}]}}';;
+    *) n=$(cat ${at}/n 2>/dev/null || echo 0); echo $((n + 1)) >${at}/n; [ $n -lt 2 ] && { cat >/dev/null; echo 'curl: (22) 404' >&2; exit 22; }; exec /usr/bin/curl --cacert ${rig.ca} "$@";; esac`);
+  shim('useradd', `echo "$*" >${at}/useradd`); shim('systemctl', `echo "$*" >>${at}/systemctl`); shim('id', 'exit 1');
+  const run = () => { try { return { code: 0, out: execFileSync('sh', ['-c', script], { env: { PATH: `${at}/bin:${process.env.PATH}` }, encoding: 'utf8', stdio: 'pipe' }) }; } catch (e) { return { code: e.status, out: e.stdout + e.stderr }; } };
+  const x = run();
+  assert.equal(x.code, 0, x.out); assert.match(x.out, /waiting for the programs at https:/);
+  assert.match(execFileSync(path.join(at, 'usr/local/bin/poa-node'), ['--version'], { encoding: 'utf8' }), /poa-node/); assert.ok(fs.existsSync(path.join(at, 'usr/local/bin/poa-agent')));
+  assert.match(fs.readFileSync(path.join(at, 'etc/poa-node.yaml'), 'utf8'), /public_address: "203\.0\.113\.7"/); assert.match(fs.readFileSync(path.join(at, 'useradd'), 'utf8'), /--system/);
+  fs.rmSync(path.join(at, 'usr/local/bin'), { recursive: true });
+  const sha = /[0-9a-f]{64}(?= {2})/.exec(script)[0], bad = script.replace(`'${sha} `, `'${'0'.repeat(64)} `);
+  assert.throws(() => execFileSync('sh', ['-c', bad], { env: { PATH: `${at}/bin:${process.env.PATH}` }, stdio: 'pipe' })); assert.ok(!fs.existsSync(path.join(at, 'usr/local/bin/poa-node')));
+});
+test('a second new changes nothing: exit 3; outputs prints what stands', async () => {
+  const n = azure.log.length, x = await rig.newNetwork('net');
+  assert.equal(x.code, 3); assert.equal(azure.log.length, n);
+  assert.equal(ok(await rig.run(['outputs', 'net', '--json'])).json.NETWORK_ID, 10101010);
+});
+test('ssh allow and deny: the rule of every region, exit 3 when it is so already', async () => {
+  const rule = () => resources('Microsoft.Network/networkSecurityGroups').map((g) => g.properties.securityRules.find((r) => r.name === 'allow-ssh').properties.access);
+  assert.deepEqual(rule(), ['Deny']);
+  assert.deepEqual(ok(await rig.run(['ssh', 'allow', 'net', '--json'])).json, { ssh: 'allow', groups: 1, changed: 1 }); assert.deepEqual(rule(), ['Allow']);
+  assert.equal((await rig.run(['ssh', 'allow', 'net', '--json'])).code, 3);
+  ok(await rig.run(['ssh', 'deny', 'net'])); assert.deepEqual(rule(), ['Deny']);
+  const g = resources('Microsoft.Network/networkSecurityGroups')[0], kept = g.properties.securityRules;
+  assert.equal(kept.length, 5); g.properties.securityRules = [];
+  fails(await rig.run(['ssh', 'allow', 'net', '--json']), /has no rule allow-ssh/);
+  g.properties.securityRules = kept;
+});
+test('traffic-manager create: a profile over the regions', async () => {
+  const x = ok(await rig.run(['traffic-manager', 'create', 'net', '--dns', 'my-poa', '--json']));
+  assert.equal(x.json.TRAFFIC_MANAGER_URL, 'http://my-poa.trafficmanager.net');
+  const p = resources('Microsoft.Network/trafficManagerProfiles')[0].properties;
+  assert.equal(p.endpoints.length, 1); assert.match(p.endpoints[0].properties.targetResourceId, /-lbpip-reg1$/);
+  fails(await rig.run(['traffic-manager', 'create', 'net', '--routing', 'Best', '--json']), /Performance, Priority or Weighted/, 2);
+});
+test('gateway connect: a public network has no gateway, and says so', async () => {
+  const other = `/subscriptions/${azure.subscription}/resourceGroups/other/providers/Microsoft.Network/virtualNetworkGateways/eth-gateway-reg1`;
+  fails(await rig.run(['gateway', 'connect', other, 'net', '--json', '--shared-key-file', file('k', 'abc\n')]), /has no VPN gateway/);
+  fails(await rig.run(['gateway', 'connect', 'x', 'net', '--json', '--shared-key-file', file('k', 'abc\n')]), /is no resource id of a VPN gateway/, 2);
+  fails(await rig.run(['gateway', 'connect', other, 'net', '--json']), /--shared-key-file: missing/, 2);
+  fails(await rig.run(['gateway', 'connect', other, 'net', '--json', '--shared-key-file', file('k', 'a b')]), /1 to 128 letters and digits/, 2);
+});
+test('join: another member, of the same network, in a group of its own', async () => {
+  const o = JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/outputs.json'))), b = await Rig.make({ member: 78 });
+  try {
+    const x = await b.run(['join', 'b', '--yes', '--json', ...b.flags({ '--step': null, '--data-url': `${o.CONSORTIUM_DATA_URL}:3000`, '--resource-group': 'poa-b', '--admin': '0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B' }), '--rpc', o.ETHEREUM_RPC_ENDPOINT]);
+    assert.equal(x.code, 0, x.err); assert.equal(x.json.GENESIS_HASH, o.GENESIS_HASH); assert.deepEqual(b.azure.strange, []);
+    assert.equal((await rpc(x.json.ETHEREUM_RPC_ENDPOINT, 'eth_getBlockByNumber', ['0x0', false])).hash, o.GENESIS_HASH);
+  } finally { await b.close(); }
+});
+test('new into a group that another deployment holds is refused', async () => {
+  const n = rig.azure.groups.get('poa-test').deployments.size;
+  fails(await rig.newNetwork('other'), /holds machines of another deployment already/); assert.equal(rig.azure.groups.get('poa-test').deployments.size, n);
+});
+test('destroy: refuses a group with someone else\'s resources; then deletes it and says what stays', async () => {
+  const g = azure.groups.get('poa-test'), id = `/subscriptions/${azure.subscription}/resourcegroups/poa-test/providers/microsoft.web/sites/shop`;
+  g.resources.set(id, { id, name: 'shop', type: 'Microsoft.Web/sites', location: 'westeurope', tags: {} });
+  fails(await rig.run(['destroy', 'net', '--yes', '--json']), /1 resources that this deployment did not make \(shop\)/);
+  assert.ok(fs.existsSync(path.join(rig.dir, 'net/state.json')));
+  g.resources.delete(id);
+  const x = ok(await rig.run(['destroy', 'net', '--yes', '--json']));
+  assert.match(x.err, /stays in soft delete for 7 days/); assert.equal(azure.groups.size, 0); assert.equal(azure.deletedVaults.size, 1); assert.ok(!fs.existsSync(path.join(rig.dir, 'net')));
+  assert.equal((await rig.run(['destroy', 'net', '--yes', '--json'])).code, 3);
+});
+test('new again: the vault of the same name is brought back from soft delete', async () => {
+  const x = ok(await rig.newNetwork('again'));
+  assert.match(x.err, /in soft delete: it is brought back/); assert.equal(azure.deletedVaults.size, 0); assert.deepEqual(azure.strange, []);
+});
+
+// ------------------------------------------------------------------------------------------------ faults of the service
+const fresh = (name, fn) => test(name, async () => { await rig.forget(); await writeTokens(); fs.rmSync(path.join(rig.dir, 'net'), { recursive: true, force: true }); await fn(); });
+fresh('429 with Retry-After is obeyed, 5xx is tried again, a dropped connection too', async () => {
+  let at = 0;
+  azure.fault({ on: /^PUT .*\/deployments\//, status: 429, headers: { 'retry-after': '1' }, code: 'TooManyRequests', message: 'slow down', run: () => { at = Date.now(); } });
+  azure.fault({ on: /^POST .*\/validate/, status: 503, code: 'ServiceUnavailable', message: 'later' });
+  azure.fault({ on: /^GET .*\/skus/, drop: 'before' });
+  azure.fault({ on: /^GET .*\/operations/, status: 500, times: 2 });
+  azure.fault({ on: /\/oauth2\/v2\.0\/token$/, status: 503, body: { error: 'temporarily_unavailable' } });
+  ok(await rig.newNetwork('net'));
+  assert.ok(azure.faults.every((f) => f.times === 0), 'each was met'); assert.ok(Date.now() - at >= 1000); assert.deepEqual(azure.strange, []);
+});
+fresh('a PUT whose answer is lost is the same deployment when it is put again (409 DeploymentActive)', async () => {
+  azure.createMs = 30;
+  azure.fault({ on: /^PUT .*\/deployments\/poa-/, drop: 'after' });
+  ok(await rig.newNetwork('net'));
+  assert.equal([...azure.groups.get('poa-test').deployments.keys()].filter((k) => k.startsWith('poa-')).length, 1);
+});
+fresh('a token that expires in the middle is renewed', async () => {
+  azure.createMs = 20;
+  azure.fault({ on: /^GET .*\/operations/, status: 401, code: 'ExpiredAuthenticationToken', message: 'The access token expiry UTC time is earlier than current UTC time.' });
+  const n = azure.tokens.issued;
+  ok(await rig.newNetwork('net')); assert.ok(azure.tokens.issued >= n + 2);
+});
+fresh('a token that is refused again and again is told, with what to check', async () => {
+  azure.tokens.skewS = 0; azure.tokens.lifeS = -10;
+  fails(await rig.newNetwork('net'), /401 ExpiredAuthenticationToken.*check tenant, client id and secret/);
+  azure.tokens.lifeS = 3600;
+});
+fresh('an extension or machine that fails: what failed, why; run again, it goes on with what stands', async () => {
+  azure.breaks({ type: 'Microsoft.Compute/virtualMachineScaleSets', code: 'VMExtensionProvisioningError', message: 'VM has reported a failure when processing extension. Enable failed.' });
+  const x = fails(await rig.newNetwork('net'), /virtualMachineScaleSets vl-eth\w+-reg1: VMExtensionProvisioningError: VM has reported a failure.*run the same command again/);
+  assert.match(x.err, /Failed/);
+  const name = JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/state.json'))).target.deployment;
+  ok(await rig.newNetwork('net')); assert.equal(JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/state.json'))).target.deployment, name);
+});
+fresh('a quota that is exceeded only when machines are made', async () => {
+  azure.breaks({ type: 'Microsoft.Compute/virtualMachineScaleSets', code: 'QuotaExceeded', message: 'Operation could not be completed as it results in exceeding approved standardDv2Family Cores quota.' });
+  fails(await rig.newNetwork('net'), /QuotaExceeded: Operation could not be completed/);
+});
+fresh('a deployment that someone cancels', async () => {
+  azure.createMs = 60;
+  azure.fault({ on: /^GET .*\/operations/, delay: 1, run: () => { for (const d of azure.groups.get('poa-test').deployments.values()) d.cancelled = true; } });
+  fails(await rig.newNetwork('net'), /ended as Canceled/);
+});
+fresh('a grant that takes its time: 403 of the vault is tried again', async () => {
+  rig.grantMs = 1500;
+  const x = await rig.newNetwork('net');
+  rig.grantMs = 0;
+  ok(x); assert.match(x.err, /upload the node package \(([2-9]|1\.[0-9])/);
+});
+
+// ------------------------------------------------------------------------------------------------ killed and run again
+const moments = [
+  ['before the deployment is put', /validate the template/],
+  ['when the deployment has been put', /begin the deployment \S+ \(/],
+  ['while vault and storage are made', /part keyVaultDeploy/],
+  ['while the package goes up', /wait for the vault and the storage account \(/],
+  ['while identities go to the vault', /upload the node package \(/],
+  ['when the identities are in the vault', /put the identities into the vault \(/],
+];
+for (const [when, line] of moments)
+  fresh(`killed ${when}: run again, the same deployment goes on to its first block`, async () => {
+    azure.slow = (r) => (/virtualMachineScaleSets|networkInterfaces|loadBalancers/.test(r.type) ? 120 : 10);
+    const x = await rig.newNetwork('net', {}, { onLine: (err, p) => { if (line.test(err) && !p.killed) p.kill('SIGKILL'); } });
+    assert.equal(x.signal, 'SIGKILL', x.err);
+    const noted = JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/state.json'))).target?.deployment;
+    const y = ok(await rig.newNetwork('net'));
+    const names = [...azure.groups.get('poa-test').deployments.values()].map((d) => d.name).filter((n) => n.startsWith('poa-member'));
+    assert.equal(names.length, 1); if (noted) assert.equal(names[0], noted);
+    assert.equal((await rpc(y.json.ETHEREUM_RPC_ENDPOINT, 'eth_getBlockByNumber', ['0x0', false])).hash, y.json.GENESIS_HASH);
+    const d = [...azure.groups.get('poa-test').deployments.values()].find((v) => v.name === names[0]);
+    assert.equal(d.outputs.GENESIS_HASH.value, y.json.GENESIS_HASH, 'what Azure keeps says the same');
+    for (let i = 0; i < 2; i++) assert.equal(JSON.parse((await rig.store.as('orchestrator', 'GET', `/poa-config/identity-${i}.json`)).body).address.toLowerCase(), y.json.VALIDATOR_ADDRESSES[i].toLowerCase());
+    assert.deepEqual(azure.strange, []);
+  });
+
+// ------------------------------------------------------------------------------------------------ who signs in
+const login = (name, flags, env = {}) => fresh(`signed in by ${name}`, async () => {
+  rig.azure.machines = null;
+  const x = await rig.run(['new', 'net', '--yes', '--json', ...rig.flags({ '--azure-login': null, '--client-secret-file': null, '--client-id': null, '--tenant': null, '--timeout': 1, ...flags() })], { env: typeof env === 'function' ? env() : env });
+  rig.azure.machines = (g, set) => rig.machines.boot(set);
+  assert.match(x.err, /done: wait for the deployment/, x.err); assert.match(x.err, /first block/); assert.deepEqual(azure.strange, []);
+});
+const client = { '--client-id': CLIENT, '--tenant': azure.tenant };
+login('a certificate', () => ({ '--azure-login': 'certificate', '--client-certificate-file': rig.clientPem, ...client }));
+login('a workload identity', () => ({ '--azure-login': 'workload', '--federated-token-file': file('federated', azure.tokens.jwt({ iss: 'https://cluster.example', sub: 'system:serviceaccount:poa:deployer', aud: ['api://AzureADTokenExchange'], iat: 1, exp: Math.floor(Date.now() / 1000) + 600 }, rig.cluster.privateKey) + '\n'), ...client }));
+login('the managed identity of this machine', () => ({ '--azure-login': 'managed', '--metadata-endpoint': azure.metadata, '--client-id': MANAGED, '--resource-group': 'poa-managed' }));
+login('the az command', () => {
+  fs.mkdirSync(path.join(rig.dir, 'path'), { recursive: true });
+  const t = azure.tokens.issue({ objectId: OBJECT }, CLIENT, 'https://management.azure.com');
+  fs.writeFileSync(path.join(rig.dir, 'path/az'), `#!/bin/sh\ncase "$*" in "account get-access-token --output json --resource https://management.azure.com"*) echo '{"accessToken":"${t}","expires_on":${Math.floor(Date.now() / 1000) + 600}}';;
+    *vault.azure.net*) echo '{"accessToken":"'$(cat ${rig.dir}/vault-token)'","expires_on":${Math.floor(Date.now() / 1000) + 600}}';; *storage.azure.com*) echo '{"accessToken":"'$(cat ${rig.dir}/storage-token)'","expires_on":${Math.floor(Date.now() / 1000) + 600}}';; *) echo "ERROR: what is $*?" >&2; exit 1;; esac\n`, { mode: 0o755 });
+  return { '--azure-login': 'cli' };
+}, () => ({ PATH: `${path.join(rig.dir, 'path')}:${process.env.PATH}` }));
+login('the environment alone (AZURE_CLIENT_SECRET and its sisters)', () => ({ '--subscription': null }), () => ({ AZURE_CLIENT_ID: CLIENT, AZURE_CLIENT_SECRET: SECRET, AZURE_TENANT_ID: azure.tenant, AZURE_SUBSCRIPTION_ID: azure.subscription }));
+
+badTests({ test, fresh, rig, azure, ok, fails, file, resources });
+sdkTests({ test, fresh, rig, azure });
+
+// ------------------------------------------------------------------------------------------------ run
+let passed = 0, failed = 0;
+const began = Date.now();
+for (const { name, fn } of tests.filter((t) => !only || only.test(t.name))) {
+  const t = Date.now();
+  try {
+    await fn(); passed++; console.log(`ok ${passed + failed} - ${name} (${Date.now() - t} ms)`);
+  } catch (e) { failed++; console.log(`not ok ${passed + failed} - ${name}\n${String(e.stack).replace(/^/gm, '# ')}`); }
+}
+await rig.close();
+console.log(`1..${passed + failed}\n# ${((Date.now() - began) / 1000).toFixed(1)} s\n${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
