@@ -98,7 +98,7 @@ static void on_seal_timer(uv_timer_t *t)
     struct sync_state sync;
     sync_get_state(&sync, p2p_sync(n->p2p));
     /* far behind, a block of ours could only make a fork */
-    if (n->has_self && step >= n->first_step && !sync.is_syncing && clock_is_right(n, step, now) && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    if (n->has_self && step >= n->first_step && !sync.is_behind && clock_is_right(n, step, now) && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
     node_schedule_seal(n);
 }
 

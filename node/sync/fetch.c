@@ -79,6 +79,14 @@ static void give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64
     s->look_again = now;
 }
 
+/* It promised a heavier chain and did not give it: it is asked again later, and in the end it goes. */
+static void give_up_on(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
+{
+    const bool fruitless = p != NULL && s->fetch.imported == 0;
+    give_up(s, p, cooldown_ms, now);
+    if (fruitless && ++p->fruitless >= FRUITLESS_MAX) peer_drop(s, p, DISCONNECT_USELESS, "promises a chain that it never gives");
+}
+
 /* ---------------------------------------------------------------- whom to follow */
 
 static struct peer *best_peer(struct sync *s, uint64_t now)
@@ -129,11 +137,17 @@ static void begin_ancestor(struct sync *s, struct peer *p, uint64_t now)
     ask_ancestor(s, p, f->hi, top - f->hi + 1, now);
 }
 
+static void fetch_begin(struct sync *s, struct peer *p, const hash32 *target, uint64_t number, uint64_t now)
+{
+    s->fetch = (struct fetch){.peer = p->id, .target = *target, .target_number = number, .progress_at = now, .began = now,
+                              .is_doubtful = p->fruitless > 0};
+}
+
 void fetch_start_with(struct sync *s, struct peer *p, const hash32 *target, uint64_t number, uint64_t now)
 {
     p->unsynced = true;
     if (s->fetch.state != FETCH_IDLE || !p->ready || now < p->cooldown || p->req[REQ_HEADERS].active) return;
-    s->fetch = (struct fetch){.peer = p->id, .target = *target, .target_number = number, .progress_at = now};
+    fetch_begin(s, p, target, number, now);
     begin_ancestor(s, p, now);
 }
 
@@ -145,7 +159,7 @@ void fetch_maybe_start(struct sync *s, uint64_t now)
         s->look_again = now + 200;
         return;
     }
-    s->fetch = (struct fetch){.peer = p->id, .target = p->head, .target_number = p->number, .progress_at = now};
+    fetch_begin(s, p, &p->head, p->number, now);
     if (p->has_number) {
         begin_ancestor(s, p, now);
     } else {
@@ -228,7 +242,7 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
         n++;
     }
     if (n == 0) {
-        give_up(s, p, 3000, now);
+        give_up_on(s, p, 3000, now);
         return;
     }
     if (f->first_probe && !found && r->from == f->lo) { /* differs where no re-organisation reaches */
@@ -298,7 +312,7 @@ static void on_chain_headers(struct sync *s, struct peer *p, const struct reques
     }
     if (n < r->amount) f->headers_done = true;
     if (f->base + f->n - 1 > f->target_number) f->target_number = f->base + f->n - 1;
-    if (f->headers_done && f->n == 0 && f->imported == 0) give_up(s, p, 10000, now);
+    if (f->headers_done && f->n == 0 && f->imported == 0) give_up_on(s, p, 10000, now);
 }
 
 void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
@@ -432,7 +446,7 @@ void fetch_on_timeout(struct sync *s, struct peer *p, const struct request *r, u
     if (p->id != s->fetch.peer || r->purpose == FOR_NOTHING) return;
     p->cooldown = p->bodies_cooldown = now + 10000;
     if (s->fetch.state == FETCH_CHAIN) s->fetch.peer = 0; /* another may go on with it */
-    else give_up(s, p, 10000, now);
+    else give_up_on(s, p, 10000, now);
 }
 
 void fetch_on_peer_gone(struct sync *s, struct peer *p)
@@ -494,7 +508,9 @@ static bool import_one(struct sync *s, uint64_t now)
     case IMPORT_SIDE: s->count.n_blocks_imported++; __attribute__((fallthrough));
     case IMPORT_KNOWN: {
         const hash32 hash = sl->hash;
+        struct peer *giver = peer_find(s, sl->header_peer);
         if (r.result != IMPORT_KNOWN) f->imported++;
+        if (r.result != IMPORT_KNOWN && giver != NULL) giver->fruitless = 0;
         f->progress_at = now;
         slot_pop(f);
         announce_forget(s, &hash);
@@ -533,7 +549,8 @@ static void finish(struct sync *s, uint64_t now)
         if (s->ops.has_block(s->ops.chain, &p->head)) p->unsynced = false;
         else if (imported == 0) { /* it promised more than it has */
             peer_fault(s, p, "its chain is not what it claims", now);
-            p->cooldown = now + 10000;
+            give_up_on(s, p, 10000, now);
+            return;
         }
     }
     fetch_reset(s);
@@ -589,7 +606,7 @@ bool fetch_run(struct sync *s, uint64_t now)
         return false;
     }
     if (f->state != FETCH_CHAIN) {
-        if (peer_find(s, f->peer) == NULL || now > f->progress_at + 60000) give_up(s, peer_find(s, f->peer), 5000, now);
+        if (peer_find(s, f->peer) == NULL || now > f->progress_at + 60000) give_up_on(s, peer_find(s, f->peer), 5000, now);
         return false;
     }
     uint64_t gas = 0;
@@ -599,12 +616,12 @@ bool fetch_run(struct sync *s, uint64_t now)
     }
     if (f->state != FETCH_CHAIN) return false;
     if (now > f->progress_at + 60000 && now >= s->import_blocked_until) {
-        give_up(s, peer_find(s, f->peer), 10000, now);
+        give_up_on(s, peer_find(s, f->peer), 10000, now);
         return false;
     }
     fetch_ask(s, now);
     if (is_stuck(s, now)) {
-        give_up(s, peer_find(s, slot_at(f, 0)->header_peer), 5000, now);
+        give_up_on(s, peer_find(s, slot_at(f, 0)->header_peer), 5000, now);
         return false;
     }
     if (f->headers_done && f->n == 0) finish(s, now);

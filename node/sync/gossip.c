@@ -170,6 +170,7 @@ void gossip_import(struct sync *s, uint64_t peer, bytes block, const hash32 *has
     case IMPORT_HEAD:
     case IMPORT_SIDE:
         s->count.n_blocks_imported++;
+        if (p != NULL) p->fruitless = 0;
         announce_forget(s, hash);
         if (s->ops.get_meta(s->ops.chain, &n, &td, hash) == OK) gossip_propagate(s, hash, number, &td, block, now);
         gossip_connect_orphans(s, hash, now);

@@ -297,6 +297,9 @@ void sync_get_state(struct sync_state *out, const struct sync *s)
     out->starting_block = s->fetch.starting;
     if (s->fetch.target_number > head.number) out->highest_block = s->fetch.target_number;
     out->is_syncing = s->fetch.target_number > head.number + 8;
+    const struct fetch *f = &s->fetch;
+    const bool grows = f->imported > 0 && s->now < f->progress_at + GROWTH_MS, fresh = !f->is_doubtful && s->now < f->began + PROMISE_MS;
+    out->is_behind = out->is_syncing && (grows || fresh);
 }
 
 bool sync_get_peer(struct sync_peer_info *out, const struct sync *s, uint64_t peer)

@@ -137,6 +137,7 @@ void sync_nudge(struct sync *s, uint64_t now_ms);
 
 struct sync_state {
     bool is_syncing; /* catching up, more than a few blocks behind */
+    bool is_behind;  /* and it comes to something: a peer's word alone counts for seconds only. Not the time to seal. */
     uint64_t starting_block, current_block, highest_block;
     size_t n_peers, n_ready;
     uint64_t n_blocks_imported, n_blocks_bad, n_blocks_future, n_blocks_early;

@@ -62,6 +62,9 @@ enum {
     TX_FLUSH_MS = 10,
     TIMEOUTS_MAX = 4,           /* in a row */
     FAULTS_MAX = 50,
+    FRUITLESS_MAX = 4,          /* promises of a chain that nothing came of, in a row */
+    PROMISE_MS = 3000,          /* a first promise is believed that long, a chain that grows as long as this between blocks: */
+    GROWTH_MS = 10000,
     FULL_GOSSIP_PEERS = 16,     /* consortium networks are small: whole blocks to all */
     FULL_TX_PEERS = 2,
     NEAR_BLOCKS = 256           /* gossip further away than this is left to catching up */
@@ -103,7 +106,7 @@ struct peer {
     struct request req[REQ_N];
     uint64_t next_id;
     struct seen blocks, txs;
-    unsigned timeouts, faults, n_announced, n_orphans, n_early;
+    unsigned timeouts, faults, fruitless, n_announced, n_orphans, n_early;
     uint64_t cooldown, bodies_cooldown; /* not asked for the chain before that time */
     uint64_t tokens_milli, tokens_at;
     uint64_t faults_at;
@@ -133,7 +136,8 @@ struct fetch {
     uint64_t base;       /* number of the first slot */
     bool headers_done;
     size_t body_bytes;
-    uint64_t paused_until, progress_at;
+    uint64_t paused_until, progress_at, began;
+    bool is_doubtful;    /* the peer promised before, and nothing came of it */
     uint64_t starting;
     uint64_t imported; /* blocks since it began with this peer */
 };

@@ -590,7 +590,7 @@ void validator_seal(struct validator *v)
     struct sync_state st;
     sync_get_state(&st, v->sync);
     const bool is_ours = step >= v->first_step && chain_is_proposer(v->chain, &v->self, step);
-    if (is_ours && st.is_syncing) sim_log(v->sim, "%zu lets step %llu go by: it is behind", v->index, (unsigned long long)step);
+    if (is_ours && st.is_behind) sim_log(v->sim, "%zu lets step %llu go by: it is behind", v->index, (unsigned long long)step);
     else if (clock_is_right(v, now) && is_ours) propose(v, step, now);
     check_node(v);
     validator_schedule_seal(v);

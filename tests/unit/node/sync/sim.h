@@ -42,6 +42,7 @@ struct sim_node {
     size_t n_txs;
     uint64_t next_tick;
     bool linked[SIM_NODES];
+    bool withholds_bodies; /* has none */
     bool silent;         /* takes messages, answers nothing */
     bool swaps_bodies;   /* answers with bodies of other blocks */
     unsigned fail_imports; /* own trouble, that many times */
@@ -167,7 +168,7 @@ static enum status sim_put_body(void *ctx, struct buf *out, const hash32 *h)
     struct sim_node *nd = ctx;
     struct sim_block *b = sim_find(nd, h);
     nd->n_bodies_asked++;
-    if (b == NULL) return E_NOT_FOUND;
+    if (b == NULL || nd->withholds_bodies) return E_NOT_FOUND;
     if (nd->swaps_bodies && b->number + 1 < nd->n_blocks) b = &nd->blocks[b->number + 1];
     rlp_put_raw(out, bytes_make(b->body, b->body_len));
     return OK;

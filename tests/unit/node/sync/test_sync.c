@@ -793,6 +793,48 @@ static void a_promise_of_difficulty_that_is_not_kept_does_not_stop_us(void **sta
     sim_fini(&sim);
 }
 
+static void a_chain_of_headers_without_bodies_stops_no_sealer_and_its_giver_goes(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sync_state st;
+    sim_init(&sim, 2);
+    sim_mine_many(&sim.node[1], 20, 1, 10, "a");
+    sim_copy_chain(&sim.node[0], &sim.node[1]);
+    sim_mine_many(&sim.node[0], 3000, 1, 10, "b");
+    sim.node[0].withholds_bodies = true;
+    sim_link(&sim, 0, 1);
+    uint64_t behind = 0, all = 0;
+    for (; sim.node[1].linked[0] && all < 400; all++) {
+        sim_run(&sim, 1000);
+        sync_get_state(&st, sim.node[1].sync);
+        behind += st.is_behind;
+    }
+    assert_false(sim.node[1].linked[0]);
+    assert_in_range(behind, 0, 4);
+    assert_string_equal(sim.node[1].why, "promises a chain that it never gives");
+    sync_get_state(&st, sim.node[1].sync);
+    assert_false(st.is_behind);
+    sim_fini(&sim);
+}
+
+static void a_chain_that_is_given_is_no_time_to_seal(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sync_state st;
+    sim_init(&sim, 2);
+    sim_mine_many(&sim.node[0], 3000, 1, 10, "a");
+    sim_link(&sim, 0, 1);
+    do { /* from the promise to the last blocks */
+        sim_run(&sim, 2);
+        sync_get_state(&st, sim.node[1].sync);
+        assert_int_equal(st.is_behind, st.is_syncing);
+    } while (sim_head(&sim.node[1])->number < 2980 && sim.now < 200000);
+    assert_in_range(sim_head(&sim.node[1])->number, 2980, 3000);
+    sim_fini(&sim);
+}
+
 static void random_bytes_are_survived(void **state)
 {
     (void)state;
@@ -858,6 +900,8 @@ int main(void)
         cmocka_unit_test(malformed_messages_end_the_connection),
         cmocka_unit_test(lists_over_the_limits_end_the_connection),
         cmocka_unit_test(a_promise_of_difficulty_that_is_not_kept_does_not_stop_us),
+        cmocka_unit_test(a_chain_of_headers_without_bodies_stops_no_sealer_and_its_giver_goes),
+        cmocka_unit_test(a_chain_that_is_given_is_no_time_to_seal),
         cmocka_unit_test(random_bytes_are_survived),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
