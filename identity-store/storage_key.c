@@ -28,15 +28,15 @@ enum status storage_key_read(struct buf *key, const char *path, struct err *err)
     return s;
 }
 
-/* does base64(HMAC(key, text)) stand in `signature`? */
+/* does base64(HMAC(key, text)) stand in `signature`? What was sent is decoded, not ours encoded: that would look up a table by secret bytes. */
 static bool is_signed(bytes key, bytes text, const char *signature)
 {
     uint8_t mac[32];
     struct buf b;
     buf_init(&b, 64);
     hmac_sha256(mac, key, text);
-    base64_append(&b, bytes_make(mac, 32), false);
-    bool good = strlen(signature) == b.len && ct_eq(signature, b.ptr, b.len);
+    bool good = base64_get(&b, bytes_str(signature), false) == OK && b.len == sizeof mac && ct_eq(b.ptr, mac, sizeof mac);
+    secret_wipe(mac, sizeof mac);
     buf_fini(&b);
     return good;
 }

@@ -111,5 +111,5 @@ void log_line(enum log_level level, const char *target, const char *fmt, ...)
         if (line[i] == '\n' || line[i] == '\r' || line[i] == '\x1b') line[i] = ' ';
     line[n++] = '\n';
     ssize_t w = write(log_fd, line, n); /* where it fails there is nowhere left to complain to */
-    if (w > 0 && log_max_bytes > 0 && (log_bytes += (uint64_t)w) > log_max_bytes) turn();
+    if (w > 0 && log_max_bytes > 0 && atomic_fetch_add(&log_bytes, (uint64_t)w) + (uint64_t)w > log_max_bytes) turn(); /* clang 14 takes no += here */
 }
