@@ -19,7 +19,7 @@ enum { END_MARK = 255, RECORD_HEAD = 9, VALUE_MAX = 64 << 20, HOLD_S = 60, MAC_L
 
 static struct store_options options_of(const struct config *cfg)
 {
-    return (struct store_options){.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .passphrase_file = cfg->kek_passphrase_file,
+    return (struct store_options){.data_dir = cfg->data_dir, .kek_file = cfg->kek_file, .passphrase_file = cfg->kek_passphrase_file, .kek_vault = &cfg->kek_vault,
                                   .max_bytes = cfg->max_bytes};
 }
 
@@ -378,6 +378,7 @@ static enum status check_record(struct check *c, unsigned table, bytes key, byte
         return unseals(c, k.v.sealed, bytes_make(about, key.len + 4), true, k.pub);
     case TABLE_CONTAINER: return blob_record_get(&r, value);
     case TABLE_BLOB: return check_blob(c, key, value);
+    case TABLE_KEY_POLICY: return key_policy_check(value);
     case TABLE_META:
     case TABLE_DATA:
     case TABLE_BLOCK:
@@ -423,10 +424,10 @@ enum status admin_verify(struct admin_counts *out, const struct config *cfg, str
 
 /* ------------------------------------------------------------------- rekey */
 
-enum status admin_rekey(const struct config *cfg, const char *kek_file, const char *passphrase_file, struct err *err)
+enum status admin_rekey(const struct config *cfg, const struct config *to, struct err *err)
 {
     struct store st;
-    struct store_options next = {.data_dir = cfg->data_dir, .kek_file = kek_file, .passphrase_file = passphrase_file};
+    struct store_options next = options_of(to);
     enum status s = open_existing(&st, cfg, err);
     if (s != OK) return s;
     s = store_rekey(&st, &next, err);

@@ -24,7 +24,7 @@ MUST_CHECK enum status admin_backup(struct admin_counts *out, const struct confi
 MUST_CHECK enum status admin_restore(struct admin_counts *out, const struct config *cfg, const char *path, struct err *err);
 /** admin_verify: every record is decoded, every value unsealed, every content hashed, the audit chain walked.  ret OK | E_CORRUPT (err: where) */
 MUST_CHECK enum status admin_verify(struct admin_counts *out, const struct config *cfg, struct err *err);
-/** admin_rekey: another key-encryption key: from a file (made when absent) or a passphrase; one of the two is NULL. */
-MUST_CHECK enum status admin_rekey(const struct config *cfg, const char *kek_file, const char *passphrase_file, struct err *err);
+/** admin_rekey: the key-encryption key that the settings `to` name: a file (made when absent), a passphrase, a secret of another vault (likewise). */
+MUST_CHECK enum status admin_rekey(const struct config *cfg, const struct config *to, struct err *err);
 
 #endif

@@ -21,7 +21,9 @@ enum status auth_open(struct auth *out, const struct config *cfg, const struct s
     buf_init(&a.account_key, 1024);
     enum status s = cfg->account_key_file ? storage_key_read(&a.account_key, cfg->account_key_file, err) : OK;
     if (s == OK) s = clients_read(&a.clients, cfg->clients_file, err);
+    if (s == OK) s = issuers_open(&a.issuers, cfg, err);
     if (s != OK) {
+        clients_fini(&a.clients);
         if (a.account_key.ptr != NULL) secret_wipe(a.account_key.ptr, a.account_key.cap);
         buf_fini(&a.account_key);
         free(a.slots);
@@ -43,6 +45,7 @@ void auth_close(struct auth *a)
     for (size_t i = 0; a->slots && i < TOKEN_SLOTS; i++) slot_drop(&a->slots[i]);
     free(a->slots);
     clients_fini(&a->clients);
+    issuers_close(a->issuers);
     if (a->account_key.ptr != NULL) secret_wipe(a->account_key.ptr, a->account_key.cap);
     buf_fini(&a->account_key);
     *a = (struct auth){0};
@@ -53,8 +56,14 @@ enum status auth_reload(struct auth *a, struct err *err)
     struct clients fresh;
     enum status s = clients_read(&fresh, a->cfg->clients_file, err);
     if (s != OK) return s;
+    s = issuers_reload(a->issuers, err);
+    if (s != OK) {
+        clients_fini(&fresh);
+        return s;
+    }
     clients_fini(&a->clients);
     a->clients = fresh;
+    for (size_t i = 0; i < TOKEN_SLOTS; i++) slot_drop(&a->slots[i]); /* an issuer's key may be gone */
     return OK;
 }
 
@@ -64,7 +73,7 @@ const struct client *auth_client_by_secret(bool *known, const struct auth *a, co
     const struct client *cl = clients_find(&a->clients, id);
     *known = cl != NULL;
     sha256(h, secret.ptr, secret.len);
-    bool good = cl != NULL && ct_eq(h, cl->secret_sha256, 32) && client_is_from(cl, peer);
+    bool good = cl != NULL && !cl->external && ct_eq(h, cl->secret_sha256, 32) && client_is_from(cl, peer);
     secret_wipe(h, sizeof h);
     return good ? cl : NULL;
 }
@@ -113,7 +122,36 @@ static bool read_claims(struct token_slot *t, const struct auth *a, json_t *clai
     return true;
 }
 
-static struct token_slot *verify(struct auth *a, bytes token)
+static const char *text_at(json_t *claims, const char *name)
+{
+    const char *t = json_string_value(json_object_get(claims, name));
+    return t ? t : "";
+}
+
+/* "https://vault.azure.net" with or without '/' */
+static bool is_audience(const char *aud, const char *want)
+{
+    size_t n = strlen(want);
+    return strncmp(aud, want, n) == 0 && (aud[n] == 0 || (aud[n] == '/' && aud[n + 1] == 0));
+}
+
+/* the claims of a token that another issuer has signed */
+static bool read_foreign(struct token_slot *t, const struct auth *a, json_t *claims, uint64_t now_s)
+{
+    const char *iss = text_at(claims, "iss"), *aud = text_at(claims, "aud"), *oid = text_at(claims, "oid"), *sub = text_at(claims, "sub");
+    json_t *exp = json_object_get(claims, "exp"), *nbf = json_object_get(claims, "nbf");
+    const struct client *cl = *oid ? clients_find_external(&a->clients, iss, oid) : NULL;
+    if (cl == NULL && *sub) cl = clients_find_external(&a->clients, iss, sub);
+    t->is_vault = is_audience(aud, AUDIENCE_VAULT);
+    if (cl == NULL || (!t->is_vault && !is_audience(aud, AUDIENCE_STORAGE)) || !json_is_integer(exp) || json_integer_value(exp) < 0) return false;
+    if (nbf != NULL && (!json_is_integer(nbf) || json_integer_value(nbf) > (json_int_t)(now_s + CLOCK_SLACK_S))) return false;
+    memcpy(t->secret_mark, cl->secret_sha256, sizeof t->secret_mark);
+    memcpy(t->client, cl->id, sizeof t->client);
+    t->exp_s = (uint64_t)json_integer_value(exp);
+    return true;
+}
+
+static struct token_slot *verify(struct auth *a, bytes token, uint64_t now_s)
 {
     struct token_slot *t = slot_of(a, token);
     if (t->token && t->len == token.len && ct_eq(t->token, token.ptr, token.len)) return t;
@@ -127,6 +165,11 @@ static struct token_slot *verify(struct auth *a, bytes token)
         json_decref(doc);
     }
     buf_fini(&claims);
+    json_t *foreign = NULL;
+    if (!good && token.len <= TOKEN_MAX && issuers_verify(&foreign, a->issuers, token) == OK) {
+        good = read_foreign(&fresh, a, foreign, now_s);
+        json_decref(foreign);
+    }
     if (!good) return NULL;
     fresh.token = malloc(token.len);
     if (fresh.token == NULL) return NULL;
@@ -165,7 +208,7 @@ bool auth_identify(struct auth *a, struct call *c)
     enum rest_error bad = vault ? ERR_VAULT_BAD_TOKEN : ERR_BAD_TOKEN;
     h += 7;
     h += strspn(h, " ");
-    const struct token_slot *t = verify(a, bytes_str(h));
+    const struct token_slot *t = verify(a, bytes_str(h), c->wall_ms / 1000);
     if (t == NULL) return challenge(a, c, vault, bad, "The token is not one of this issuer");
     if (t->is_vault != vault) return challenge(a, c, vault, bad, "The audience is wrong");
     if (t->exp_s + CLOCK_SLACK_S <= c->wall_ms / 1000) return challenge(a, c, vault, bad, "The token is expired");

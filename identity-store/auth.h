@@ -3,6 +3,7 @@
 #define IDENTITY_STORE_AUTH_H
 
 #include "identity-store/call.h"
+#include "identity-store/issuers.h"
 
 #define AUDIENCE_VAULT "https://vault.azure.net"
 #define AUDIENCE_STORAGE "https://storage.azure.com"
@@ -23,6 +24,7 @@ struct auth {
     const struct config *cfg;
     const struct store *store;
     struct clients clients;
+    struct issuers *issuers;  /* NULL: only our own tokens count */
     struct buf account_key; /* empty: no Shared Key, no SAS */
     struct token_slot *slots; /* by hash, one each: a collision costs a signature check */
 };

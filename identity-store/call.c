@@ -18,7 +18,7 @@ static const struct error_text ERRORS[] = {
 
 void call_init(struct call *c, struct store *store, const struct config *cfg)
 {
-    *c = (struct call){.store = store, .cfg = cfg, .name = "", .version = "", .container = "", .blob = ""};
+    *c = (struct call){.store = store, .cfg = cfg, .name = "", .version = "", .container = "", .blob = "", .api = 74};
     arena_init(&c->arena, CALL_ARENA_MAX);
     buf_init(&c->reply.body, REPLY_MAX);
     c->now_ms = store_now_ms(store);

@@ -58,6 +58,7 @@ struct call {
     uint64_t wall_ms; /* for people: created, updated, Last-Modified */
     const char *name, *version;    /* vault */
     const char *container, *blob;  /* storage; "" where absent */
+    unsigned api;                  /* vault: 10 times the api-version, so 74; 60: older, 80: those of 2025 */
     bool has_account;              /* the path began with the account's name */
     bool create_only;              /* a SAS that may make a blob, not replace one */
     bool quiet;                    /* not worth a line in the audit log */

@@ -2,10 +2,11 @@
 
 #include "lib/codec/hex.h"
 #include "lib/codec/yaml.h"
+#include "lib/crypto/aead.h"
 
 #include <arpa/inet.h>
 
-enum { CLIENTS_MAX = 100000 };
+enum { CLIENTS_MAX = 100000, SUBJECT_MAX = 600 };
 
 static const char ID_CHARS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
@@ -75,9 +76,26 @@ static enum status read_addresses(struct client *c, json_t *list)
     return OK;
 }
 
+static void external_mark(uint8_t out[static 32], const char *issuer, const char *subject)
+{
+    char text[SUBJECT_MAX + 2];
+    int n = snprintf(text, sizeof text, "%s\n%s", issuer, subject);
+    sha256(out, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+const struct client *clients_find_external(const struct clients *c, const char *issuer, const char *subject)
+{
+    uint8_t mark[32];
+    if (strlen(issuer) + strlen(subject) > SUBJECT_MAX) return NULL;
+    external_mark(mark, issuer, subject);
+    for (size_t i = 0; i < c->n; i++)
+        if (c->list[i].external && memcmp(c->list[i].secret_sha256, mark, sizeof mark) == 0) return &c->list[i];
+    return NULL;
+}
+
 static enum status read_client(struct client *c, json_t *o, const char *path, size_t i, struct err *err)
 {
-    static const char *const known[] = {"id", "secret_sha256", "role", "container", "addresses"};
+    static const char *const known[] = {"id", "secret_sha256", "role", "container", "addresses", "issuer", "subject"};
     const char *k;
     json_t *v;
     if (!json_is_object(o)) return err_set(err, E_INVALID, "%s: clients[%zu]: wants keys and values", path, i);
@@ -96,7 +114,12 @@ static enum status read_client(struct client *c, json_t *o, const char *path, si
     if (id == NULL || *id == 0 || strlen(id) > CLIENT_ID_MAX || strspn(id, ID_CHARS) != strlen(id))
         return err_set(err, E_INVALID, "%s: clients[%zu].id: wants 1 to %d letters, digits, '.', '_' and '-'", path, i, CLIENT_ID_MAX);
     memcpy(c->id, id, strlen(id) + 1);
-    if (hash == NULL || hex_get_fixed(c->secret_sha256, 32, bytes_str(hash)) != OK)
+    const char *issuer = json_string_value(json_object_get(o, "issuer")), *subject = json_string_value(json_object_get(o, "subject"));
+    c->external = issuer != NULL;
+    if ((issuer != NULL) != (subject != NULL) || (issuer != NULL && (hash != NULL || !*issuer || !*subject || strlen(issuer) + strlen(subject) > SUBJECT_MAX)))
+        return err_set(err, E_INVALID, "%s: client %s: has secret_sha256, or issuer and subject", path, c->id);
+    if (c->external) external_mark(c->secret_sha256, issuer, subject);
+    else if (hash == NULL || hex_get_fixed(c->secret_sha256, 32, bytes_str(hash)) != OK)
         return err_set(err, E_INVALID, "%s: client %s: secret_sha256 wants 64 hexadecimal digits (in quotes)", path, c->id);
     if (role != NULL && strcmp(role, "orchestrator") == 0) c->role = ROLE_ORCHESTRATOR;
     else if (role != NULL && strcmp(role, "node") == 0) c->role = ROLE_NODE;

@@ -9,6 +9,10 @@
  *         role: node                      # see policy.h
  *         container: poa-config           # the one container that it sees
  *         addresses: [127.0.1.0/24]       # optional: where it may come from
+ *       - id: vm-1
+ *         issuer: https://sts.windows.net/TENANT/   # instead of a secret: of the settings' issuers; its tokens whose oid or sub is
+ *         subject: 11059fcc-...                     # this are this client's
+ *         role: node
  */
 #ifndef IDENTITY_STORE_CLIENTS_H
 #define IDENTITY_STORE_CLIENTS_H
@@ -26,7 +30,8 @@ struct client_net {
 
 struct client {
     char id[CLIENT_ID_MAX + 1];
-    uint8_t secret_sha256[32];
+    uint8_t secret_sha256[32]; /* external: of issuer, a newline and subject */
+    bool external;             /* has no secret: another issuer's tokens name it */
     enum role role;
     char container[CONTAINER_MAX + 1]; /* ROLE_NODE */
     struct client_net nets[CLIENT_NETS_MAX];
@@ -43,6 +48,8 @@ MUST_CHECK enum status clients_read(struct clients *out, const char *path, struc
 void clients_fini(struct clients *c);
 /** clients_find: NULL if unknown;  cost O(log n) */
 const struct client *clients_find(const struct clients *c, const char *id);
+/** clients_find_external: whom an issuer's subject is; NULL: nobody;  cost O(n) */
+const struct client *clients_find_external(const struct clients *c, const char *issuer, const char *subject);
 /** client_is_from: may it come from this address (IP literal)? */
 bool client_is_from(const struct client *c, const char *peer);
 const char *role_name(enum role r);

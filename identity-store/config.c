@@ -107,6 +107,69 @@ static enum status read_tls(struct config *c, struct reading *r)
     return s;
 }
 
+static char *copy(const char *t)
+{
+    char *out = t ? strdup(t) : NULL;
+    if (t != NULL && out == NULL) BUG("out of memory for a setting");
+    return out;
+}
+
+static bool is_uri(const char *t)
+{
+    return strncmp(t, "https://", 8) == 0 || strncmp(t, "http://", 7) == 0;
+}
+
+static enum status read_kek_vault(struct config *c, struct reading *r)
+{
+    static const char *const keys[] = {"secret_uri", "token", "ca_file"}, *const token_keys[] = {"kind", "token_uri", "client_id", "client_secret_file"};
+    json_t *o = json_object_get(r->doc, "kek_vault"), *t;
+    struct kek_vault *k = &c->kek_vault;
+    const char *uri = NULL, *kind = "msi", *token_uri = NULL, *id = NULL;
+    if (o == NULL || json_is_null(o)) return OK;
+    enum status s = check_keys(r, o, "kek_vault", keys, COUNT_OF(keys));
+    if (s == OK) s = text_of(&uri, r, o, "secret_uri", true, 400);
+    if (s == OK && (!is_uri(uri) || strstr(uri, "/secrets/") == NULL)) s = wrong(r, "kek_vault.secret_uri", "wants the URI of a secret: https://VAULT/secrets/NAME");
+    if (s == OK) s = path_of(&k->ca_file, r, o, "ca_file", false);
+    t = json_object_get(o, "token");
+    if (s == OK && t == NULL) s = wrong(r, "kek_vault.token", "is missing");
+    if (s == OK) s = check_keys(r, t, "kek_vault.token", token_keys, COUNT_OF(token_keys));
+    if (s == OK) s = text_of(&kind, r, t, "kind", false, 32);
+    if (s == OK && strcmp(kind, "msi") != 0 && strcmp(kind, "client_credentials") != 0) s = wrong(r, "kek_vault.token.kind", "wants msi or client_credentials");
+    k->msi = strcmp(kind, "msi") == 0;
+    if (s == OK) s = text_of(&token_uri, r, t, "token_uri", !k->msi, 1000);
+    if (s == OK) s = text_of(&id, r, t, "client_id", !k->msi, 200);
+    if (s == OK) s = path_of(&k->client_secret_file, r, t, "client_secret_file", !k->msi);
+    k->secret_uri = copy(uri);
+    k->token_uri = copy(token_uri);
+    k->client_id = copy(id);
+    return s;
+}
+
+static enum status read_issuers(struct config *c, struct reading *r)
+{
+    static const char *const keys[] = {"issuer", "jwks_file", "jwks_uri", "ca_file"};
+    json_t *list = json_object_get(r->doc, "issuers"), *o;
+    size_t i;
+    if (list == NULL || json_is_null(list)) return OK;
+    if (!json_is_array(list) || json_array_size(list) > ISSUERS_MAX) return wrong(r, "issuers", "wants a list of up to 8");
+    json_array_foreach(list, i, o)
+    {
+        struct issuer_config *out = &c->issuers[c->n_issuers++];
+        const char *issuer = NULL, *uri = NULL;
+        enum status s = check_keys(r, o, "issuers", keys, COUNT_OF(keys));
+        if (s == OK) s = text_of(&issuer, r, o, "issuer", true, sizeof out->issuer - 1);
+        if (s == OK) s = text_of(&uri, r, o, "jwks_uri", false, 1000);
+        if (s == OK) s = path_of(&out->jwks_file, r, o, "jwks_file", false);
+        if (s == OK) s = path_of(&out->ca_file, r, o, "ca_file", false);
+        out->jwks_uri = copy(uri);
+        if (s == OK && (out->jwks_file != NULL) == (uri != NULL)) s = wrong(r, "issuers", "an issuer has jwks_file or jwks_uri, one of them");
+        if (s == OK && uri != NULL && !is_uri(uri)) s = wrong(r, "issuers.jwks_uri", "wants an http(s) URI");
+        if (s != OK) return s;
+        (void)snprintf(out->issuer, sizeof out->issuer, "%s", issuer);
+    }
+    return OK;
+}
+
 /* one path segment that needs no encoding */
 static enum status segment_of(char *dst, size_t cap, struct reading *r, const char *key, const char *fallback)
 {
@@ -129,6 +192,10 @@ static enum status read_rest(struct config *c, struct reading *r)
     if (s == OK) s = path_of(&c->kek_file, r, r->doc, "kek_file", false);
     if (s == OK) s = path_of(&c->kek_passphrase_file, r, r->doc, "kek_passphrase_file", false);
     if (s == OK && c->kek_file != NULL && c->kek_passphrase_file != NULL) s = wrong(r, "kek_passphrase_file", "stands beside kek_file: one of them");
+    if (s == OK) s = read_kek_vault(c, r);
+    if (s == OK && c->kek_vault.secret_uri != NULL && (c->kek_file != NULL || c->kek_passphrase_file != NULL))
+        s = wrong(r, "kek_vault", "stands beside kek_file or kek_passphrase_file: one of them");
+    if (s == OK) s = read_issuers(c, r);
     if (s == OK) s = path_of(&c->clients_file, r, r->doc, "clients_file", true);
     if (s == OK) s = path_of(&c->account_key_file, r, r->doc, "account_key_file", false);
     if (s == OK) s = text_of(&issuer, r, r->doc, "issuer", false, sizeof c->issuer - 1);
@@ -139,6 +206,9 @@ static enum status read_rest(struct config *c, struct reading *r)
     if (s == OK) s = number_of(&c->max_bytes, r, r->doc, "max_bytes", 1 << 20, (uint64_t)1 << 40);
     if (s == OK) s = text_of(&level, r, r->doc, "log_level", false, 16);
     if (s != OK) return s;
+    json_t *protect = json_object_get(r->doc, "purge_protection");
+    if (protect != NULL && !json_is_boolean(protect)) return wrong(r, "purge_protection", "wants true or false");
+    c->purge_protection = json_is_true(protect);
     if (!log_level_parse(&c->log_level, level)) return wrong(r, "log_level", "wants error, warn, info, debug or trace");
     c->soft_delete_days = (unsigned)days;
     c->token_s = (unsigned)token_s;
@@ -157,8 +227,8 @@ static enum status read_rest(struct config *c, struct reading *r)
 enum status config_read(struct config *out, const char *path, struct err *err)
 {
     static const char *const keys[] = {"listen",           "tls",           "data_dir",  "kek_file", "clients_file", "issuer", "tenant", "account",
-                                       "account_key_file", "kek_passphrase_file",
-                                       "soft_delete_days", "token_seconds", "max_bytes", "log_level"};
+                                       "account_key_file", "kek_passphrase_file", "kek_vault", "issuers",
+                                       "soft_delete_days", "purge_protection", "token_seconds", "max_bytes", "log_level"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
     enum status s = yaml_get_file(&r.doc, path, err);
@@ -183,5 +253,15 @@ void config_fini(struct config *c)
     free(c->kek_passphrase_file);
     free(c->clients_file);
     free(c->account_key_file);
+    for (size_t i = 0; i < c->n_issuers; i++) {
+        free(c->issuers[i].jwks_file);
+        free(c->issuers[i].jwks_uri);
+        free(c->issuers[i].ca_file);
+    }
+    free(c->kek_vault.secret_uri);
+    free(c->kek_vault.token_uri);
+    free(c->kek_vault.client_id);
+    free(c->kek_vault.client_secret_file);
+    free(c->kek_vault.ca_file);
     *c = (struct config){0};
 }

@@ -114,7 +114,7 @@ static enum status put_bundle(struct call *c, const struct secret_head *h, const
         put_kid(c, h, version);
     }
     buf_put_u8(b, ',');
-    vault_put_attributes(c, &k->v, ",\"exportable\":false");
+    vault_put_attributes(c, &k->v, c->api >= 73 ? ",\"exportable\":false" : "");
     enum status s = vault_put_tags(b, k->v.tags);
     if (s != OK) return s;
     if (what & BUNDLE_DELETED)
@@ -130,6 +130,11 @@ static enum status reply_bundle(struct call *c, const struct secret_head *h, con
     c->reply.status = 200;
     c->reply.content_type = JSON_TYPE;
     return put_bundle(c, h, version, k, what | BUNDLE_VALUE);
+}
+
+enum status key_put_bundle(struct call *c, const struct secret_head *h, const uint8_t version[VERSION_LEN], const struct key_version *k)
+{
+    return reply_bundle(c, h, version, k, BUNDLE_VERSION);
 }
 
 /* ------------------------------------------------------------------- input */
@@ -282,9 +287,10 @@ enum status key_rotate(struct call *c)
     if (s != OK) return s == E_NOT_FOUND ? not_found(c) : s;
     own(c, &h, &k);
     k.v.enabled = true;
-    k.v.nbf_s = k.v.exp_s = 0;
+    k.v.nbf_s = 0;
+    s = key_policy_expiry(&k.v.exp_s, c);
     ec_secret_generate(&key);
-    s = add_version(c, &h, &key, &k);
+    if (s == OK) s = add_version(c, &h, &key, &k);
     secret_fini(&key);
     return s;
 }
@@ -380,6 +386,7 @@ enum status deleted_key_purge(struct call *c)
     struct record_key rk;
     enum status s;
     if (!name_is_good(c, &s)) return s;
+    if (c->cfg->purge_protection) return call_fail(c, ERR_PURGE_PROTECTED);
     s = secret_find(&h, c, TABLE_KEY_DELETED, c->name);
     if (s == E_NOT_FOUND) return not_found(c);
     if (s == OK) s = secret_drop_versions(c->txn, TABLE_KEY_VERSION, c->name);
@@ -533,6 +540,17 @@ enum status key_sign(struct call *c)
     c->reply.status = 200;
     c->reply.content_type = JSON_TYPE;
     return buf_status(b);
+}
+
+/* what keys of type EC cannot do; a key that is not there is said first */
+enum status key_no_such_use(struct call *c)
+{
+    struct use u;
+    enum status s;
+    if (!name_is_good(c, &s)) return s;
+    s = find_named(&u.h, u.version, &u.k, c);
+    if (s != OK) return s == E_NOT_FOUND ? not_found(c) : s;
+    return call_fail(c, ERR_KEY_OPERATION);
 }
 
 enum status key_verify(struct call *c)

@@ -20,7 +20,7 @@ static const char USAGE[] =
     "  poa-identity-store backup --config FILE --file BACKUP     a snapshot, also while the store runs; worth nothing without the kek\n"
     "  poa-identity-store restore --config FILE --file BACKUP    into an empty data_dir; identities are free again after 60 s\n"
     "  poa-identity-store verify --config FILE                   check every record, value and audit line\n"
-    "  poa-identity-store rekey --config FILE --new-kek-file FILE | --new-passphrase-file FILE\n"
+    "  poa-identity-store rekey --config FILE --new-kek-file FILE | --new-passphrase-file FILE | --new-config FILE\n"
     "                                                     seal under another key; then change the settings to it\n"
     "  poa-identity-store --verify-audit FILE             check the hash chain of an audit log\n"
     "  poa-identity-store --version | --help\n"
@@ -86,8 +86,26 @@ static int serve(const struct config *cfg)
 }
 
 struct admin_words {
-    const char *command, *file, *kek_file, *passphrase_file;
+    const char *command, *file, *kek_file, *passphrase_file, *config;
 };
+
+/* the settings with another key-encryption key */
+static enum status rekey(const struct config *cfg, const struct admin_words *w, struct err *err)
+{
+    struct config to;
+    if (w->config != NULL) {
+        enum status s = config_read(&to, w->config, err);
+        if (s != OK) return s;
+        s = admin_rekey(cfg, &to, err);
+        config_fini(&to);
+        return s;
+    }
+    to = *cfg; /* borrows all of it */
+    to.kek_vault.secret_uri = NULL;
+    to.kek_file = (char *)(uintptr_t)w->kek_file;
+    to.kek_passphrase_file = (char *)(uintptr_t)w->passphrase_file;
+    return admin_rekey(cfg, &to, err);
+}
 
 /* ret EXIT_USAGE: the words do not fit together */
 static int admin(const struct config *cfg, const struct admin_words *w)
@@ -95,21 +113,22 @@ static int admin(const struct config *cfg, const struct admin_words *w)
     struct admin_counts n = {0};
     struct err err = {0};
     enum status s = E_INVALID;
-    bool wants_file = strcmp(w->command, "backup") == 0 || strcmp(w->command, "restore") == 0, rekey = strcmp(w->command, "rekey") == 0;
-    if (wants_file != (w->file != NULL) || rekey != ((w->kek_file != NULL) != (w->passphrase_file != NULL))) {
+    bool wants_file = strcmp(w->command, "backup") == 0 || strcmp(w->command, "restore") == 0;
+    bool is_rekey = strcmp(w->command, "rekey") == 0;
+    if (wants_file != (w->file != NULL) || is_rekey != ((w->kek_file != NULL) + (w->passphrase_file != NULL) + (w->config != NULL) == 1)) {
         fputs(USAGE, stderr);
         return EXIT_USAGE;
     }
     if (strcmp(w->command, "backup") == 0) s = admin_backup(&n, cfg, w->file, &err);
     else if (strcmp(w->command, "restore") == 0) s = admin_restore(&n, cfg, w->file, &err);
     else if (strcmp(w->command, "verify") == 0) s = admin_verify(&n, cfg, &err);
-    else if (rekey) s = admin_rekey(cfg, w->kek_file, w->passphrase_file, &err);
+    else if (is_rekey) s = rekey(cfg, w, &err);
     else (void)err_set(&err, s, "there is no command '%s'; see --help", w->command);
     if (s != OK) {
         fprintf(stderr, "poa-identity-store: %s\n", err.text[0] ? err_text(&err) : status_text(s));
         return EXIT_FAILED;
     }
-    if (rekey) printf("sealed under the new key: change %s in the settings before the next start\n", w->kek_file ? "kek_file" : "kek_passphrase_file");
+    if (is_rekey) printf("sealed under the new key: change %s before the next start\n", w->config ? "to those settings" : w->kek_file ? "kek_file in the settings" : "kek_passphrase_file in the settings");
     else if (strcmp(w->command, "verify") == 0)
         printf("whole: %llu records, %llu secret versions, %llu key versions, %llu blobs, %llu audit lines\n", (unsigned long long)n.records,
                (unsigned long long)n.secrets, (unsigned long long)n.keys, (unsigned long long)n.blobs, (unsigned long long)n.audit_lines);
@@ -122,7 +141,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
                                             {"verify-audit", required_argument, NULL, 'a'}, {"version", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'}, {"file", required_argument, NULL, 'f'},
-                                            {"new-kek-file", required_argument, NULL, 'n'}, {"new-passphrase-file", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+                                            {"new-config", required_argument, NULL, 'w'}, {"new-kek-file", required_argument, NULL, 'n'}, {"new-passphrase-file", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
     const char *path = NULL;
     bool only_check = false;
     struct admin_words words = {0};
@@ -132,6 +151,7 @@ int main(int argc, char **argv)
         case 'c': path = optarg; break;
         case 'f': words.file = optarg; break;
         case 'n': words.kek_file = optarg; break;
+        case 'w': words.config = optarg; break;
         case 'p': words.passphrase_file = optarg; break;
         case 'k': only_check = true; break;
         case 'a': return verify_audit(optarg);
@@ -141,7 +161,7 @@ int main(int argc, char **argv)
         }
     }
     if (optind + 1 == argc) words.command = argv[optind++];
-    if (path == NULL || optind != argc || (words.command == NULL && (words.file || words.kek_file || words.passphrase_file))) {
+    if (path == NULL || optind != argc || (words.command == NULL && (words.file || words.kek_file || words.passphrase_file || words.config))) {
         fputs(USAGE, stderr);
         return EXIT_USAGE;
     }

@@ -83,13 +83,23 @@ static bool fits(const char *pattern, const char *const *parts, size_t n, const 
     return *pattern == 0;
 }
 
-static bool is_api_version(const char *v)
+/* 0: not one of the documented ones. What differs: recoverableDays from 7.1; rotation and its policies, exportable from 7.3. */
+static unsigned api_version(const char *v)
 {
-    /* 7.0 to 7.6, 2016-10-01, and the dated ones of 2025 on */
-    if (strncmp(v, "7.", 2) == 0) return v[2] >= '0' && v[2] <= '6' && (v[3] == 0 || strncmp(v + 3, "-preview", 8) == 0);
-    size_t n = strlen(v);
-    return n >= 10 && strspn(v, "0123456789") == 4 && v[4] == '-' && strspn(v + 5, "0123456789") == 2 && v[7] == '-' &&
-           strspn(v + 8, "0123456789") == 2 && v[0] == '2' && v[1] == '0' && (n == 10 || strncmp(v + 10, ".preview", 8) == 0 || v[10] == '-');
+    static const char *const older[] = {"2015-06-01", "2016-10-01"}, *const newer[] = {"2025-06-01-preview", "2025-06-01", "2025-07-01"};
+    if (v[0] == '7' && v[1] == '.' && v[2] >= '0' && v[2] <= '6') {
+        const char *rest = v + 3;
+        if (strncmp(rest, "-preview", 8) == 0) {
+            rest += 8;
+            if (rest[0] == '.' && rest[1] >= '1' && rest[1] <= '9') rest += 2;
+        }
+        return *rest == 0 ? 70 + (unsigned)(v[2] - '0') : 0;
+    }
+    for (size_t i = 0; i < COUNT_OF(older); i++)
+        if (strcmp(v, older[i]) == 0) return 60;
+    for (size_t i = 0; i < COUNT_OF(newer); i++)
+        if (strcmp(v, newer[i]) == 0) return 80;
+    return 0;
 }
 
 static bool method_get(enum http_method *out, const char *name)
@@ -128,7 +138,10 @@ static enum rest_error find_vault(struct call *c)
     c->name = wild[0];
     c->version = wild[1];
     if (!query_get(version, sizeof version, c->rq.query, "api-version")) return ERR_API_VERSION_MISSING;
-    return is_api_version(version) ? ERR_NONE : ERR_API_VERSION;
+    c->api = api_version(version);
+    if (c->api == 0) return ERR_API_VERSION;
+    bool since_73 = c->route->run == key_rotate || c->route->run == key_policy_get || c->route->run == key_policy_set;
+    return since_73 && c->api < 73 ? ERR_NO_ROUTE : ERR_NONE;
 }
 
 /* ---------------------------------------------------------------- storage */

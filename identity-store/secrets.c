@@ -87,10 +87,12 @@ enum status secret_drop_versions(struct kv_txn *txn, enum store_table table, con
             k.len = key.len;
         }
         kv_cursor_close(cur);
-        if (s == E_NOT_FOUND || (s == OK && !ours)) return OK;
+        if (s == E_NOT_FOUND || (s == OK && !ours)) break;
         if (s == OK) s = kv_delete(txn, table, key_view(&k));
         if (s != OK) return s;
     }
+    prefix.len--;
+    return table == TABLE_KEY_VERSION ? kv_delete(txn, TABLE_KEY_POLICY, key_view(&prefix)) : OK;
 }
 
 /* ------------------------------------------------------------------ output */
@@ -101,9 +103,11 @@ void vault_put_attributes(struct call *c, const struct secret_version *v, const 
     buf_printf(b, "\"attributes\":{\"enabled\":%s", v->enabled ? "true" : "false");
     if (v->nbf_s) buf_printf(b, ",\"nbf\":%llu", (unsigned long long)v->nbf_s);
     if (v->exp_s) buf_printf(b, ",\"exp\":%llu", (unsigned long long)v->exp_s);
-    buf_printf(b, ",\"created\":%llu,\"updated\":%llu,\"recoveryLevel\":\"%s\",\"recoverableDays\":%u%s}", (unsigned long long)v->created_s,
-               (unsigned long long)v->updated_s, c->cfg->soft_delete_days < 90 ? "CustomizedRecoverable+Purgeable" : "Recoverable+Purgeable",
-               c->cfg->soft_delete_days, more);
+    buf_printf(b, ",\"created\":%llu,\"updated\":%llu,\"recoveryLevel\":\"%s%s\"", (unsigned long long)v->created_s, (unsigned long long)v->updated_s,
+               c->cfg->soft_delete_days < 90 ? "CustomizedRecoverable" : "Recoverable", c->cfg->purge_protection ? "" : "+Purgeable");
+    if (c->api >= 71) buf_printf(b, ",\"recoverableDays\":%u", c->cfg->soft_delete_days);
+    buf_put_str(b, more);
+    buf_put_u8(b, '}');
 }
 
 enum status vault_put_tags(struct buf *b, bytes tags)
@@ -406,6 +410,7 @@ enum status deleted_purge(struct call *c)
     struct secret_head h;
     struct record_key k;
     if (!secret_name_is_valid(c->name)) return bad_name(c);
+    if (c->cfg->purge_protection) return call_fail(c, ERR_PURGE_PROTECTED);
     enum status s = secret_find(&h, c, TABLE_DELETED, c->name);
     if (s == E_NOT_FOUND) return not_found(c);
     if (s == OK) s = secret_drop_versions(c->txn, TABLE_VERSION, c->name);

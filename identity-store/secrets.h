@@ -23,7 +23,7 @@ bool secret_is_purged(const struct call *c, const struct secret_head *h);
 MUST_CHECK enum status secret_put_head(struct call *c, enum store_table table, const char *name, const struct secret_head *h);
 MUST_CHECK enum status secret_put_version(struct call *c, const char *name, const uint8_t version[VERSION_LEN],
                                           const struct secret_version *v);
-/** secret_drop_versions: all of them out of the table (TABLE_VERSION or TABLE_KEY_VERSION). */
+/** secret_drop_versions: all of them out of the table (TABLE_VERSION or TABLE_KEY_VERSION, then also the rotation policy). */
 MUST_CHECK enum status secret_drop_versions(struct kv_txn *txn, enum store_table table, const char *name);
 bool secret_name_is_valid(const char *name);
 bool secret_version_id_get(uint8_t out[VERSION_LEN], const char *text);
@@ -56,10 +56,20 @@ struct vault_page {
 };
 MUST_CHECK enum status vault_list(struct call *c, const struct vault_page *p);
 
+/** key_put_bundle: as secret_put_bundle for a key. */
+MUST_CHECK enum status key_put_bundle(struct call *c, const struct secret_head *h, const uint8_t version[VERSION_LEN], const struct key_version *k);
+
 /** secret_bundle: the reply {value?, id, attributes, tags, ...}. version NULL: an id without version. deleted: adds recoveryId and dates. */
 enum { BUNDLE_VALUE = 1, BUNDLE_VERSION = 2, BUNDLE_DELETED = 4 };
 MUST_CHECK enum status secret_put_bundle(struct call *c, const struct secret_head *h, const uint8_t version[VERSION_LEN],
                                          const struct secret_version *v, unsigned what);
+
+/** key_rotate_due: a new version of one key whose rotation policy wants it by now.  ret OK: name | E_NOT_FOUND: there is none */
+MUST_CHECK enum status key_rotate_due(char name[SECRET_NAME_MAX + 1], struct store *st, const struct config *cfg, uint64_t now_s);
+/** key_policy_check: is this a record of TABLE_KEY_POLICY?  ret OK | E_CORRUPT */
+MUST_CHECK enum status key_policy_check(bytes value);
+/** key_policy_expiry: when a version that is made now by rotation expires, by the key's policy; 0: never */
+MUST_CHECK enum status key_policy_expiry(uint64_t *exp_s, struct call *c);
 
 /** secrets_sweep: purge secrets and keys: what has been deleted for longer than the retention; ret number purged through n. */
 MUST_CHECK enum status secrets_sweep(size_t *n, struct store *st, uint64_t now_s);

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 const char *const store_table_names[TABLE_N] = {"meta", "secret", "deleted", "version", "container", "blob", "data", "block", "holder",
-                                                "key", "key_deleted", "key_version"};
+                                                "key", "key_deleted", "key_version", "key_policy"};
 
 #define SCHEMA "poa-identity-store 1"
 
@@ -92,6 +92,11 @@ static void scrypt_rec_new(uint8_t rec[static SCRYPT_REC_LEN])
     rec[SALT_LEN + 2] = SCRYPT_P;
 }
 
+static bool has_kek_vault(const struct store_options *o)
+{
+    return o->kek_vault != NULL && o->kek_vault->secret_uri != NULL;
+}
+
 /* the kek of an existing database, whose scrypt record is given; empty: it has a kek file */
 static enum status known_kek(secret32 *kek, const struct store_options *o, bytes scrypt, struct err *err)
 {
@@ -100,6 +105,7 @@ static enum status known_kek(secret32 *kek, const struct store_options *o, bytes
     if (scrypt.len == 0 && o->passphrase_file != NULL)
         return err_set(err, E_CRYPTO, "%s is sealed by a kek file, not by a passphrase: use rekey to change that", o->data_dir);
     if (scrypt.len > 0) return derive_kek(kek, o->passphrase_file, scrypt, err);
+    if (has_kek_vault(o)) return kek_vault_read(kek, o->kek_vault, err);
     enum status s = read_kek(kek, o->kek_file, err);
     return s == E_NOT_FOUND ? err_set(err, E_NOT_FOUND, "%s: the key of the database in %s is missing", o->kek_file, o->data_dir) : s;
 }
@@ -109,8 +115,9 @@ static enum status fresh_kek(secret32 *kek, struct kv_txn *txn, const struct sto
 {
     uint8_t rec[SCRYPT_REC_LEN];
     if (o->passphrase_file == NULL) {
-        enum status s = read_kek(kek, o->kek_file, err);
-        if (s == E_NOT_FOUND) s = make_kek(kek, o->kek_file, err);
+        bool vault = has_kek_vault(o);
+        enum status s = vault ? kek_vault_read(kek, o->kek_vault, err) : read_kek(kek, o->kek_file, err);
+        if (s == E_NOT_FOUND) s = vault ? kek_vault_make(kek, o->kek_vault, err) : make_kek(kek, o->kek_file, err);
         return s == OK ? kv_delete(txn, TABLE_META, meta_key("kek_scrypt")) : s;
     }
     scrypt_rec_new(rec);
@@ -270,7 +277,7 @@ static enum status open_contents(struct store *st, const struct store_options *o
     secret32 kek = {0};
     struct kv_txn *txn = NULL;
     bool is_new = false;
-    const char *kek_file = o->passphrase_file ? o->passphrase_file : o->kek_file ? o->kek_file : "(memory)";
+    const char *kek_file = has_kek_vault(o) ? o->kek_vault->secret_uri : o->passphrase_file ? o->passphrase_file : o->kek_file ? o->kek_file : "(memory)";
     enum status s = kv_begin(&txn, st->kv, true);
     if (s == OK) s = check_schema(&is_new, txn, o->data_dir, err);
     if (s == OK && o->kek_file != NULL) {

@@ -9,6 +9,7 @@
 #ifndef IDENTITY_STORE_STORE_H
 #define IDENTITY_STORE_STORE_H
 
+#include "identity-store/kek_vault.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/secret.h"
@@ -29,6 +30,7 @@ enum store_table {
     TABLE_KEY,         /* as the three of secrets */
     TABLE_KEY_DELETED,
     TABLE_KEY_VERSION, /* -> key_version */
+    TABLE_KEY_POLICY,  /* lower-case name -> rotation policy, see keys_policy.c */
     TABLE_N,
 };
 
@@ -49,6 +51,7 @@ struct store {
 struct store_options {
     const char *data_dir;
     const char *kek_file;        /* made when absent; NULL: keep everything in memory (tests) */
+    const struct kek_vault *kek_vault; /* secret_uri not NULL: it stands in another vault; kek_file must not be NULL, but is not used */
     const char *passphrase_file; /* not NULL: the key comes from this passphrase by scrypt, kek_file is not used */
     uint64_t max_bytes;
 };

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -450,6 +451,65 @@ out:
     buf_fini(&claims);
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
+    return s;
+}
+
+enum status jwt_peek(char *kid, size_t kid_cap, struct buf *claims_json, bytes jwt)
+{
+    if (jwt.len == 0 || jwt.len > JWT_MAX) return E_DECODE;
+    const uint8_t *dot1 = memchr(jwt.ptr, '.', jwt.len);
+    const uint8_t *dot2 = dot1 != NULL ? memchr(dot1 + 1, '.', (size_t)(jwt.ptr + jwt.len - dot1 - 1)) : NULL;
+    if (dot2 == NULL) return E_DECODE;
+    struct buf header, claims;
+    buf_init(&header, JWT_MAX);
+    buf_init(&claims, JWT_MAX);
+    enum status s = base64_get(&header, bytes_make(jwt.ptr, (size_t)(dot1 - jwt.ptr)), true);
+    if (s == OK) s = base64_get(&claims, bytes_make(dot1 + 1, (size_t)(dot2 - dot1 - 1)), true);
+    json_t *h = s == OK ? json_loadb((const char *)header.ptr, header.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const char *id = json_string_value(json_object_get(h, "kid"));
+    if (!json_is_object(h) || (id != NULL && strlen(id) >= kid_cap)) s = E_DECODE;
+    if (s == OK) {
+        (void)snprintf(kid, kid_cap, "%s", id != NULL ? id : "");
+        buf_put_bytes(claims_json, buf_view(&claims));
+        s = buf_status(claims_json);
+    }
+    json_decref(h);
+    buf_fini(&header);
+    buf_fini(&claims);
+    return s == OK ? OK : E_DECODE;
+}
+
+static BIGNUM *bn_from_base64(bytes text)
+{
+    struct buf b;
+    buf_init(&b, 1024);
+    BIGNUM *n = base64_get(&b, text, true) == OK && b.len > 0 ? BN_bin2bn(b.ptr, (int)b.len, NULL) : NULL;
+    buf_fini(&b);
+    return n;
+}
+
+enum status tls_rsa_from_jwk(struct buf *pem, bytes n_text, bytes e_text, struct err *err)
+{
+    BIGNUM *n = bn_from_base64(n_text), *e = bn_from_base64(e_text);
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    BIO *out = BIO_new(BIO_s_mem());
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *key = NULL;
+    bool good = n != NULL && e != NULL && bld != NULL && ctx != NULL && out != NULL && BN_is_odd(n) && BN_is_odd(e) &&
+                OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1 && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1 &&
+                (params = OSSL_PARAM_BLD_to_param(bld)) != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
+                EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1;
+    key = rsa_or_null(key);
+    good = good && key != NULL && PEM_write_bio_PUBKEY(out, key) == 1;
+    enum status s = good ? bio_append(pem, out) : no_rsa_key(err);
+    EVP_PKEY_free(key);
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    BIO_free(out);
+    BN_free(n);
+    BN_free(e);
     return s;
 }
 

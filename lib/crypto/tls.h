@@ -18,6 +18,10 @@ MUST_CHECK enum status jwt_verify_rs256(struct buf *claims_json, bytes key_pem, 
 /** jwt_sign_certificate: a PS256 signed JWS whose header names the certificate (x5t#S256), as Microsoft Entra ID takes for a client assertion; pem holds the
  *  RSA private key and its certificate.  ret OK | E_DECODE: err says what pem lacks | E_LIMIT | E_CRYPTO */
 MUST_CHECK enum status jwt_sign_certificate(struct buf *jwt, bytes pem, bytes claims_json, struct err *err);
+/** jwt_peek: the key id ("" if none) and the claims of a token that nobody has verified: to find the key that it must be verified by.  ret OK | E_DECODE */
+MUST_CHECK enum status jwt_peek(char *kid, size_t kid_cap, struct buf *claims_json, bytes jwt);
+/** tls_rsa_from_jwk: append the public key of a JWK's n and e (base64url) in PEM form.  ret OK | E_DECODE: no RSA key of 2048 bits or more | E_CRYPTO */
+MUST_CHECK enum status tls_rsa_from_jwk(struct buf *pem, bytes n, bytes e, struct err *err);
 /** tls_rsa_jwk: append {"kty":"RSA","use":"sig","alg":"RS256","kid":...,"n":...,"e":...} of a private key. */
 MUST_CHECK enum status tls_rsa_jwk(struct buf *json, bytes key_pem, const char *kid, struct err *err);
 

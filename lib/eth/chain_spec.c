@@ -2,6 +2,7 @@
 #include "lib/eth/chain_spec.h"
 
 #include "lib/codec/rlp.h"
+#include "lib/crypto/keccak.h"
 #include "lib/eth/chain_spec_priv.h"
 #include "lib/eth/enode.h"
 
@@ -516,6 +517,7 @@ enum status chain_spec_parse(struct chain_spec *out, bytes json, struct err *err
         if (spec.data_dir[0] == '\0') memcpy(spec.data_dir, spec.name, sizeof spec.data_dir);
         if (json_at_member(&p, &root, "params") && (!json_at_member(&id, &p, "chainID") || json_at_is_null(&id))) spec.chain_id = spec.network_id;
         check_whole(&r, &root);
+        keccak256(spec.digest.b, json.ptr, json.len);
         *out = spec;
     } else {
         arena_fini(&spec.arena);

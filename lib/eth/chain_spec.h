@@ -231,7 +231,8 @@ struct chain_spec {
     size_t n_nodes;
     char **warnings; /* one line each */
     size_t n_warnings;
-    struct arena arena; /* all the above lives here */
+    hash32 digest;         /* keccak256 of the text: equal texts are one spec; zero: made by hand */
+    struct arena arena; /* all the above but digest lives here */
 };
 
 /** chain_spec_parse: read a spec from JSON text.  ret OK | E_DECODE: no JSON | E_INVALID: err has the JSON path

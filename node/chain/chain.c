@@ -8,6 +8,8 @@
 
 /* ------------------------------------------------------------------ open */
 
+#define SPEC_DIGEST_KEY BYTES_LIT("spec.digest")
+
 static enum status write_genesis(struct chain *c, struct kv_txn *txn, struct err *err)
 {
     struct genesis g;
@@ -29,14 +31,36 @@ static enum status write_genesis(struct chain *c, struct kv_txn *txn, struct err
     return s;
 }
 
+/* META "spec.digest": a byte for this program's reading of specs || digest of the text whose genesis the database holds. The same text is
+ * not executed again at every start: with a million accounts that takes longer than all the rest. */
+enum { SPEC_READING = 1, SPEC_NOTE_LEN = 1 + sizeof(hash32) };
+
+static bytes spec_note(uint8_t dst[static SPEC_NOTE_LEN], const struct chain_spec *spec)
+{
+    dst[0] = SPEC_READING;
+    memcpy(dst + 1, spec->digest.b, sizeof spec->digest);
+    return bytes_make(dst, SPEC_NOTE_LEN);
+}
+
+static enum status note_spec(struct chain *c, struct kv_txn *txn)
+{
+    uint8_t note[SPEC_NOTE_LEN];
+    if (hash_is_zero(&c->spec->digest)) return OK;
+    return kv_put(txn, TABLE_META, SPEC_DIGEST_KEY, spec_note(note, c->spec));
+}
+
 static enum status check_genesis(struct chain *c, struct kv_txn *txn, struct err *err)
 {
     struct genesis g;
     hash32 have;
-    enum status s = blocks_get_canonical_hash(&have, txn, 0);
+    uint8_t note[SPEC_NOTE_LEN];
+    bytes noted;
+    enum status s = kv_get(&noted, txn, TABLE_META, SPEC_DIGEST_KEY);
+    if (s == OK && !hash_is_zero(&c->spec->digest) && bytes_eq(noted, spec_note(note, c->spec))) return OK;
+    if (s == OK || s == E_NOT_FOUND) s = blocks_get_canonical_hash(&have, txn, 0);
     if (s == OK) s = genesis_compute(&g, c->spec, err);
     if (s != OK) return s;
-    if (hash_eq(&have, &g.hash)) return OK;
+    if (hash_eq(&have, &g.hash)) return note_spec(c, txn);
     char a[67], b[67];
     hash_put(a, &have);
     hash_put(b, &g.hash);
@@ -111,8 +135,12 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     if (s == OK) s = kv_begin(&txn, kv, true);
     if (s != OK) goto out;
     s = blocks_get_head(&number, &hash, &finalised, txn);
-    if (s == E_NOT_FOUND) s = write_genesis(c, txn, err);
-    else if (s == OK) s = check_genesis(c, txn, err);
+    if (s == E_NOT_FOUND) {
+        s = write_genesis(c, txn, err);
+        if (s == OK) s = note_spec(c, txn);
+    } else if (s == OK) {
+        s = check_genesis(c, txn, err);
+    }
     if (s == OK) s = blocks_get_canonical_hash(&c->genesis_hash, txn, 0);
     /* what was invalid may have been so by a wrong spec, which has been put right since */
     if (s == OK) s = blocks_drop_invalid(txn);
@@ -258,20 +286,6 @@ bool chain_is_proposer(struct chain *c, const address *me, uint64_t step)
     return yes;
 }
 
-/* see promise_note_seal: durable before a seal is signed */
-static enum status claim_step(struct chain *c, const address *me, uint64_t step)
-{
-    struct kv_txn *txn;
-    enum status s = kv_begin(&txn, c->kv, true);
-    if (s != OK) return s;
-    s = promise_note_seal(c, txn, me, step);
-    if (s != OK) {
-        kv_abort(txn);
-        return s;
-    }
-    return kv_commit(txn);
-}
-
 /* SPEC(EIP-1559): the first block with a base fee may be `elasticity` times as large as its parent, so that its target is the old limit */
 uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct header *child, const struct header *parent)
 {
@@ -411,6 +425,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
     struct epoch_step step;
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
+    if (s == OK) s = promise_note_seal(c, txn, &p->block.header.author, p->block.header.step); /* by the epoch at the parent */
     if (s == OK) {
         struct state *state = p->state;
         p->state = NULL;
@@ -422,6 +437,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
         txn = NULL;
     }
     kv_abort(txn);
+    enum status synced = s == OK ? kv_sync(c->kv) : s; /* before anyone hears of it */
     if (s != OK) {
         c->is_stale = true;
     } else {
@@ -434,7 +450,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
                                     .finality_advanced = head.finalised != before};
         chain_publish(c, &head, step.changed_set, now_ms, &event);
     }
-    return s;
+    return synced;
 }
 
 enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms, unsigned budget_ms,
@@ -464,8 +480,6 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     if (s == OK && v == BLOCK_VALID) s = engine_close_block(&v, c, &p.env, p.state, &p.block.header);
     if (s == OK && v != BLOCK_VALID) s = err_set(err, E_INVALID, "cannot build a block: %s", block_verdict_text(v));
     if (s == OK) s = finish_header(&p);
-    if (s == OK) s = claim_step(c, author, step);
-    if (s == E_EXISTS) IGNORE(err_set(err, s, "step %llu was signed before", (unsigned long long)step), "only text");
     if (s != OK) goto out;
     hash32 seal_hash = header_aura_seal_hash(&p.block.header);
     s = src->sign(src->ctx, p.block.header.signature, &seal_hash, step);

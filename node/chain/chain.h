@@ -141,12 +141,12 @@ struct proposal_source {
     /* next: the next best transaction (sender recovered), or false: no more. accepted tells how the one before went. */
     bool (*next)(void *ctx, struct tx *out);
     void (*result)(void *ctx, const struct tx *tx, enum tx_verdict v);
-    /* sign: seal hash -> signature r||s||recid; called last. before_sign has made the step durable. Returns E_DENIED when the lease is gone. */
+    /* sign: seal hash -> signature r||s||recid; called last. It is the fence: it makes the step durable before it gives a signature away, and gives
+     * E_CONFLICT for a step that is not after the last one, E_DENIED when the lease is gone (node/identity/journal.h). */
     enum status (*sign)(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step);
 };
-/** chain_propose: build on the head, seal for `step`, import as own; the sealed block's RLP is appended to out. The step is made durable
- *  (last-signed step, fsync) before sign is called, and a step that was signed before is refused (E_EXISTS).
- *  budget_ms: stop adding transactions after that long.  ret OK | E_EXISTS | E_DENIED | E_AGAIN: not our turn or head moved | ... */
+/** chain_propose: build on the head, seal for `step`, import as own; the sealed block's RLP is appended to out.
+ *  budget_ms: stop adding transactions after that long.  ret OK | E_AGAIN: not our turn or head moved | what sign gave | ... */
 MUST_CHECK enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms,
                                      unsigned budget_ms, struct proposal_source *src, struct err *err);
 

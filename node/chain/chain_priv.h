@@ -136,7 +136,7 @@ MUST_CHECK enum status promise_put_first_commit(struct kv_txn *txn, const hash32
 /** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
  *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
 MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
-/** promise_note_seal: write down that it will; in a transaction of its own, before the signature. */
+/** promise_note_seal: write down that it has, in the transaction of the block, whose parent c->epoch and c->head are at. */
 MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
 
 /* --- side.c: the fork choice */

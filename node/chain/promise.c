@@ -251,8 +251,9 @@ enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, c
 
 /* ------------------------------------------------------------ promises of our seals */
 
-/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32). Written and fsynced before a seal is signed, so that no crash between signing and broadcasting lets this key break its word
- * (user-pains.md 9). */
+/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32). Written along
+ * with the block, and on the disk before anyone is told of the seal, so that no crash lets this key break its word (user-pains.md 9). That it signs
+ * once in a step is the journal's affair (node/identity/journal.h). */
 enum { SEAL_NOTE_LEN = 88 };
 
 struct seal_note {

@@ -43,24 +43,12 @@ struct dump {
     json_t *accounts;
 };
 
-static enum status dump_storage(json_t *into, struct kv_txn *txn, const address *a)
+static enum status dump_slot(void *into, const u256 *key, const u256 *value)
 {
-    struct kv_cursor *c;
-    bytes key, value;
-    enum status st = kv_cursor_open(&c, txn, TABLE_STORAGE);
-    if (st != OK) return st;
-    for (st = kv_cursor_seek(&key, &value, c, BYTES_OF(*a)); st == OK; st = kv_cursor_next(&key, &value, c)) {
-        if (key.len != 52 || memcmp(key.ptr, a, 20) != 0) break;
-        char name[67];
-        uint8_t be[32] = {0};
-        if (value.len > sizeof be) break;
-        if (value.len > 0) memcpy(be + sizeof be - value.len, value.ptr, value.len);
-        const u256 k = u256_from_be(key.ptr + 20), v = u256_from_be(be);
-        u256_put_hex(name, &k);
-        set_u256(into, name, &v);
-    }
-    kv_cursor_close(c);
-    return st == E_NOT_FOUND ? OK : st;
+    char name[67];
+    u256_put_hex(name, key);
+    set_u256(into, name, value);
+    return OK;
 }
 
 static enum status dump_account(void *ctx, const address *a, const struct state_account *acc)
@@ -75,7 +63,7 @@ static enum status dump_account(void *ctx, const address *a, const struct state_
     set_u256(o, "nonce", &nonce);
     set_u256(o, "balance", &acc->balance);
     set_hex(o, "code", code);
-    if (st == OK) st = dump_storage(storage, d->txn, a);
+    if (st == OK) st = state_dump_storage(d->txn, a, dump_slot, storage);
     json_object_set_new(o, "storage", storage);
     address_put(name, a);
     json_object_set_new(d->accounts, name, o);

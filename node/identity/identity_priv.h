@@ -6,7 +6,7 @@
 #include "lib/azure/identity_doc.h"
 #include "lib/azure/keyvault.h"
 #include "node/identity/identity.h"
-#include "node/identity/journal_priv.h"
+#include "node/identity/journal.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-#include "node/identity/journal_priv.h"
+#include "node/identity/journal.h"
 
 #include "lib/crypto/aead.h"
 

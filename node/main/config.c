@@ -8,7 +8,7 @@ static const struct {
     const char *section, *keys;
 } known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive log "},
-    {"network", " address port public_address bootnodes discovery max_peers "},
+    {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes discovery max_peers max_inbound "},
     {"rpc", " address port ws_port apis cors "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
@@ -65,32 +65,64 @@ static enum status port(uint16_t *out, const struct json_at *at, const char *key
     return s;
 }
 
+static enum status enodes(const char ***out, size_t *n, const struct json_at *at, const char *key, struct err *err)
+{
+    struct json_at list, item;
+    if (!json_at_member(&list, at, key) || json_at_is_null(&list)) return OK;
+    enum status s = json_at_array(&list, err);
+    if (s != OK) return s;
+    *out = calloc(json_array_size(list.value) + 1, sizeof **out);
+    if (*out == NULL) return E_NOMEM;
+    for (size_t i = 0; s == OK && json_at_element(&item, &list, i); i++) {
+        s = json_at_text(&(*out)[i], &item, err);
+        if (s == OK) ++*n;
+    }
+    return s;
+}
+
+static enum status limit(size_t *out, const struct json_at *at, const char *key, struct err *err)
+{
+    struct json_at m;
+    uint64_t v;
+    if (!json_at_member(&m, at, key)) return OK;
+    enum status s = json_at_u64(&v, &m, err);
+    if (s == OK && (v < 1 || v > 200)) s = json_at_fail(&m, err, "1 to 200");
+    if (s == OK) *out = (size_t)v;
+    return s;
+}
+
+/* SPEC(the guide's clients): --nat any|upnp|extip:IP|none */
+static enum status read_nat(struct node_config *c, const struct json_at *at, struct err *err)
+{
+    struct json_at m;
+    const char *nat = NULL;
+    if (!json_at_member(&m, at, "nat") || json_at_is_null(&m)) return OK;
+    enum status s = json_at_text(&nat, &m, err);
+    if (s != OK || strcmp(nat, "none") == 0) return s;
+    if (strncmp(nat, "extip:", 6) != 0 || nat[6] == '\0')
+        return json_at_fail(&m, err, "'%.40s': only none, or extip: with the address that others reach this node at (no router is asked for one)", nat);
+    if (c->public_address != NULL) return json_at_fail(&m, err, "public_address says it already");
+    c->public_address = nat + 6;
+    return OK;
+}
+
 static enum status read_network(struct node_config *c, const struct json_at *root, struct err *err)
 {
-    struct json_at n, list, item;
+    struct json_at n;
     bool has;
     enum status s = section(&n, &has, root, "network", err);
     if (s != OK || !has) return s;
     s = text(&c->network_address, &n, "address", err);
     if (s == OK) s = port(&c->network_port, &n, "port", err);
     if (s == OK) s = text(&c->public_address, &n, "public_address", err);
+    if (s == OK) s = read_nat(c, &n, err);
     if (s == OK) s = flag(&c->discovery, &n, "discovery", err);
-    if (s == OK && json_at_member(&item, &n, "max_peers")) {
-        uint64_t v;
-        s = json_at_u64(&v, &item, err);
-        if (s == OK && (v < 1 || v > 200)) s = json_at_fail(&item, err, "1 to 200");
-        if (s == OK) c->max_peers = (size_t)v;
-    }
-    if (s != OK || !json_at_member(&list, &n, "bootnodes") || json_at_is_null(&list)) return s;
-    s = json_at_array(&list, err);
-    if (s != OK) return s;
-    size_t count = json_array_size(list.value);
-    c->bootnodes = calloc(count + 1, sizeof *c->bootnodes);
-    if (c->bootnodes == NULL) return E_NOMEM;
-    for (size_t i = 0; s == OK && json_at_element(&item, &list, i); i++) {
-        s = json_at_text(&c->bootnodes[i], &item, err);
-        if (s == OK) c->n_bootnodes++;
-    }
+    if (s == OK) s = flag(&c->reserved_only, &n, "reserved_only", err);
+    if (s == OK) s = text(&c->allowed_nodes, &n, "allowed_nodes", err);
+    if (s == OK) s = limit(&c->max_peers, &n, "max_peers", err);
+    if (s == OK) s = limit(&c->max_inbound, &n, "max_inbound", err);
+    if (s == OK) s = enodes(&c->bootnodes, &c->n_bootnodes, &n, "bootnodes", err);
+    if (s == OK) s = enodes(&c->reserved, &c->n_reserved, &n, "reserved", err);
     return s;
 }
 
@@ -227,5 +259,6 @@ void node_config_fini(struct node_config *c)
 {
     json_decref(c->doc);
     free(c->bootnodes);
+    free(c->reserved);
     *c = (struct node_config){0};
 }

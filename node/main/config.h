@@ -3,6 +3,10 @@
  *     chain: spec.json                    # absent: the blob spec.json of the identity's container
  *     base_path: /var/lib/poa
  *     network: {address: 127.0.1.10, port: 30300, public_address: 127.0.1.10, bootnodes: [enode://...], discovery: true, max_peers: 50}
+ *       nat: extip:203.0.113.7            # our address as others see it, as public_address; none: the address that we listen at
+ *       max_inbound: 34                   # of max_peers; strangers that call can't take all places
+ *       reserved: [enode://...]           # dialled for ever, beyond max_peers; reserved_only: true: nobody else
+ *       allowed_nodes: nodes.txt          # who may connect: enode URLs or node ids, one a line; read again when it changes
  *     rpc: {address: 127.0.1.10, port: 8545, ws_port: 8546, apis: "web3,net,eth,...", cors: "*"}
  *     member: {address: 127.0.1.10, port: 3000, web_dir: /usr/share/poa-deploy/web}
  *     metrics: {port: 9545}
@@ -40,8 +44,11 @@ struct node_config {
     uint16_t network_port;
     const char **bootnodes;
     size_t n_bootnodes;
-    bool discovery, archive;
-    size_t max_peers;
+    const char **reserved;
+    size_t n_reserved;
+    const char *allowed_nodes;
+    bool discovery, archive, reserved_only;
+    size_t max_peers, max_inbound;
     bool has_rpc, has_member;
     const char *rpc_address, *rpc_apis, *rpc_cors;
     uint16_t rpc_port, ws_port;

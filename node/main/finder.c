@@ -12,7 +12,10 @@ static void offer_peer(struct node *n, const char *enode)
     pthread_mutex_lock(&n->lock);
     bool room = n->n_new_peers < PENDING_PEERS_MAX;
     char *copy = room ? strdup(enode) : NULL;
-    if (copy != NULL) n->new_peers[n->n_new_peers++] = copy;
+    if (copy != NULL) {
+        n->is_leaving[n->n_new_peers] = false;
+        n->new_peers[n->n_new_peers++] = copy;
+    }
     pthread_mutex_unlock(&n->lock);
     if (copy != NULL) uv_async_send(&n->wake);
 }

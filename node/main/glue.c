@@ -292,6 +292,7 @@ void node_on_event(void *ctx, const struct chain_event *e)
     struct node *n = ctx;
     log_import(n, e);
     node_gauges_on_event(n, e);
+    node_gate_on_head(n);
     update_pool(n, e);
     if (n->rpc != NULL) rpc_on_chain_event(n->rpc, e);
     node_schedule_seal(n);
@@ -402,6 +403,31 @@ static bool syncing(void *ctx, uint64_t *starting, uint64_t *highest)
     return yes;
 }
 
+static bool reserve(void *ctx, const char *enode, bool add)
+{
+    struct node *n = ctx;
+    char *copy = strdup(enode);
+    pthread_mutex_lock(&n->lock);
+    const bool room = copy != NULL && n->n_new_peers < PENDING_PEERS_MAX;
+    if (room) {
+        n->is_leaving[n->n_new_peers] = !add;
+        n->new_peers[n->n_new_peers++] = copy;
+    }
+    pthread_mutex_unlock(&n->lock);
+    if (room) uv_async_send(&n->wake);
+    else free(copy);
+    return room;
+}
+
+static void reserved_only(void *ctx, bool only)
+{
+    struct node *n = ctx;
+    pthread_mutex_lock(&n->lock);
+    n->reserved_wish = only ? RESERVED_ONLY : RESERVED_AND_OTHERS;
+    pthread_mutex_unlock(&n->lock);
+    uv_async_send(&n->wake);
+}
+
 static bool author(void *ctx, address *out)
 {
     struct node *n = ctx;
@@ -431,5 +457,7 @@ void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *
                               .enode = own_enode,
                               .syncing = syncing,
                               .author = author,
-                              .is_sealing = is_sealing};
+                              .is_sealing = is_sealing,
+                              .reserve = reserve,
+                              .reserved_only = reserved_only};
 }

@@ -85,7 +85,7 @@ static enum status load_key_file(struct node *n, struct err *err)
     }
     if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
     buf_fini(&text);
-    return s;
+    return s == OK ? journal_open(&n->journal, n->cfg.base_path, err) : s;
 }
 
 /* the devp2p key of an observer, or of a node whose validator key stays in the vault: made once, kept in base_path */
@@ -215,6 +215,11 @@ static enum status start_peers(struct node *n, struct err *err)
                             .port = n->cfg.network_port,
                             .advertised_ip = n->cfg.public_address,
                             .max_peers = n->cfg.max_peers,
+                            .max_inbound = n->cfg.max_inbound,
+                            .reserved_only = n->cfg.reserved_only,
+                            .static_nodes = n->cfg.reserved,
+                            .n_static_nodes = n->cfg.n_reserved,
+                            .allow = node_gate_allows,
                             .boot_nodes = n->cfg.bootnodes,
                             .n_boot_nodes = n->cfg.n_bootnodes,
                             .discovery = n->cfg.discovery,
@@ -222,7 +227,10 @@ static enum status start_peers(struct node *n, struct err *err)
                             .kv = n->kv,
                             .log = p2p_log,
                             .ctx = n};
-    enum status s = p2p_new(&n->p2p, &n->loop, &pc, &sc, &ops, err);
+    uint8_t own[64];
+    enum status s = ec_public(own, &n->node_key);
+    if (s == OK) s = node_gate_open(n, own, err);
+    if (s == OK) s = p2p_new(&n->p2p, &n->loop, &pc, &sc, &ops, err);
     secret_fini(&pc.key);
     if (s != OK) return s;
     p2p_put_enode(n->enode, n->p2p);
@@ -352,6 +360,7 @@ static void on_wake(uv_async_t *h)
     struct node *n = h->data;
     hash32 *txs = NULL;
     char *peers[PENDING_PEERS_MAX];
+    bool leaving[PENDING_PEERS_MAX];
     pthread_mutex_lock(&n->lock);
     size_t n_txs = n->n_new_txs, n_peers = n->n_new_peers;
     if (n_txs > 0) {
@@ -359,6 +368,9 @@ static void on_wake(uv_async_t *h)
         if (txs != NULL) memcpy(txs, n->new_txs, n_txs * sizeof *txs);
     }
     memcpy(peers, n->new_peers, n_peers * sizeof *peers);
+    memcpy(leaving, n->is_leaving, n_peers * sizeof *leaving);
+    const enum reserved_wish wish = n->reserved_wish;
+    n->reserved_wish = RESERVED_AS_IS;
     n->n_new_txs = n->n_new_peers = 0;
     bool restart = n->restart, again = n->again;
     n->again = false;
@@ -372,13 +384,15 @@ static void on_wake(uv_async_t *h)
     free(txs);
     for (size_t i = 0; i < n_peers; i++) {
         struct err err = {0};
-        /* our own enode is in every list */
+        if (n->p2p != NULL && leaving[i]) IGNORE(p2p_remove_static(n->p2p, peers[i], false, NULL), "it was none");
+        else /* our own enode is in every list */
         if (n->p2p != NULL && strncmp(peers[i], n->enode, 9 + 128) != 0 && p2p_add_static(n->p2p, peers[i], &err) != OK)
             log_debug("p2p", "not a peer: %s", err_text(&err));
         free(peers[i]);
     }
     /* as at the boot: another node may have had the identity in between, and may have sealed in the step that runs now */
     if (again && n->chain != NULL) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
+    if (n->p2p != NULL && wish != RESERVED_AS_IS) p2p_set_reserved_only(n->p2p, wish == RESERVED_ONLY);
     if (restart || (n->has_self && n->chain == NULL)) stop_loop(n); /* node_run goes on from there */
 }
 
@@ -396,6 +410,7 @@ static void on_tick(uv_timer_t *t)
     size_t peers = n->n_peers;
     pthread_mutex_unlock(&n->lock);
     if (was != is && n->rpc != NULL) rpc_on_sync(n->rpc);
+    node_gate_tick(n);
     uint64_t now = clock_mono_ms();
     if (now - n->informed_ms >= INFORM_MS) {
         /* SPEC(aura.md B12): the guide's query reads the number of peers from this line */
@@ -441,6 +456,7 @@ static void shut_down(struct node *n)
         uv_run(&n->loop, UV_RUN_DEFAULT);
         IGNORE(uv_loop_close(&n->loop), "the process ends");
     }
+    node_gate_close(n);
     submit_free(n->submit);
     pool_free(n->pool);
     tally_free(n->tally);
@@ -452,6 +468,7 @@ static void shut_down(struct node *n)
     free(n->new_txs);
     buf_fini(&n->spec_text);
     buf_fini(&n->contracts_text);
+    if (n->cfg.mode == IDENTITY_FILE) journal_close(&n->journal);
     secret_fini(&n->file_key);
     secret_fini(&n->node_key);
     pthread_cond_destroy(&n->finder_wake);
@@ -466,6 +483,7 @@ enum status node_run(struct node *n, struct err *err)
     pthread_cond_init(&n->finder_wake, NULL);
     n->new_txs = malloc(TX_QUEUE_MAX * sizeof *n->new_txs);
     n->informed_ms = clock_mono_ms();
+    n->journal.fd = -1;
     enum status s = n->new_txs == NULL ? E_NOMEM : file_mkdirs(n->cfg.base_path, 0700, err);
     if (s == OK) s = init_loop(n);
     log_info("node", "Starting %s", NODE_CLIENT);

@@ -9,6 +9,7 @@
 #include "lib/base/secret.h"
 #include "node/chain/chain.h"
 #include "node/identity/identity.h"
+#include "node/identity/journal.h"
 #include "node/main/config.h"
 #include "node/main/submit.h"
 #include "node/member/member.h"
@@ -48,7 +49,9 @@ struct node {
     /* who we are */
     struct identity *identity; /* mode secret */
     secret32 file_key;         /* mode file */
+    struct journal journal;    /* mode file: of its seals; else the identity has its own */
     secret32 node_key;
+    struct gate *gate;
     address self;
     bool has_self;
     uint64_t first_step; /* no proposal before this one */
@@ -60,8 +63,10 @@ struct node {
     hash32 *new_txs; /* came in by RPC: to be announced */
     size_t n_new_txs;
     bool has_tx_timer;
-    char *new_peers[PENDING_PEERS_MAX]; /* enode URLs that the finder saw; malloc */
+    char *new_peers[PENDING_PEERS_MAX]; /* enode URLs that the finder saw, or a client named; malloc */
+    bool is_leaving[PENDING_PEERS_MAX]; /* that one shall be static no more */
     size_t n_new_peers;
+    enum reserved_wish { RESERVED_AS_IS, RESERVED_ONLY, RESERVED_AND_OTHERS } reserved_wish;
     bool stop, restart; /* another identity: start again as it */
     bool again;         /* the same identity, which was lost in between */
     /* what other threads may know of the loop's; under lock */
@@ -99,6 +104,13 @@ json_t *node_live_json(void *ctx);
 enum status node_prove(void *ctx, uint8_t sig65[static 65], struct possession *p);
 /** node_web_dir: where the page's files are: as configured, beside the program, or as packaged; NULL: nowhere */
 const char *node_web_dir(char dst[static 4096], const char *configured);
+
+/* --- gate.c: who may connect */
+MUST_CHECK enum status node_gate_open(struct node *n, const uint8_t own[static 64], struct err *err);
+void node_gate_close(struct node *n);
+bool node_gate_allows(void *ctx, const uint8_t pub[static 64]);
+void node_gate_tick(struct node *n);
+void node_gate_on_head(struct node *n);
 
 /* --- gauges.c: the metrics page */
 /** node_gauges_open: once the chain stands, before anything changes it; node_gauges_start: serve */

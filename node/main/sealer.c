@@ -33,8 +33,10 @@ static void tx_result(void *ctx, const struct tx *tx, enum tx_verdict v)
 static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step)
 {
     struct source *s = ctx;
-    if (s->n->cfg.mode == IDENTITY_FILE) return ec_sign(sig65, hash->b, &s->n->file_key);
-    return identity_sign(s->n->identity, sig65, hash->b, step);
+    struct node *n = s->n;
+    if (n->cfg.mode != IDENTITY_FILE) return identity_sign(n->identity, sig65, hash->b, step);
+    enum status st = journal_note(&n->journal, n->self.b, step, hash->b);
+    return st == OK ? ec_sign(sig65, hash->b, &n->file_key) : st;
 }
 
 static void propose(struct node *n, uint64_t step, uint64_t now_ms)
@@ -55,7 +57,9 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
     if (s == OK) {
         chain_get_head(&head, n->chain);
         p2p_announce_block(n->p2p, &head.hash, buf_view(&block));
-    } else if (s == E_DENIED || s == E_CONFLICT) {
+    } else if (s == E_CONFLICT) {
+        log_warn("engine", "Not preparing block; step=%llu or a later one was signed before", (unsigned long long)step);
+    } else if (s == E_DENIED) {
         log_warn("engine", "Not preparing block; cannot sign. step=%llu: the lease of this identity is not surely held", (unsigned long long)step);
     } else if (s != E_AGAIN && s != E_EXISTS) {
         log_error("engine", "no block for step=%llu reason=%s: %s", (unsigned long long)step, status_name(s), err_text(&err));

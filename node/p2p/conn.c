@@ -200,11 +200,11 @@ static void send_hello(struct conn *c)
 
 /* ---------------------------------------------------------------- Hello */
 
-static size_t count_ready(const struct p2p *p)
+static size_t count_ready(const struct p2p *p, bool inbound_only)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->n_conns; i++) {
-        if (p->conns[i]->state != CONN_READY) continue;
+        if (p->conns[i]->state != CONN_READY || (inbound_only && !p->conns[i]->inbound)) continue;
         const struct target *t = target_find(p, p->conns[i]->pub);
         n += t == NULL || t->kind != TARGET_STATIC;
     }
@@ -245,7 +245,8 @@ static void on_hello(struct conn *c, bytes data)
         conn_disconnect(old, DISCONNECT_ALREADY, "replaced by a newer connection");
     }
     struct target *t = target_find(p, c->pub);
-    if ((t == NULL || t->kind != TARGET_STATIC) && count_ready(p) >= p->cfg.max_peers) {
+    const bool is_full = count_ready(p, false) >= p->cfg.max_peers || (c->inbound && count_ready(p, true) >= p->cfg.max_inbound);
+    if ((t == NULL || t->kind != TARGET_STATIC) && is_full) {
         conn_disconnect(c, DISCONNECT_TOO_MANY, "too many peers");
         return;
     }

@@ -17,6 +17,10 @@ void p2p_log(struct p2p *p, enum log_level level, const char *fmt, ...)
 
 bool p2p_is_allowed(const struct p2p *p, const uint8_t pub[static 64])
 {
+    if (p->cfg.reserved_only) {
+        const struct target *t = target_find(p, pub);
+        if (t == NULL || t->kind != TARGET_STATIC) return false;
+    }
     return p->cfg.allow == NULL || p->cfg.allow(p->cfg.ctx, pub);
 }
 
@@ -160,9 +164,11 @@ static void disc_found(void *ctx, const uint8_t pub[static 64], const struct dis
     if (t != NULL && !t->is_busy && !t->is_refused && t->conn == NULL) t->next_ms = 0; /* it has just answered */
 }
 
+/* Discovery itself is open: who is not allowed is not dialled. Else a flood of datagrams would be a flood of calls of a contract. */
 static bool disc_allow(void *ctx, const uint8_t pub[static 64])
 {
-    return p2p_is_allowed(ctx, pub);
+    struct p2p *p = ctx;
+    return !p->cfg.reserved_only || p2p_is_allowed(p, pub);
 }
 
 static void on_udp_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
@@ -318,6 +324,7 @@ enum status p2p_new(struct p2p **out, uv_loop_t *loop, const struct p2p_config *
     p->n_handles = 1; /* held by this function until the handles stand */
     p->sync_due = UINT64_MAX;
     if (p->cfg.max_peers == 0) p->cfg.max_peers = MAX_PEERS_DEFAULT;
+    if (p->cfg.max_inbound == 0) p->cfg.max_inbound = (2 * p->cfg.max_peers + 2) / 3;
     set_texts(p, cfg);
     buf_init(&p->inflate, P2P_MESSAGE_MAX);
     rng_fill(&seed, sizeof seed);
@@ -417,6 +424,20 @@ enum status p2p_remove_static(struct p2p *p, const char *enode_url, bool drop, s
     struct conn *c = conn_find_pub(p, e.pub);
     if (drop && c != NULL) conn_disconnect(c, DISCONNECT_REQUESTED, "removed by the operator");
     return OK;
+}
+
+void p2p_recheck(struct p2p *p)
+{
+    for (size_t i = 0; i < p->n_conns && !p->stopping; i++) { /* closing ones stay in the list for now */
+        struct conn *c = p->conns[i];
+        if (c->state == CONN_READY && !p2p_is_allowed(p, c->pub)) conn_disconnect(c, DISCONNECT_USELESS, "its node id is no longer allowed");
+    }
+}
+
+void p2p_set_reserved_only(struct p2p *p, bool only)
+{
+    p->cfg.reserved_only = only;
+    p2p_recheck(p);
 }
 
 size_t p2p_get_peers(struct p2p_peer_info *out, size_t max, const struct p2p *p)

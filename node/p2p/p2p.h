@@ -30,6 +30,8 @@ struct p2p_config {
     uint16_t port;             /* TCP and UDP; 0: any free one (see p2p_port) */
     const char *advertised_ip; /* of our enode; NULL: bind_ip, or 127.0.0.1 when that is a wildcard */
     size_t max_peers;          /* 0: 50; static nodes come on top */
+    size_t max_inbound;        /* of them; 0: two thirds: strangers that call can't take all places from those that we look for */
+    bool reserved_only;        /* only static nodes */
     const char *const *static_nodes; /* enode URLs */
     size_t n_static_nodes;
     const char *const *boot_nodes;
@@ -63,6 +65,11 @@ size_t p2p_put_enode(char dst[static 512], const struct p2p *p);
 MUST_CHECK enum status p2p_add_static(struct p2p *p, const char *enode_url, struct err *err);
 /** p2p_remove_static: no longer dialled; a connection that stands goes on unless drop.  ret OK | E_NOT_FOUND | E_DECODE */
 MUST_CHECK enum status p2p_remove_static(struct p2p *p, const char *enode_url, bool drop, struct err *err);
+
+/** p2p_set_reserved_only: static nodes alone may be connected from now on (others are let go), or again all. */
+void p2p_set_reserved_only(struct p2p *p, bool only);
+/** p2p_recheck: what cfg.allow says may have changed: peers that it no longer allows are let go. */
+void p2p_recheck(struct p2p *p);
 
 struct p2p_peer_info {
     uint64_t id; /* as sync_get_peer takes it */

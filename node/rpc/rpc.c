@@ -12,7 +12,7 @@ static const struct rpc_method methods[] = {
 #undef X
 };
 
-static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "trace", "admin", "aura", "rpc"};
+static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "trace", "admin", "aura", "rpc", "parity_set"};
 
 const struct rpc_method *rpc_methods(size_t *n)
 {
@@ -399,7 +399,7 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
         size_t n = strcspn(p, ", ");
         bool found = n == 0;
         if (n == 3 && memcmp(p, "all", 3) == 0) {
-            mask = (1U << NS_N) - 1;
+            mask = ((1U << NS_N) - 1) & ~(1U << NS_PARITY_SET); /* who changes the node is let in by name only */
             found = true;
         }
         if (n == 6 && memcmp(p, "pubsub", 6) == 0) {
@@ -417,7 +417,7 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
         }
         if (!found)
             return err_set(err, E_INVALID,
-                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, trace, admin, aura, rpc, or all",
+                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, trace, admin, aura, rpc, parity_set, or all (but parity_set)",
                            (int)n, p);
         p += n;
         p += strspn(p, ", ");

@@ -59,6 +59,8 @@ struct rpc_node {
     bool (*syncing)(void *ctx, uint64_t *starting, uint64_t *highest); /* false: in step with its peers */
     bool (*author)(void *ctx, address *out);    /* the validator's address, if it is one */
     bool (*is_sealing)(void *ctx);
+    bool (*reserve)(void *ctx, const char *enode, bool add); /* a reserved peer from now on, or no more; false: not now */
+    void (*reserved_only)(void *ctx, bool only);
 };
 
 struct rpc_config {

@@ -42,7 +42,7 @@ enum {
     RPC_SERVER = -32000, RPC_LIMIT = -32005, RPC_REVERTED = 3
 };
 
-enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_TRACE, NS_ADMIN, NS_AURA, NS_RPC, NS_N };
+enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_TRACE, NS_ADMIN, NS_AURA, NS_RPC, NS_PARITY_SET, NS_N };
 
 struct rpc_call;
 /* a method: true: it wrote one JSON value to c->out; false: it called rpc_fail */

@@ -154,14 +154,31 @@ enum status account_decode(struct state_account *out, bytes rlp)
     return OK;
 }
 
-static enum status read_account(struct state_account *out, bool *exists, struct state *s, const address *a)
+const hash32 *account_key(struct account *a)
+{
+    if (!a->hashed) keccak256(a->key.b, a->addr.b, 20);
+    a->hashed = true;
+    return &a->key;
+}
+
+const hash32 *slot_trie_key(struct slot *sl)
+{
+    if (!sl->hashed) {
+        u256_to_be(sl->trie_key.b, &sl->key);
+        keccak256(sl->trie_key.b, sl->trie_key.b, 32);
+    }
+    sl->hashed = true;
+    return &sl->trie_key;
+}
+
+static enum status read_account(struct account *a, struct state *s)
 {
     bytes rlp;
-    enum status st = s->number == STATE_LATEST ? kv_get(&rlp, s->txn, TABLE_ACCOUNT, BYTES_OF(*a)) : history_account(&rlp, s, a);
-    *out = (struct state_account){.storage_root = HASH_EMPTY_TRIE, .code_hash = HASH_EMPTY_CODE};
-    *exists = st == OK;
+    enum status st = s->number == STATE_LATEST ? trie_get(&rlp, s->txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, account_key(a)) : history_account(&rlp, s, a);
+    a->base = (struct state_account){.storage_root = HASH_EMPTY_TRIE, .code_hash = HASH_EMPTY_CODE};
+    a->base_exists = st == OK;
     if (st == E_NOT_FOUND) return OK;
-    return st == OK ? account_decode(out, rlp) : st;
+    return st == OK ? account_decode(&a->base, rlp) : st;
 }
 
 enum status state_load_account(struct account **out, struct state *s, const address *addr)
@@ -180,9 +197,9 @@ enum status state_load_account(struct account **out, struct state *s, const addr
     }
     struct account *a = arena_zalloc(&s->arena, 1, sizeof *a);
     if (a == NULL) return E_NOMEM;
-    enum status st = read_account(&a->base, &a->base_exists, s, addr);
-    if (st != OK) return st;
     a->addr = *addr;
+    enum status st = read_account(a, s);
+    if (st != OK) return st;
     a->seed = hash;
     a->storage_root = a->base.storage_root;
     a->now.exists = a->base_exists;
@@ -228,10 +245,8 @@ enum status state_load_base(struct state *s, struct slot *sl)
     if (sl->base_loaded) return OK;
     struct account *a = sl->account;
     if (!hash_eq(&a->base.storage_root, &HASH_EMPTY_TRIE)) {
-        uint8_t key[SLOT_KEY_LEN];
         bytes v;
-        enum status st = s->number == STATE_LATEST ? kv_get(&v, s->txn, TABLE_STORAGE, slot_key(key, &a->addr, &sl->key))
-                                                   : history_slot(&v, s, &a->addr, &sl->key);
+        enum status st = s->number == STATE_LATEST ? slot_get(&v, s->txn, account_key(a), slot_trie_key(sl)) : history_slot(&v, s, sl);
         if (st == OK && u256_get_be(&sl->base, v) != OK) return E_CORRUPT;
         if (st != OK && st != E_NOT_FOUND) return st;
     }

@@ -87,5 +87,7 @@ MUST_CHECK enum status state_prove_slot(struct buf *out, size_t *n_nodes, struct
 
 /** state_dump: call fn for every account of the latest state in address order (poa-evm, tests). */
 MUST_CHECK enum status state_dump(struct kv_txn *txn, enum status (*fn)(void *ctx, const address *a, const struct state_account *acc), void *ctx);
+/** state_dump_storage: call fn for every slot of an account in the latest state that is not zero, in the order of their keys. */
+MUST_CHECK enum status state_dump_storage(struct kv_txn *txn, const address *a, enum status (*fn)(void *ctx, const u256 *key, const u256 *value), void *ctx);
 
 #endif

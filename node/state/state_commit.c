@@ -4,13 +4,6 @@
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 
-static const hash32 *account_key(struct account *a)
-{
-    if (!a->hashed) keccak256(a->key.b, a->addr.b, 20);
-    a->hashed = true;
-    return &a->key;
-}
-
 /* a growing array of trie updates whose values stand in one buffer */
 struct updates {
     struct trie_update *item;
@@ -44,17 +37,15 @@ static void updates_add(struct updates *u, const hash32 *key, bytes value)
 static void add_slot(struct updates *u, struct slot *sl, const u256 *v)
 {
     uint8_t be[32], rlp[33];
-    hash32 key;
-    u256_to_be(key.b, &sl->key);
-    keccak256(key.b, key.b, 32);
+    const hash32 *key = slot_trie_key(sl);
     bytes value = trimmed_be(be, v);
     if (value.len == 0) {
-        updates_add(u, &key, BYTES_EMPTY);
+        updates_add(u, key, BYTES_EMPTY);
         return;
     }
     size_t head = value.len == 1 && value.ptr[0] < 0x80 ? 0 : rlp_encode_header(rlp, false, value.len);
     memcpy(rlp + head, value.ptr, value.len);
-    updates_add(u, &key, bytes_make(rlp, head + value.len));
+    updates_add(u, key, bytes_make(rlp, head + value.len));
 }
 
 /* root_storage: bring a->storage_root up to date */
@@ -160,8 +151,8 @@ static enum status delete_prefix(struct kv_txn *txn, unsigned table, bytes prefi
     }
 }
 
-/* change_slot: history, the list of changes, and the new value (zero: gone) */
-static enum status change_slot(struct commit *c, bytes key, bytes before, const u256 *v)
+/* change_slot: history, the list of changes, and whether there is one (the new value itself goes into the trie) */
+static enum status change_slot(struct commit *c, bytes key, bytes before, bool is_zero)
 {
     enum status st = OK;
     if (c->history) {
@@ -170,8 +161,8 @@ static enum status change_slot(struct commit *c, bytes key, bytes before, const 
         rlp_put_string(c->changes, bytes_make(key.ptr + 20, 32));
     }
     if (st != OK) return st;
-    uint8_t be[32];
-    return u256_is_zero(v) ? kv_delete(c->txn, TABLE_STORAGE, key) : kv_put(c->txn, TABLE_STORAGE, key, trimmed_be(be, v));
+    if (is_zero) return kv_delete(c->txn, TABLE_STORAGE, key);
+    return before.len == 0 ? kv_put(c->txn, TABLE_STORAGE, key, BYTES_EMPTY) : OK;
 }
 
 /* wipe_storage: every slot that the database has of the account goes */
@@ -182,18 +173,21 @@ static enum status wipe_storage(struct commit *c, struct account *a)
     while (st == OK) {
         struct kv_cursor *cur;
         uint8_t key[SLOT_KEY_LEN], value[32];
+        hash32 trie_key;
         bytes k, v;
         st = kv_cursor_open(&cur, c->txn, TABLE_STORAGE);
         if (st != OK) return st;
         st = kv_cursor_seek(&k, &v, cur, BYTES_OF(a->addr));
-        const bool mine = st == OK && k.len == SLOT_KEY_LEN && memcmp(k.ptr, a->addr.b, 20) == 0 && v.len <= 32;
-        if (mine) {
-            memcpy(key, k.ptr, SLOT_KEY_LEN);
-            memcpy(value, v.ptr, v.len);
-        }
+        const bool mine = st == OK && k.len == SLOT_KEY_LEN && memcmp(k.ptr, a->addr.b, 20) == 0;
+        if (mine) memcpy(key, k.ptr, SLOT_KEY_LEN);
         kv_cursor_close(cur);
         if (st == E_NOT_FOUND || (st == OK && !mine)) break;
-        if (st == OK) st = change_slot(c, BYTES_OF(key), bytes_make(value, v.len), &U256_ZERO);
+        if (st != OK) return st;
+        keccak256(trie_key.b, key + 20, 32);
+        st = slot_get(&v, c->txn, account_key(a), &trie_key);
+        if (st != OK || v.len > sizeof value) return st == OK || st == E_NOT_FOUND ? E_CORRUPT : st;
+        memcpy(value, v.ptr, v.len);
+        st = change_slot(c, BYTES_OF(key), bytes_make(value, v.len), true);
     }
     if (st != OK && st != E_NOT_FOUND) return st;
     return delete_prefix(c->txn, TABLE_TRIE_STORAGE, BYTES_OF(*account_key(a)));
@@ -208,12 +202,12 @@ static enum status commit_slots(struct commit *c, struct account *a)
         uint8_t key[SLOT_KEY_LEN], be[32];
         bytes k = slot_key(key, &a->addr, &sl->key);
         if (a->now.incarnation == 0) {
-            if (sl->base_loaded && !u256_eq(v, &sl->base)) st = change_slot(c, k, trimmed_be(be, &sl->base), v);
+            if (sl->base_loaded && !u256_eq(v, &sl->base)) st = change_slot(c, k, trimmed_be(be, &sl->base), u256_is_zero(v));
         } else if (!u256_is_zero(v)) {
             if (!wiped || u256_is_zero(&sl->base))
-                st = change_slot(c, k, BYTES_EMPTY, v);
+                st = change_slot(c, k, BYTES_EMPTY, false);
             else /* its old value went into the history with the wipe */
-                st = kv_put(c->txn, TABLE_STORAGE, k, trimmed_be(be, v));
+                st = kv_put(c->txn, TABLE_STORAGE, k, BYTES_EMPTY);
         }
     }
     if (st == OK && a->trie != NULL) st = trie_store(c->txn, a->trie);
@@ -236,7 +230,7 @@ static enum status commit_account(struct commit *c, struct account *a)
     if (st == OK && c->history) st = kv_put(c->txn, TABLE_HIST_ACCOUNT, hist_account_key(hist, &a->addr, c->number), before);
     if (st != OK) return st;
     if (!a->now.exists) return kv_delete(c->txn, TABLE_ACCOUNT, BYTES_OF(a->addr));
-    st = kv_put(c->txn, TABLE_ACCOUNT, BYTES_OF(a->addr), now);
+    if (!a->base_exists) st = kv_put(c->txn, TABLE_ACCOUNT, BYTES_OF(a->addr), BYTES_EMPTY);
     if (st != OK || hash_eq(&acc.code_hash, &a->base.code_hash) || hash_eq(&acc.code_hash, &HASH_EMPTY_CODE)) return st;
     if (a->now.code.ptr == NULL) return OK; /* as it was loaded: the table has it */
     return kv_put(c->txn, TABLE_CODE, BYTES_OF(acc.code_hash), a->now.code);

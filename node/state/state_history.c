@@ -23,14 +23,14 @@ enum status history_set_floor(struct kv_txn *txn, uint64_t number)
     return kv_put(txn, TABLE_META, FLOOR_KEY, BYTES_OF(v));
 }
 
-/* first_after: the entry of the item with the lowest number above n: what the item was before that block, and so after n. When there is
- * none, the latest table still has it. An empty value is an absent item. */
-static enum status first_after(bytes *value, struct kv_txn *txn, struct kv_cursor **cursor, unsigned history, unsigned table, bytes item,
-                               uint64_t n)
+/* first_after: the entry of the item with the lowest number above n: what the item was before that block, and so after n. An empty value is
+ * an absent item. *in_latest: there is none, and the latest state still has it. */
+static enum status first_after(bytes *value, bool *in_latest, struct kv_txn *txn, struct kv_cursor **cursor, unsigned history, bytes item, uint64_t n)
 {
     uint8_t key[HIST_SLOT_LEN];
     bytes k, v;
     enum status st = OK;
+    *in_latest = false;
     if (*cursor == NULL) st = kv_cursor_open(cursor, txn, history);
     if (st != OK) return st;
     memcpy(key, item.ptr, item.len);
@@ -41,19 +41,31 @@ static enum status first_after(bytes *value, struct kv_txn *txn, struct kv_curso
         *value = v;
         return OK;
     }
-    if (st != OK && st != E_NOT_FOUND) return st;
-    return kv_get(value, txn, table, item);
+    *in_latest = st == OK || st == E_NOT_FOUND;
+    return st == OK ? E_NOT_FOUND : st;
 }
 
-enum status history_account(bytes *rlp, struct state *s, const address *a)
+enum status slot_get(bytes *value, struct kv_txn *txn, const hash32 *account, const hash32 *key)
 {
-    return first_after(rlp, s->txn, &s->hist_account, TABLE_HIST_ACCOUNT, TABLE_ACCOUNT, BYTES_OF(*a), s->number);
+    bytes rlp;
+    enum status st = trie_get(&rlp, txn, TABLE_TRIE_STORAGE, BYTES_OF(*account), key);
+    if (st != OK) return st;
+    return rlp_get_string(value, &rlp) == OK && rlp.len == 0 ? OK : E_CORRUPT;
 }
 
-enum status history_slot(bytes *value, struct state *s, const address *a, const u256 *key)
+enum status history_account(bytes *rlp, struct state *s, struct account *a)
+{
+    bool in_latest;
+    enum status st = first_after(rlp, &in_latest, s->txn, &s->hist_account, TABLE_HIST_ACCOUNT, BYTES_OF(a->addr), s->number);
+    return in_latest ? trie_get(rlp, s->txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, account_key(a)) : st;
+}
+
+enum status history_slot(bytes *value, struct state *s, struct slot *sl)
 {
     uint8_t k[SLOT_KEY_LEN];
-    return first_after(value, s->txn, &s->hist_storage, TABLE_HIST_STORAGE, TABLE_STORAGE, slot_key(k, a, key), s->number);
+    bool in_latest;
+    enum status st = first_after(value, &in_latest, s->txn, &s->hist_storage, TABLE_HIST_STORAGE, slot_key(k, &sl->account->addr, &sl->key), s->number);
+    return in_latest ? slot_get(value, s->txn, account_key(sl->account), slot_trie_key(sl)) : st;
 }
 
 /* --- the list of changes */
@@ -88,7 +100,7 @@ static enum status read_changes(struct buf *copy, bytes *payload, struct kv_txn 
 
 /* --- unwind */
 
-/* put_back: move the history entry's value into its table; *old is a copy in a */
+/* put_back: take the history entry of an item; *old is a copy in a. Whether it exists goes into its table; the value is the trie's affair. */
 static enum status put_back(bytes *old, struct kv_txn *txn, struct arena *a, unsigned history, bytes hist_key, unsigned table, bytes key)
 {
     bytes v;
@@ -98,7 +110,7 @@ static enum status put_back(bytes *old, struct kv_txn *txn, struct arena *a, uns
     if (old->ptr == NULL) return E_NOMEM;
     st = kv_delete(txn, history, hist_key);
     if (st != OK) return st;
-    return old->len == 0 ? kv_delete(txn, table, key) : kv_put(txn, table, key, *old);
+    return old->len == 0 ? kv_delete(txn, table, key) : kv_put(txn, table, key, BYTES_EMPTY);
 }
 
 static enum status apply(hash32 *root, struct kv_txn *txn, unsigned table, bytes prefix, const struct trie_update *up, size_t n)
@@ -252,13 +264,43 @@ enum status state_dump(struct kv_txn *txn, enum status (*fn)(void *ctx, const ad
     if (st != OK) return st;
     for (st = kv_cursor_seek(&k, &v, c, BYTES_EMPTY); st == OK; st = kv_cursor_next(&k, &v, c)) {
         address a;
+        hash32 key;
         struct state_account acc;
-        if (k.len != sizeof a || account_decode(&acc, v) != OK) {
+        bytes rlp;
+        if (k.len != sizeof a) {
             st = E_CORRUPT;
             break;
         }
         memcpy(&a, k.ptr, sizeof a);
-        st = fn(ctx, &a, &acc);
+        keccak256(key.b, a.b, sizeof a);
+        st = trie_get(&rlp, txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, &key);
+        if (st == E_NOT_FOUND) st = E_CORRUPT;
+        if (st == OK) st = account_decode(&acc, rlp);
+        if (st == OK) st = fn(ctx, &a, &acc);
+        if (st != OK) break;
+    }
+    kv_cursor_close(c);
+    return st == E_NOT_FOUND ? OK : st;
+}
+
+enum status state_dump_storage(struct kv_txn *txn, const address *a, enum status (*fn)(void *ctx, const u256 *key, const u256 *value), void *ctx)
+{
+    struct kv_cursor *c;
+    bytes k, v;
+    hash32 account;
+    keccak256(account.b, a->b, sizeof *a);
+    enum status st = kv_cursor_open(&c, txn, TABLE_STORAGE);
+    if (st != OK) return st;
+    for (st = kv_cursor_seek(&k, &v, c, BYTES_OF(*a)); st == OK; st = kv_cursor_next(&k, &v, c)) {
+        hash32 hash;
+        bytes be;
+        u256 value;
+        if (k.len != SLOT_KEY_LEN || memcmp(k.ptr, a->b, sizeof *a) != 0) break;
+        const u256 key = u256_from_be(k.ptr + sizeof *a);
+        keccak256(hash.b, k.ptr + sizeof *a, 32);
+        st = slot_get(&be, txn, &account, &hash);
+        if (st == E_NOT_FOUND || (st == OK && u256_get_be(&value, be) != OK)) st = E_CORRUPT;
+        if (st == OK) st = fn(ctx, &key, &value);
         if (st != OK) break;
     }
     kv_cursor_close(c);

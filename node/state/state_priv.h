@@ -52,7 +52,8 @@ struct slot {
     uint32_t incarnation, original_incarnation;
     uint32_t original_tx, warm_tx, transient_tx;
     uint32_t mark;
-    bool base_loaded, is_unrooted;
+    bool base_loaded, is_unrooted, hashed;
+    hash32 trie_key; /* keccak(key), if hashed */
 };
 
 enum entry_kind { ENTRY_ACCOUNT, ENTRY_SLOT, ENTRY_WARM_ACCOUNT, ENTRY_WARM_SLOT, ENTRY_TRANSIENT, ENTRY_LOG };
@@ -114,6 +115,9 @@ enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUN
 /** state_load_account, state_load_slot: the object, from the table or the database. */
 MUST_CHECK enum status state_load_account(struct account **out, struct state *s, const address *a);
 MUST_CHECK enum status state_load_slot(struct slot **out, struct state *s, struct account *a, const u256 *key);
+/** account_key, slot_trie_key: their places in the tries, hashed once. */
+const hash32 *account_key(struct account *a);
+const hash32 *slot_trie_key(struct slot *sl);
 /** state_load_base: read what the database has for the slot, if that has not been done. */
 MUST_CHECK enum status state_load_base(struct state *s, struct slot *sl);
 /** state_load_code: a->now.code is valid after OK. */
@@ -130,8 +134,10 @@ bytes account_encode(uint8_t dst[static ACCOUNT_RLP_MAX], const struct state_acc
 MUST_CHECK enum status account_decode(struct state_account *out, bytes rlp);
 
 /** history_account, history_slot: what the database held after block s->number. E_NOT_FOUND: absent, or zero. */
-MUST_CHECK enum status history_account(bytes *rlp, struct state *s, const address *a);
-MUST_CHECK enum status history_slot(bytes *value, struct state *s, const address *a, const u256 *key);
+MUST_CHECK enum status history_account(bytes *rlp, struct state *s, struct account *a);
+MUST_CHECK enum status history_slot(bytes *value, struct state *s, struct slot *sl);
+/** slot_get: what the latest storage trie has: big-endian without leading zeros.  ret OK | E_NOT_FOUND: zero | ... */
+MUST_CHECK enum status slot_get(bytes *value, struct kv_txn *txn, const hash32 *account, const hash32 *key);
 /** history_floor: the oldest block whose state can be read. */
 MUST_CHECK enum status history_floor(uint64_t *out, struct kv_txn *txn);
 MUST_CHECK enum status history_set_floor(struct kv_txn *txn, uint64_t number);

@@ -15,9 +15,7 @@ struct item {
     bytes value;            /* empty: delete */
 };
 
-enum { PREFIX_MAX = 32, TRIE_KEY_MAX = PREFIX_MAX + TRIE_KEY_NIBBLES };
-
-static bytes table_key(uint8_t dst[static TRIE_KEY_MAX], bytes prefix, const uint8_t *path, size_t n)
+bytes trie_table_key(uint8_t dst[static TRIE_KEY_MAX], bytes prefix, const uint8_t *path, size_t n)
 {
     if (prefix.len != 0) memcpy(dst, prefix.ptr, prefix.len);
     if (n == 0) {
@@ -110,7 +108,7 @@ static enum status read_node(struct trie_node **out, struct trie *t, size_t dept
 {
     uint8_t key[TRIE_KEY_MAX];
     bytes raw;
-    enum status s = kv_get(&raw, t->txn, t->table, table_key(key, t->prefix, t->path, depth));
+    enum status s = kv_get(&raw, t->txn, t->table, trie_table_key(key, t->prefix, t->path, depth));
     if (s != OK) return s;
     if ((s = trie_decode(out, t->arena, raw)) != OK) return s;
     (*out)->in_table = true;
@@ -139,7 +137,7 @@ enum status trie_resolve_root(struct trie *t)
 
 enum status trie_open(struct trie **out, struct arena *a, struct kv_txn *txn, unsigned table, bytes prefix, bool blank)
 {
-    if (prefix.len > PREFIX_MAX) return E_INVALID;
+    if (prefix.len > TRIE_PREFIX_MAX) return E_INVALID;
     struct trie *t = arena_zalloc(a, 1, sizeof *t);
     if (t == NULL) return E_NOMEM;
     t->arena = a;
@@ -578,9 +576,9 @@ static enum status store_node(struct writer *w, const struct trie_node *n, size_
     uint8_t key[TRIE_KEY_MAX];
     enum status s = OK;
     if (n->rlp.len >= 32 || depth == 0)
-        s = kv_put(w->txn, w->t->table, table_key(key, w->t->prefix, w->path, depth), n->rlp);
+        s = kv_put(w->txn, w->t->table, trie_table_key(key, w->t->prefix, w->path, depth), n->rlp);
     else if (n->in_table)
-        s = kv_delete(w->txn, w->t->table, table_key(key, w->t->prefix, w->path, depth));
+        s = kv_delete(w->txn, w->t->table, trie_table_key(key, w->t->prefix, w->path, depth));
     if (s != OK) return s;
     if (n->kind == TRIE_BRANCH) {
         const struct trie_branch *b = (const struct trie_branch *)n;
@@ -600,7 +598,7 @@ enum status trie_store(struct kv_txn *txn, const struct trie *t)
 {
     uint8_t key[TRIE_KEY_MAX];
     for (const struct trie_gone *g = t->gone; g != NULL; g = g->next) {
-        enum status s = kv_delete(txn, t->table, table_key(key, t->prefix, g->path, g->len));
+        enum status s = kv_delete(txn, t->table, trie_table_key(key, t->prefix, g->path, g->len));
         if (s != OK) return s;
     }
     struct writer w = {.txn = txn, .t = t};

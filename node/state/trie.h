@@ -19,6 +19,10 @@ struct trie_pair {
 };
 MUST_CHECK enum status trie_root_pairs(hash32 *root, const struct trie_pair *pairs, size_t n, bool secure);
 
+/** trie_get: the value of a key (hashed) in the trie in (txn, table, prefix): a view of the entry that holds it.
+ *  ret OK | E_NOT_FOUND | E_CORRUPT: a node is missing or damaged | E_IO;  cost: one or two searches of the table, however deep the trie is */
+MUST_CHECK enum status trie_get(bytes *value, struct kv_txn *txn, unsigned table, bytes prefix, const hash32 *key);
+
 /* --- a trie that is changed step by step, its root asked for in between, and written at the end. Nodes are read from the table as they are
  * needed and kept in the arena, which must outlive the trie; there is nothing to close. */
 struct trie;

@@ -4,7 +4,7 @@
 
 #include "node/state/trie.h"
 
-enum { TRIE_KEY_NIBBLES = 64, TRIE_ROOT_MARK = 0x10 };
+enum { TRIE_KEY_NIBBLES = 64, TRIE_ROOT_MARK = 0x10, TRIE_PREFIX_MAX = 32, TRIE_KEY_MAX = TRIE_PREFIX_MAX + TRIE_KEY_NIBBLES };
 
 enum trie_kind { TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
 
@@ -65,6 +65,8 @@ static inline size_t common_prefix(const uint8_t *a, const uint8_t *b, size_t ma
     return n;
 }
 
+/** trie_table_key: of the entry at path[0..n); ret the bytes in dst */
+bytes trie_table_key(uint8_t dst[static TRIE_KEY_MAX], bytes prefix, const uint8_t *path, size_t n);
 /** hex_prefix: Yellow Paper, appendix C; dst has room for n / 2 + 1 bytes; ret the length */
 size_t hex_prefix(uint8_t *dst, const uint8_t *nibbles, size_t n, bool leaf);
 /** hex_prefix_get: ret false when it is no such thing or too long */

@@ -80,6 +80,11 @@ enum status kv_cursor_last(bytes *key, bytes *value, struct kv_cursor *c)
     return c->ops->last(key, value, c);
 }
 
+enum status kv_sync(struct kv *kv)
+{
+    return kv->ops->sync != NULL ? kv->ops->sync(kv) : OK;
+}
+
 uint64_t kv_used_bytes(struct kv *kv)
 {
     return kv->ops->used_bytes(kv);

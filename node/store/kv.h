@@ -1,7 +1,8 @@
 /* kv.h: ordered key-value tables with transactions: LMDB, and an in-memory twin for tests and simulation. Keys 1..511 bytes, ordered as
  * memcmp. One writer at a time, any number of readers, each on a snapshot of the moment it began.
  *
- * After kv_commit gives OK the data is durable (fsync) unless the store was opened with KV_NOSYNC. */
+ * A commit is one fsync. After kv_commit gives OK the data outlives the process, however it dies; when the machine itself stops, the newest commit
+ * may be taken back as a whole, never an older one or a part, unless kv_sync has followed. KV_NOSYNC: no fsync, for tests. */
 #ifndef NODE_STORE_KV_H
 #define NODE_STORE_KV_H
 
@@ -44,6 +45,8 @@ MUST_CHECK enum status kv_cursor_last(bytes *key, bytes *value, struct kv_cursor
 /** kv_copy_lmdb: what the database in folder `path` is at this moment, without its free pages, written to fd as a data.mdb; another process may
  *  have it open and go on writing. */
 MUST_CHECK enum status kv_copy_lmdb(const char *path, int fd, struct err *err);
+/** kv_sync: what was committed outlives a power failure, too: for what others are told of, and we could not get back from them.  ret OK | E_IO */
+MUST_CHECK enum status kv_sync(struct kv *kv);
 /** kv_used_bytes: pages in use, for status. */
 uint64_t kv_used_bytes(struct kv *kv);
 

@@ -157,6 +157,11 @@ static uint64_t fault_used_bytes(struct kv *kv)
     return kv_used_bytes(((struct fault *)kv)->under);
 }
 
+static enum status fault_sync(struct kv *kv)
+{
+    return kv_sync(((struct fault *)kv)->under);
+}
+
 static const struct kv_ops FAULT_OPS = {
     .close = fault_close,
     .begin = fault_begin,
@@ -166,5 +171,6 @@ static const struct kv_ops FAULT_OPS = {
     .put = fault_put,
     .del = fault_del,
     .cursor_open = fault_cursor_open,
+    .sync = fault_sync,
     .used_bytes = fault_used_bytes,
 };

@@ -14,6 +14,7 @@ struct item {
 struct node {
     atomic_uint refs;
     uint32_t prio; /* from the key: the same content always has the same shape */
+    uint64_t front; /* the key's first bytes: most comparisons end here, without a look at the item */
     struct node *left, *right;
     struct item *item;
 };
@@ -54,6 +55,14 @@ static bytes item_value(const struct item *it)
     return bytes_make(it->data + it->key_len, it->value_len);
 }
 
+static uint64_t front_of(bytes key)
+{
+    uint8_t first[8] = {0};
+    if (key.len >= sizeof first) return be64_get(key.ptr);
+    if (key.len > 0) memcpy(first, key.ptr, key.len);
+    return be64_get(first);
+}
+
 static void item_drop(struct item *it)
 {
     if (atomic_fetch_sub(&it->refs, 1) == 1) free(it);
@@ -76,6 +85,12 @@ static void node_drop(struct node *n)
     }
 }
 
+static int compare(bytes key, uint64_t front, const struct node *n)
+{
+    if (front != n->front) return front < n->front ? -1 : 1;
+    return bytes_cmp(key, item_key(n->item));
+}
+
 static struct node *node_new(void)
 {
     struct node *n = calloc(1, sizeof *n);
@@ -90,6 +105,7 @@ static struct node *own(struct node *n)
     if (atomic_load(&n->refs) == 1) return n;
     struct node *c = node_new();
     c->prio = n->prio;
+    c->front = n->front;
     c->left = node_share(n->left);
     c->right = node_share(n->right);
     c->item = n->item;
@@ -107,16 +123,17 @@ static uint32_t prio_of(bytes key)
     return (uint32_t)(h >> 32);
 }
 
-static struct node *insert(struct node *n, struct item *it, uint32_t prio, int64_t *grown)
+static struct node *insert(struct node *n, struct item *it, uint32_t prio, uint64_t front, int64_t *grown)
 {
     if (n == NULL) {
         n = node_new();
         n->prio = prio;
+        n->front = front;
         n->item = it;
         return n;
     }
     n = own(n);
-    int c = bytes_cmp(item_key(it), item_key(n->item));
+    int c = compare(item_key(it), front, n);
     if (c == 0) {
         *grown -= (int64_t)(n->item->key_len + n->item->value_len);
         item_drop(n->item);
@@ -124,14 +141,14 @@ static struct node *insert(struct node *n, struct item *it, uint32_t prio, int64
         return n;
     }
     if (c < 0) {
-        n->left = insert(n->left, it, prio, grown);
+        n->left = insert(n->left, it, prio, front, grown);
         if (n->left->prio <= n->prio) return n;
         struct node *top = n->left; /* rotate right */
         n->left = top->right;
         top->right = n;
         return top;
     }
-    n->right = insert(n->right, it, prio, grown);
+    n->right = insert(n->right, it, prio, front, grown);
     if (n->right->prio <= n->prio) return n;
     struct node *top = n->right; /* rotate left */
     n->right = top->left;
@@ -154,16 +171,16 @@ static struct node *join(struct node *a, struct node *b)
     return b;
 }
 
-static struct node *removed(struct node *n, bytes key, int64_t *grown)
+static struct node *removed(struct node *n, bytes key, uint64_t front, int64_t *grown)
 {
     n = own(n);
-    int c = bytes_cmp(key, item_key(n->item));
+    int c = compare(key, front, n);
     if (c < 0) {
-        n->left = removed(n->left, key, grown);
+        n->left = removed(n->left, key, front, grown);
         return n;
     }
     if (c > 0) {
-        n->right = removed(n->right, key, grown);
+        n->right = removed(n->right, key, front, grown);
         return n;
     }
     *grown -= (int64_t)(n->item->key_len + n->item->value_len);
@@ -175,8 +192,9 @@ static struct node *removed(struct node *n, bytes key, int64_t *grown)
 
 static const struct item *find(const struct node *n, bytes key)
 {
+    const uint64_t front = front_of(key);
     while (n != NULL) {
-        int c = bytes_cmp(key, item_key(n->item));
+        int c = compare(key, front, n);
         if (c == 0) return n->item;
         n = c < 0 ? n->left : n->right;
     }
@@ -187,9 +205,10 @@ static const struct item *find(const struct node *n, bytes key)
 static const struct item *find_above(const struct node *n, bytes key, bool or_equal)
 {
     const struct item *best = NULL;
+    const uint64_t front = front_of(key);
     while (n != NULL) {
-        int c = bytes_cmp(item_key(n->item), key);
-        if (c > 0 || (c == 0 && or_equal)) {
+        int c = compare(key, front, n);
+        if (c < 0 || (c == 0 && or_equal)) {
             best = n->item;
             n = n->left;
         } else {
@@ -202,8 +221,9 @@ static const struct item *find_above(const struct node *n, bytes key, bool or_eq
 static const struct item *find_below(const struct node *n, bytes key, bool any)
 {
     const struct item *best = NULL;
+    const uint64_t front = front_of(key);
     while (n != NULL) {
-        if (any || bytes_cmp(item_key(n->item), key) < 0) {
+        if (any || compare(key, front, n) > 0) {
             best = n->item;
             n = n->right;
         } else {
@@ -299,7 +319,7 @@ static enum status memory_put(struct kv_txn *txn, unsigned table, bytes key, byt
     memcpy(it->data, key.ptr, key.len);
     if (value.len != 0) memcpy(it->data + key.len, value.ptr, value.len);
     t->grown += (int64_t)(key.len + value.len);
-    t->root[table] = insert(t->root[table], it, prio_of(item_key(it)), &t->grown);
+    t->root[table] = insert(t->root[table], it, prio_of(key), front_of(key), &t->grown);
     return OK;
 }
 
@@ -307,7 +327,7 @@ static enum status memory_del(struct kv_txn *txn, unsigned table, bytes key)
 {
     struct memory_txn *t = (struct memory_txn *)txn;
     if (find(t->root[table], key) == NULL) return OK;
-    t->root[table] = removed(t->root[table], key, &t->grown);
+    t->root[table] = removed(t->root[table], key, front_of(key), &t->grown);
     return OK;
 }
 

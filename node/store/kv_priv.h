@@ -18,6 +18,7 @@ struct kv_ops {
     enum status (*next)(bytes *key, bytes *value, struct kv_cursor *c);
     enum status (*prev)(bytes *key, bytes *value, struct kv_cursor *c);
     enum status (*last)(bytes *key, bytes *value, struct kv_cursor *c);
+    enum status (*sync)(struct kv *kv); /* NULL: there is no disk */
     uint64_t (*used_bytes)(struct kv *kv);
 };
 

@@ -4,9 +4,9 @@
 
 /* X(ID, "name"): key -> value */
 #define STORE_TABLES(X)                                                                            \
-    X(TABLE_META, "meta")               /* text -> value: schema, genesis hash, head, finalised, last signed step */ \
-    X(TABLE_ACCOUNT, "account")         /* address -> RLP [nonce, balance, storage root, code hash], the latest state */ \
-    X(TABLE_STORAGE, "storage")         /* address || slot(32) -> value, big-endian without leading zeros */ \
+    X(TABLE_META, "meta")               /* text -> value: schema, spec digest, head, finalised, floor of the history */ \
+    X(TABLE_ACCOUNT, "account")         /* address -> anything: it exists in the latest state; what it is stands in the leaf of its trie */ \
+    X(TABLE_STORAGE, "storage")         /* address || slot(32) -> anything: it is not zero; its value stands in the leaf of its trie */ \
     X(TABLE_CODE, "code")               /* code hash -> code */ \
     X(TABLE_TRIE_ACCOUNT, "trie.acc")   /* nibble path -> node of the account trie */ \
     X(TABLE_TRIE_STORAGE, "trie.sto")   /* keccak(address) || nibble path -> node of a storage trie */ \

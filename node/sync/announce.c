@@ -205,7 +205,7 @@ void announce_tick(struct sync *s, uint64_t now)
 
 /* ================================================================ transactions */
 
-enum { WANT_PLACES = 2 * TX_WANTS };
+enum { WANT_PLACES = 2 * TX_WANTS, TX_RETRY_MS = 50 };
 
 static size_t want_place(const struct sync *s, const hash32 *h)
 {
@@ -245,7 +245,7 @@ static void want_add(struct sync *s, struct peer *p, const hash32 *h, uint64_t n
             i = (i + 1) % WANT_PLACES;
         w = &s->wants[i];
         *w = (struct tx_want){.used = true, .hash = *h, .due = now + TX_WAIT_MS};
-        s->n_wants++;
+        if (s->n_wants++ == 0 || w->due < s->wants_due) s->wants_due = w->due;
     }
     if (w->n_peers < TX_WANT_PEERS) w->peers[w->n_peers++] = p->id;
 }
@@ -321,6 +321,7 @@ static void wants_unask(struct sync *s, struct peer *p, const struct request *r,
         w->n_peers = (uint8_t)n;
         w->asked = false;
         w->due = now;
+        s->wants_due = now;
         if (n == 0) want_remove(s, w);
     }
 }
@@ -375,26 +376,33 @@ static struct peer *want_peer(struct sync *s, struct tx_want *w)
 static void wants_tick(struct sync *s, uint64_t now)
 {
     if (s->n_wants == 0 || now < s->wants_due) return;
-    s->wants_due = now + 50;
     for (size_t round = 0; round < s->n_peers; round++) { /* each round fills one peer's question */
         struct peer *target = NULL;
         hash32 *hashes = NULL;
         size_t n = 0;
+        uint64_t next = UINT64_MAX; /* the table is large and mostly empty: not looked through before something is due */
         for (size_t i = 0; i < WANT_PLACES && n < POOLED_ASK; i++) {
             struct tx_want *w = &s->wants[i];
-            if (!w->used || w->asked || now < w->due) continue;
+            if (!w->used || w->asked) continue;
+            if (now < w->due) {
+                if (w->due < next) next = w->due;
+                continue;
+            }
             struct peer *p = want_peer(s, w);
             if (w->n_peers == 0 || s->ops.has_tx(s->ops.pool, &w->hash)) {
                 want_remove(s, w);
                 continue;
             }
-            if (p == NULL || (target != NULL && p != target)) continue;
-            if (hashes == NULL) hashes = malloc(POOLED_ASK * sizeof *hashes);
-            if (hashes == NULL) return;
+            if (hashes == NULL && p != NULL) hashes = malloc(POOLED_ASK * sizeof *hashes);
+            if (p == NULL || hashes == NULL || (target != NULL && p != target)) {
+                if (now + TX_RETRY_MS < next) next = now + TX_RETRY_MS;
+                continue;
+            }
             target = p;
             hashes[n++] = w->hash;
             w->asked = true;
         }
+        s->wants_due = n == POOLED_ASK || next < now + TX_RETRY_MS ? now + TX_RETRY_MS : next;
         if (target == NULL) return;
         peer_ask_hashes(s, target, REQ_POOLED, FOR_NOTHING, hashes, NULL, n, now);
     }

@@ -31,5 +31,7 @@ MUST_CHECK enum status backup_check(struct backup_info *out, struct archive_read
 MUST_CHECK enum status backup_restore(struct backup_info *out, struct archive_reader *r, const char *dir, const struct target *local, struct err *err);
 /** backup_get_info: what the header says; path and bytes of the file */
 void backup_get_info(struct backup_info *out, const struct archive_reader *r, const char *path);
+/** backup_find_chain: the database of the instance whose chain is the longest, and how long; false: there is none yet */
+bool backup_find_chain(char folder[static 4300], uint64_t *height, const struct workspace *ws, const struct target *local);
 
 #endif

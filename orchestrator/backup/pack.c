@@ -139,8 +139,7 @@ static void instance_folder(char dst[static 4300], const struct workspace *ws, c
     (void)snprintf(dst, 4300, "%s/local/instances/%s/%s", ws->dir, in->name, below);
 }
 
-/* the instance whose chain is the longest; false: there is none yet */
-static bool find_chain(char folder[static 4300], uint64_t *height, const struct workspace *ws, const struct target *local)
+bool backup_find_chain(char folder[static 4300], uint64_t *height, const struct workspace *ws, const struct target *local)
 {
     bool any = false;
     for (size_t i = 0; i < local->n_instances; i++) {
@@ -237,7 +236,7 @@ enum status backup_write(struct backup_info *out, const char *to, const struct w
     (void)snprintf(info.genesis, sizeof info.genesis, "%s", genesis == NULL ? "" : genesis);
     enum status s = name_it(&info, to, local->member, err);
     if (s != OK) return s;
-    if (!find_chain(chain, &info.height, ws, local)) return err_set(err, E_NOT_FOUND, "%s has no chain yet: none of its nodes was ever started", ws->dir);
+    if (!backup_find_chain(chain, &info.height, ws, local)) return err_set(err, E_NOT_FOUND, "%s has no chain yet: none of its nodes was ever started", ws->dir);
     json_t *facts = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "what", "deployment", "created", info.created, "genesisHash", info.genesis, "height",
                               (json_int_t)info.height, "memberId", info.member, "workspace", ws->dir);
     int fd = open_unnamed(tmp, info.path);

@@ -334,7 +334,8 @@ int cli_main(int argc, char **argv)
     find_folders(&c);
     if (argc >= 3 && strcmp(argv[1], "keeper") == 0) {
         /* the scale-set keeper's own process, started by `new` and `up` */
-        enum status s = keeper_run(argv[2], &err);
+        if (strcmp(argv[2], "--can-adopt") == 0) return 0;
+        enum status s = keeper_run(argv[2], argc >= 4 ? (int)strtol(argv[3], NULL, 10) : -1, &err);
         if (s != OK) report_error(&err);
         return s == OK ? 0 : 1;
     }

@@ -1,37 +1,8 @@
-/* cmd_control.c: outputs, up, down, destroy. */
+/* cmd_control.c: up, down, destroy. */
 #include "lib/base/file.h"
 #include "orchestrator/cmd/cmd.h"
 #include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
-
-/* ---------------------------------------------------------------- outputs */
-
-enum exit_code cmd_outputs(struct cli *c)
-{
-    struct err err = {0};
-    struct workspace ws;
-    json_t *outputs = NULL;
-    enum status s = workspace_open(&ws, c->dir, false, &err);
-    if (s != OK) return cli_fail(c, &err);
-    s = workspace_read_json(&outputs, &ws, "outputs.json", &err);
-    if (s == E_NOT_FOUND) s = err_set(&err, s, "%s has no outputs yet: its deployment is not finished; run the same `poa-deploy new` or `join` again", ws.dir);
-    workspace_close(&ws);
-    if (s != OK) return cli_fail(c, &err);
-    if (c->json) {
-        report_json(outputs);
-    } else {
-        const char *key;
-        json_t *v;
-        json_object_foreach(outputs, key, v)
-        {
-            char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-            printf("%-30s %s\n", key, text == NULL ? json_string_value(v) : text);
-            free(text);
-        }
-    }
-    json_decref(outputs);
-    return EXIT_DONE;
-}
 
 /* ------------------------------------------------------------ up and down */
 

@@ -97,7 +97,7 @@ static size_t validator_count(const struct settings *s)
 
 /* ------------------------------------------------------------------ plan */
 
-static json_t *make_plan(const struct deployment *d)
+static json_t *make_plan(struct deployment *d)
 {
     const struct settings *s = &d->cli->settings;
     json_t *regions = json_array(), *warnings = json_array();
@@ -112,10 +112,12 @@ static json_t *make_plan(const struct deployment *d)
     if (!d->is_join && n % 2 == 0)
         json_array_append_new(warnings, json_string("an even number of validators tolerates no more failures than one less would"));
     if (!d->is_join && n == 1) json_array_append_new(warnings, json_string("one validator is no consortium"));
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
+    json_t *plan = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
                      SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
                      (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
                      d->target.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
+    if (d->target.ops->plan != NULL) IGNORE(d->target.ops->plan(&d->target, plan, NULL) != OK, "what the target adds is for reading");
+    return plan;
 }
 
 /* what kinds of resources the template makes, and how many of each */
@@ -146,6 +148,12 @@ static void print_plan(const struct deployment *d, const json_t *plan)
                (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")), d->target.rpc_port);
     printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->target.store_url, validator_count(s),
            json_string_value(json_object_get(plan, "admin")));
+    json_array_foreach(json_object_get(plan, "hosts"), i, w)
+    {
+        char *runs = json_dumps(json_object_get(w, "runs"), JSON_COMPACT);
+        printf("  host %s: %s\n", json_string_value(json_object_get(w, "address")), runs == NULL ? "" : runs);
+        free(runs);
+    }
     if (!d->is_join) printf("  EVM %s, %s s a step, %s gas a block\n", SETTING(s, evm), SETTING(s, step), SETTING(s, gas_limit));
     json_object_foreach(json_object_get(plan, "resources"), type, count) printf("  %4lld %s\n", (long long)json_integer_value(count), type);
     json_array_foreach(json_object_get(plan, "warnings"), i, w) printf("  warning: %s\n", json_string_value(w));
@@ -478,22 +486,11 @@ static unsigned timeout_of(struct cli *c)
 /* the deployment stands whether or not the mail goes out */
 static void send_mail(struct deployment *d, json_t *outputs)
 {
-    const struct settings *s = &d->cli->settings;
     struct err err = {0};
-    if (*SETTING(s, email) == '\0') return;
-    if (*SETTING(s, smtp_url) == '\0') {
-        report_warn(&d->cli->report, "no e-mail was sent to %s: --smtp-url names no server", SETTING(s, email));
-        return;
-    }
-    struct mail_config mail = {.smtp_url = SETTING(s, smtp_url),
-                               .user = SETTING(s, smtp_user),
-                               .password_file = SETTING(s, smtp_password_file),
-                               .from = SETTING(s, smtp_from),
-                               .to = SETTING(s, email)};
-    report_step(&d->cli->report, "send the outputs to %s", mail.to);
-    if (mail_send_outputs(&mail, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", outputs, &err) == OK) return;
+    if (*SETTING(&d->cli->settings, email) == '\0') return;
+    if (outputs_mail(d->cli, outputs, d->is_join ? "Your nodes have joined the consortium" : "Your consortium network is deployed", &err) == OK) return;
     report_fail(&d->cli->report);
-    report_warn(&d->cli->report, "%s", err_text(&err));
+    report_warn(&d->cli->report, "%s; send them later by `poa-deploy outputs %s --email %s`", err_text(&err), d->cli->dir, SETTING(&d->cli->settings, email));
 }
 
 static enum exit_code finish_output(struct deployment *d)

@@ -52,6 +52,21 @@ static enum exit_code break_lease(struct cli *c, const struct deployment *d, con
     return EXIT_DONE;
 }
 
+static enum exit_code renew_access(struct cli *c, struct deployment *d)
+{
+    struct err err = {0};
+    enum status s = diagnose_renew_access(d, &err);
+    if (s != OK) return cli_fail(c, &err);
+    if (c->json) {
+        json_t *doc = json_pack("{s:b}", "renewed", 1);
+        report_json(doc);
+        json_decref(doc);
+    } else {
+        puts("the store's list of clients is written anew");
+    }
+    return EXIT_DONE;
+}
+
 static enum exit_code examine(struct cli *c, const struct deployment *d)
 {
     struct err err = {0};
@@ -79,7 +94,7 @@ enum exit_code cmd_doctor(struct cli *c)
     enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
     const char *blob = cli_flag(c, "--break-lease");
-    enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : examine(c, &d);
+    enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : cli_flag(c, "--renew-access") != NULL ? renew_access(c, &d) : examine(c, &d);
     deployment_close(&d);
     return code;
 }

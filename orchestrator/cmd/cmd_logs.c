@@ -76,6 +76,16 @@ static void add_sources(struct logs *l, const struct deployment *d, const char *
         deployment_output(path, d, others[i]);
         add_source(l, others[i], path);
     }
+    size_t k;
+    const json_t *p;
+    json_array_foreach(d->programs, k, p)
+    {
+        const char *name = json_string_value(json_object_get(p, "name"));
+        bool is_monitor = name != NULL && (strcmp(name, LOCAL_PROMETHEUS) == 0 || strncmp(name, LOCAL_AGENT_PREFIX, strlen(LOCAL_AGENT_PREFIX)) == 0);
+        if (!is_monitor || !is_wanted(name, wanted)) continue;
+        deployment_output(path, d, name);
+        add_source(l, name, path);
+    }
     for (size_t i = 0; i < d->target.n_instances; i++) {
         const char *name = d->target.instances[i].name;
         if (!is_wanted(name, wanted)) continue;

@@ -34,6 +34,7 @@ static json_t *instance_json(const struct diag_node *n, const struct diag_facts 
     } else if (n->waits_identity) {
         json_object_set_new(row, "error", json_string("it waits for an identity"));
     }
+    if (n->version[0] != '\0') json_object_set_new(row, "version", json_string(n->version));
     if (n->has_peers) json_object_set_new(row, "peers", num(n->peers));
     if (n->has_author) json_object_set_new(row, "validator", json_string(n->author));
     if (n->has_clock) json_object_set_new(row, "clockSkewMs", json_integer((json_int_t)n->skew_ms));
@@ -127,7 +128,7 @@ static void put_instances(struct buf *b, const json_t *doc, bool narrow)
     size_t i;
     const json_t *row;
     int w = narrow ? 14 : 28;
-    buf_printf(b, "%-*s %-14s %-8s %8s %6s %7s %7s %9s  %s\n", w, "INSTANCE", "ADDRESS", "STATE", "BLOCK", "PEERS", "SKEW ms", "LEASE s", "DISK KiB", "VALIDATOR");
+    buf_printf(b, "%-*s %-14s %-8s %8s %6s %7s %7s %9s %8s  %s\n", w, "INSTANCE", "ADDRESS", "STATE", "BLOCK", "PEERS", "SKEW ms", "LEASE s", "DISK KiB", "KiB/DAY", "VALIDATOR");
     json_array_foreach(json_object_get(doc, "instances"), i, row)
     {
         char who[48];
@@ -143,7 +144,11 @@ static void put_instances(struct buf *b, const json_t *doc, bool narrow)
         put_number(b, 7, json_object_get(row, "clockSkewMs"));
         if (json_is_integer(lease)) buf_printf(b, " %7lld", (long long)json_integer_value(lease) / 1000);
         else buf_printf(b, " %7s", "-");
-        buf_printf(b, " %9lld  %s\n", (long long)json_integer_value(json_object_get(row, "diskBytes")) / 1024, brief(who, text_of(row, "validator"), narrow));
+        const json_t *day = json_object_get(row, "diskBytesPerDay");
+        buf_printf(b, " %9lld", (long long)json_integer_value(json_object_get(row, "diskBytes")) / 1024);
+        if (json_is_integer(day)) buf_printf(b, " %8lld", (long long)json_integer_value(day) / 1024);
+        else buf_printf(b, " %8s", "-");
+        buf_printf(b, "  %s\n", brief(who, text_of(row, "validator"), narrow));
     }
 }
 
@@ -171,6 +176,24 @@ static void put_sealers(struct buf *b, const json_t *doc, bool narrow)
     buf_printf(b, "(missed: of the last %lld blocks)\n", (long long)json_integer_value(json_object_get(doc, "headersLookedAt")));
 }
 
+/* one line where all agree, else one a node */
+static void put_version(struct buf *b, const json_t *doc)
+{
+    size_t i;
+    const json_t *row;
+    const char *one = NULL;
+    bool mixed = false;
+    json_array_foreach(json_object_get(doc, "instances"), i, row)
+    {
+        const char *v = json_string_value(json_object_get(row, "version"));
+        if (v == NULL) continue;
+        mixed = mixed || (one != NULL && strcmp(one, v) != 0);
+        one = v;
+    }
+    if (one != NULL && !mixed) buf_printf(b, "version    %s\n", one);
+    json_array_foreach(json_object_get(doc, "instances"), i, row) if (mixed) buf_printf(b, "version    %s on %s\n", text_of(row, "version"), text_of(row, "name"));
+}
+
 static void put_status(struct buf *b, const json_t *doc, const char *dir, bool narrow)
 {
     const json_t *h = json_object_get(doc, "height"), *final = json_object_get(doc, "finalised"), *pending = json_object_get(doc, "pendingChangeSince");
@@ -181,7 +204,10 @@ static void put_status(struct buf *b, const json_t *doc, const char *dir, bool n
     if (json_is_integer(final))
         buf_printf(b, "final      %lld, step %lld\n", (long long)json_integer_value(final), (long long)json_integer_value(json_object_get(doc, "step")));
     if (json_is_integer(pending)) buf_printf(b, "change     of the validators, signalled in block %lld, waits for finality\n", (long long)json_integer_value(pending));
-    buf_printf(b, "genesis    %s\n\n", text_of(doc, "genesisHash"));
+    buf_printf(b, "genesis    %s\n", text_of(doc, "genesisHash"));
+    put_version(b, doc);
+    if (json_object_get(doc, "prometheus") != NULL) buf_printf(b, "metrics    %s\n", text_of(doc, "prometheus"));
+    buf_put_str(b, "\n");
     put_instances(b, doc, narrow);
     put_sealers(b, doc, narrow);
     if (!json_is_true(json_object_get(doc, "healthy"))) buf_printf(b, "\nunhealthy: `poa-deploy doctor %s` tells why\n", dir);
@@ -195,7 +221,7 @@ static json_t *look(struct cli *c, bool *healthy, enum exit_code *code)
     static struct deployment d; /* large */
     struct err err = {0};
     struct diag_facts *f = NULL;
-    json_t *doc = NULL;
+    json_t *doc = NULL, *outputs = NULL;
     const struct diag_options o = {.quick = true};
     enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
     if (s != OK) {
@@ -210,6 +236,9 @@ static json_t *look(struct cli *c, bool *healthy, enum exit_code *code)
     s = diagnose_gather(&f, &d, &o, &err);
     if (s == OK) doc = status_json(healthy, f, workspace_fact(&d.ws, "rpc"));
     else *code = cli_fail(c, &err);
+    if (workspace_read_json(&outputs, &d.ws, "outputs.json", NULL) == OK && doc != NULL && json_object_get(outputs, "PROMETHEUS_URL") != NULL)
+        json_object_set(doc, "prometheus", json_object_get(outputs, "PROMETHEUS_URL"));
+    json_decref(outputs);
     free(f);
     deployment_close(&d);
     return doc;

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-enum when { ALWAYS, NEW_ONLY, JOIN_ONLY, REMOTE /* ssh, azure */, AZURE };
+enum when { ALWAYS, NEW_ONLY, JOIN_ONLY, WITH_EMAIL, REMOTE /* ssh, azure */, AZURE };
 
 static const struct step {
     const char *title;
@@ -15,9 +15,9 @@ static const struct step {
     size_t n;
 } steps[] = {
     {"Basics",
-     {{SETTING_ID_data_url, JOIN_ONLY}, {SETTING_ID_email, REMOTE}, {SETTING_ID_vm_user, REMOTE}, {SETTING_ID_auth_type, REMOTE},
+     {{SETTING_ID_data_url, JOIN_ONLY}, {SETTING_ID_email, ALWAYS}, {SETTING_ID_smtp_url, WITH_EMAIL}, {SETTING_ID_vm_user, REMOTE}, {SETTING_ID_auth_type, REMOTE},
       {SETTING_ID_ssh_key_file, REMOTE}, {SETTING_ID_subscription, AZURE}, {SETTING_ID_resource_group, AZURE}},
-     7},
+     8},
     {"Deployment regions", {{SETTING_ID_regions, ALWAYS}, {SETTING_ID_locations, AZURE}}, 2},
     {"Network size and performance", {{SETTING_ID_nodes, ALWAYS}, {SETTING_ID_storage, AZURE}, {SETTING_ID_vm_size, AZURE}}, 3},
     {"Ethereum settings",
@@ -39,6 +39,7 @@ static bool is_due(const struct settings *s, enum when when, bool join)
     case ALWAYS: return true;
     case NEW_ONLY: return !join;
     case JOIN_ONLY: return join;
+    case WITH_EMAIL: return *SETTING(s, email) != '\0';
     case REMOTE: return strcmp(target, "local") != 0;
     case AZURE: return strcmp(target, "azure") == 0;
     }

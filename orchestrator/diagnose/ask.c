@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,7 +118,7 @@ static void ask_node(struct diag_node *n, struct http_client *http)
     char url[64];
     struct rpc_client *rpc = NULL;
     struct err err = {0};
-    json_t *head = NULL, *genesis = NULL, *sync = NULL, *author = NULL, *mining = NULL;
+    json_t *head = NULL, *genesis = NULL, *sync = NULL, *author = NULL, *mining = NULL, *version = NULL;
     (void)snprintf(url, sizeof url, "http://%s:8545", n->address);
     if (rpc_client_new(&rpc, url, ASK_MS, &err) != OK) return;
     enum status s = rpc_client_call(&head, rpc, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), &err);
@@ -140,6 +141,7 @@ static void ask_node(struct diag_node *n, struct http_client *http)
         copy_text(n->author, sizeof n->author, author);
     }
     if (rpc_client_call(&mining, rpc, "eth_mining", NULL, NULL) == OK) n->is_sealing = json_is_true(mining);
+    if (rpc_client_call(&version, rpc, "web3_clientVersion", NULL, NULL) == OK) copy_text(n->version, sizeof n->version, version);
     if (n->has_peers && n->peers == 0) ask_enode(n, rpc);
     ask_metrics(n, http);
 out:
@@ -148,6 +150,7 @@ out:
     json_decref(sync);
     json_decref(author);
     json_decref(mining);
+    json_decref(version);
     rpc_client_free(rpc);
 }
 
@@ -290,6 +293,50 @@ void ask_chain(struct diag_facts *f, bool quick)
     if (!quick) ask_queue(f, url);
 }
 
+static bool hash_at(char dst[static 67], const struct diag_node *n, uint64_t number)
+{
+    char url[64], at[19];
+    struct rpc_client *rpc = NULL;
+    json_t *b = NULL;
+    (void)snprintf(url, sizeof url, "http://%s:8545", n->address);
+    hex_put_quantity(at, number);
+    if (rpc_client_new(&rpc, url, ASK_MS, NULL) != OK) return false;
+    bool ok = rpc_client_call(&b, rpc, "eth_getBlockByNumber", json_pack("[s, b]", at, 0), NULL) == OK && json_is_object(b);
+    if (ok) copy_text(dst, 67, json_object_get(b, "hash"));
+    json_decref(b);
+    rpc_client_free(rpc);
+    return ok;
+}
+
+void ask_fork(struct diag_facts *f)
+{
+    const struct diag_node *best = &f->nodes[f->best], *other = NULL;
+    uint64_t lowest = best->block, margin = f->n_validators + 1;
+    char hash[67], mine[67];
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (f->nodes[i].answers && !f->nodes[i].is_syncing && f->nodes[i].block < lowest) lowest = f->nodes[i].block;
+    /* the newest blocks may differ for a moment */
+    if (!f->has_chain || lowest <= margin || !hash_at(f->fork_best, best, lowest - margin)) return;
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        struct diag_node *n = &f->nodes[i];
+        /* one of another network altogether is told by its genesis */
+        if (n == best || !n->answers || n->is_syncing || strcasecmp(n->genesis, best->genesis) != 0 || !hash_at(hash, n, lowest - margin)) continue;
+        if (strcasecmp(hash, f->fork_best) == 0) continue;
+        COPY(n->fork_hash, hash);
+        f->fork_block = lowest - margin;
+        other = n;
+    }
+    /* where they parted: all before it is shared, nothing after */
+    uint64_t low = 0, high = f->fork_block;
+    while (other != NULL && high - low > 1) {
+        uint64_t mid = low + (high - low) / 2;
+        if (!hash_at(hash, other, mid) || !hash_at(mine, best, mid)) break;
+        if (strcasecmp(hash, mine) == 0) low = mid;
+        else high = mid;
+    }
+    f->fork_common = low;
+}
+
 void ask_peer(struct diag_facts *f)
 {
     struct rpc_client *rpc = NULL;
@@ -398,4 +445,14 @@ enum status diagnose_break_lease(const struct deployment *d, const char *blob, s
     if (s == OK) s = blob_lease_break(&left, a.blobs, IDENTITY_CONTAINER, blob, 0, STORE_MS, err);
     access_close(&a);
     return s;
+}
+
+enum status diagnose_renew_access(struct deployment *d, struct err *err)
+{
+    const json_t *p = deployment_program(d, "identity-store");
+    long pid = (long)json_integer_value(json_object_get(p, "pid"));
+    enum status s = local_write_store(&d->target, err);
+    if (s != OK) return s;
+    if (pid <= 0 || kill((pid_t)pid, SIGTERM) != 0) return err_set(err, E_NOT_FOUND, "the list of clients is written; the identity store does not run: `poa-deploy up` starts it");
+    return OK;
 }

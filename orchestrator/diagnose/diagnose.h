@@ -41,6 +41,8 @@ struct diag_node {
     int64_t skew_ms; /* its clock minus ours */
     bool has_lease;
     uint64_t lease_ms, disk_bytes;
+    char fork_hash[67]; /* of block fork_block, where the nodes were compared; "" where it agrees with the best node's */
+    char version[100]; /* "poa-node/v0.1.0/..." */
 };
 
 struct diag_validator {
@@ -74,6 +76,8 @@ struct diag_facts {
     struct diag_validator validators[DIAG_VALIDATORS_MAX];
     size_t n_validators, n_walked, n_headers; /* headers that were looked at, and those of them of the set in force */
     uint64_t first_step;            /* of them */
+    uint64_t fork_block, fork_common; /* 0: all agree; fork_common: the last block that they share, as far as was looked */
+    char fork_best[67];
     bool has_queue;                 /* changes that the contract has decided, but not announced */
     uint64_t queued;
     char head_author[43];
@@ -112,5 +116,7 @@ MUST_CHECK enum status diagnose_gather(struct diag_facts **out, const struct dep
 size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_facts *f);
 /** diagnose_break_lease: end the lease of an identity blob, whoever holds it: that one must stop sealing at its next renewal. */
 MUST_CHECK enum status diagnose_break_lease(const struct deployment *d, const char *blob, struct err *err);
+/** diagnose_renew_access: the store's list of clients, written anew from the secrets that the nodes have; the store starts again and reads it. */
+MUST_CHECK enum status diagnose_renew_access(struct deployment *d, struct err *err);
 
 #endif

@@ -8,6 +8,8 @@
 void ask_nodes(struct diag_facts *f);
 /** ask_chain: head, steps, validators and finality as the best node has them */
 void ask_chain(struct diag_facts *f, bool quick);
+/** ask_fork: do our nodes agree on a block that all of them have had for a round */
+void ask_fork(struct diag_facts *f);
 void ask_peer(struct diag_facts *f);
 void ask_store(struct diag_facts *f, const struct deployment *d, bool list);
 

@@ -245,6 +245,7 @@ enum status diagnose_gather(struct diag_facts **out, const struct deployment *d,
     ask_nodes(f);
     f->now_ms = clock_wall_ms();
     ask_chain(f, o->quick);
+    if (!o->quick) ask_fork(f);
     if (!o->quick) ask_peer(f);
     return OK;
 }

@@ -239,6 +239,44 @@ static const struct diag_identity *identity_of(const struct diag_facts *f, const
     return NULL;
 }
 
+static const char *index_of(const char *blob)
+{
+    const char *p = strpbrk(blob, "0123456789");
+    return p == NULL ? "0" : p;
+}
+
+/* SPEC(user-pains 16): who is refused, by what, and which permission is missing */
+static bool access_refused(struct diag_finding *out, const struct diag_facts *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const struct diag_node *n = &f->nodes[i];
+        bool is_401 = strstr(n->identity_line, "HTTP 401") != NULL, is_403 = strstr(n->identity_line, "HTTP 403") != NULL;
+        if ((!is_401 && !is_403) || n->program.pid == 0 || n->answers) continue;
+        TEXT("the identity store refuses the node %s: %s", n->program.name, is_401 ? "it does not take its secret" : "it may not do what it asks for");
+        EVIDENCE("its log: %s", n->identity_line);
+        MEND("poa-deploy doctor %s --renew-access    (writes the store's list of clients anew from the nodes' own secrets)", f->dir);
+        return true;
+    }
+    return false;
+}
+
+/* SPEC(user-pains 18): key -> address -> enode agree, or the node does not take it */
+static bool key_mismatch(struct diag_finding *out, const struct diag_facts *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const struct diag_node *n = &f->nodes[i];
+        const char *blob = strstr(n->identity_line, "identity-");
+        if (n->program.pid == 0 || blob == NULL || (n->has_lease && n->lease_ms > 0)) continue;
+        if (strstr(n->identity_line, "is not that of the address") == NULL && strstr(n->identity_line, "is no private key") == NULL) continue;
+        unsigned long k = strtoul(index_of(blob), NULL, 10);
+        TEXT("the key of identity-%lu is not that of its address: the node %s does not take it", k, n->program.name);
+        EVIDENCE("its log: %s", n->identity_line);
+        MEND("poa-deploy rotate %s --index %lu    (a new key; if the document was changed by hand, put the old one back)", f->dir, k);
+        return true;
+    }
+    return false;
+}
+
 static bool lease_taken(struct diag_finding *out, const struct diag_facts *f)
 {
     for (size_t i = 0; i < f->n_nodes; i++) {
@@ -330,6 +368,23 @@ static bool no_peers(struct diag_finding *out, const struct diag_facts *f)
         MEND("poa-deploy logs %s --instance %s --since 5m    (and open TCP and UDP port 30300 between the members)", f->dir, n->program.name);
     }
     return true;
+}
+
+/* SPEC(user-pains 4) */
+static bool fork_of_nodes(struct diag_finding *out, const struct diag_facts *f)
+{
+    if (f->fork_block == 0) return false;
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const struct diag_node *n = &f->nodes[i], *best = &f->nodes[f->best];
+        if (n->fork_hash[0] == '\0') continue;
+        TEXT("the node %s is on another chain than %s: they parted after block %llu", n->program.name, best->program.name, (ull)f->fork_common);
+        EVIDENCE("block %llu is %.10s.. there and %.10s.. here; peers: %llu and %llu", (ull)f->fork_block, n->fork_hash, f->fork_best, (ull)n->peers, (ull)best->peers);
+        if (n->peers == 0 || best->peers == 0)
+            MEND("poa-deploy logs %s --instance %s    (once they reach each other, the longer chain wins)", f->dir, n->program.name);
+        else MEND("kill %ld && rm -r %s    (it fetches the longer chain from its peers)", n->program.pid, n->database);
+        return true;
+    }
+    return false;
 }
 
 static bool syncing(struct diag_finding *out, const struct diag_facts *f)
@@ -466,6 +521,7 @@ size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_fa
         [DIAG_UNFINISHED] = unfinished,     [DIAG_KEEPER_DOWN] = keeper_down,       [DIAG_DISK] = disk_full,
         [DIAG_PORT_BUSY] = port_busy,       [DIAG_STORE_DOWN] = store_down,         [DIAG_NODE_DOWN] = node_down,
         [DIAG_NODE_HUNG] = node_hung,       [DIAG_BALANCER_DOWN] = balancer_down,   [DIAG_GENESIS] = genesis,
+        [DIAG_ACCESS] = access_refused,     [DIAG_KEY] = key_mismatch,              [DIAG_FORK] = fork_of_nodes,
         [DIAG_LEASE_TAKEN] = lease_taken,   [DIAG_IDENTITY_EXHAUSTED] = identity_exhausted, [DIAG_CLOCK] = clock_skew,
         [DIAG_NO_PEERS] = no_peers,         [DIAG_SYNCING] = syncing,               [DIAG_STALLED] = stalled,
         [DIAG_CHANGE_WAITS] = change_waits, [DIAG_NO_FINALITY] = no_finality,       [DIAG_VALIDATOR_OFFLINE] = validator_offline,

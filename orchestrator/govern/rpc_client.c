@@ -1,10 +1,11 @@
 #include "orchestrator/govern/rpc_client.h"
 
+#include "lib/codec/abi.h"
 #include "lib/codec/hex.h"
 #include "lib/codec/json.h"
 #include "lib/net/http_client.h"
 
-enum { ANSWER_MAX = 64 << 20 };
+enum { ANSWER_MAX = 64 << 20, BATCH_MAX = 500 };
 
 struct rpc_client {
     struct http_client *http;
@@ -34,32 +35,115 @@ void rpc_client_free(struct rpc_client *c)
     free(c);
 }
 
-enum status rpc_client_call(json_t **result, struct rpc_client *c, const char *method, json_t *params_take, struct err *err)
+static json_t *request(struct rpc_client *c, const char *method, json_t *params_take)
+{
+    return json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", (int)++c->next_id, "method", method, "params",
+                     params_take == NULL ? json_array() : params_take);
+}
+
+/* one HTTP request; what: for people */
+static enum status post(json_t **answer, struct rpc_client *c, json_t *body_take, const char *what, struct err *err)
 {
     static const char *const headers[] = {"Content-Type: application/json"};
-    json_t *req = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", (int)++c->next_id, "method", method, "params",
-                            params_take == NULL ? json_array() : params_take);
-    char *text = req == NULL ? NULL : json_dumps(req, JSON_COMPACT);
-    json_decref(req);
+    char *text = body_take == NULL ? NULL : json_dumps(body_take, JSON_COMPACT);
+    json_decref(body_take);
     if (text == NULL) return E_NOMEM;
     struct http_client_request hr = {.method = "POST", .url = c->url, .headers = headers, .n_headers = 1, .body = bytes_str(text), .has_body = true};
     struct http_client_response resp;
     enum status s = http_client_do(&resp, c->http, &hr, err);
     free(text);
     if (s != OK) return s;
-    json_t *doc = NULL;
-    s = json_parse(&doc, buf_view(&resp.body), err);
-    if (s != OK) s = err_set(err, E_DECODE, "%s did not answer %s with JSON (HTTP %d): is it an Ethereum RPC endpoint?", c->url, method, resp.status);
-    json_t *error = json_object_get(doc, "error");
-    if (s == OK && json_is_object(error)) {
-        const char *message = json_string_value(json_object_get(error, "message"));
-        s = err_set(err, E_DENIED, "%s: %s", method, message == NULL ? "the node answered with an error" : message);
-    }
-    json_t *value = json_object_get(doc, "result");
-    if (s == OK && value == NULL) s = err_set(err, E_DECODE, "%s answered %s without a result", c->url, method);
-    if (s == OK) *result = json_incref(value);
-    json_decref(doc);
+    s = json_parse(answer, buf_view(&resp.body), err);
+    if (s != OK && resp.status >= 500) s = err_set(err, E_NET, "%s answers with HTTP %d: no node stands behind it at present", c->url, resp.status);
+    else if (s != OK) s = err_set(err, E_DECODE, "%s did not answer %s with JSON (HTTP %d): is it an Ethereum RPC endpoint?", c->url, what, resp.status);
     http_client_response_fini(&resp);
+    return s;
+}
+
+/* some clients put a revert's reason into the data only, behind a word of their own */
+static void put_reason(struct buf *out, const json_t *error)
+{
+    const char *data = json_string_value(json_object_get(error, "data")), *hex = data == NULL ? NULL : strstr(data, "0x");
+    struct buf raw;
+    buf_init(&raw, 1 << 16);
+    if (hex != NULL && hex_get(&raw, bytes_str(hex)) == OK) {
+        buf_put_str(out, ": ");
+        IGNORE(!abi_put_revert_reason(out, buf_view(&raw)), "then the message says what there is");
+    }
+    buf_fini(&raw);
+}
+
+static enum status take_result(json_t **result, const struct rpc_client *c, const json_t *doc, const char *method, struct err *err)
+{
+    const json_t *error = json_object_get(doc, "error");
+    json_t *value = json_object_get(doc, "result");
+    if (json_is_object(error)) {
+        const char *message = json_string_value(json_object_get(error, "message"));
+        struct buf reason;
+        buf_init(&reason, 4096);
+        if (message == NULL || strstr(message, "reverted:") == NULL) put_reason(&reason, error);
+        enum status s = err_set(err, E_DENIED, "%s: %s%s", method, message == NULL ? "the node answered with an error" : message, buf_cstr(&reason));
+        buf_fini(&reason);
+        return s;
+    }
+    if (value == NULL) return err_set(err, E_DECODE, "%s answered %s without a result", c->url, method);
+    *result = json_incref(value);
+    return OK;
+}
+
+enum status rpc_client_call(json_t **result, struct rpc_client *c, const char *method, json_t *params_take, struct err *err)
+{
+    json_t *doc = NULL;
+    enum status s = post(&doc, c, request(c, method, params_take), method, err);
+    if (s == OK) s = take_result(result, c, doc, method, err);
+    json_decref(doc);
+    return s;
+}
+
+/* the answer to a call of a batch; they may come in any order */
+static const json_t *answer_of(const json_t *answers, size_t at, json_int_t id)
+{
+    const json_t *one = json_array_get(answers, at);
+    size_t i;
+    json_t *v;
+    if (json_integer_value(json_object_get(one, "id")) == id) return one;
+    json_array_foreach(answers, i, v)
+    {
+        if (json_integer_value(json_object_get(v, "id")) == id) return v;
+    }
+    return NULL;
+}
+
+static enum status some_calls(json_t *results, struct rpc_client *c, const json_t *calls, size_t from, size_t to, struct err *err)
+{
+    json_t *body = json_array(), *answers = NULL;
+    json_int_t first = (json_int_t)c->next_id + 1;
+    for (size_t i = from; i < to; i++) {
+        const json_t *call = json_array_get(calls, i);
+        json_array_append_new(body, request(c, json_string_value(json_array_get(call, 0)), json_incref(json_array_get(call, 1))));
+    }
+    enum status s = post(&answers, c, body, "a batch of calls", err);
+    if (s == OK && !json_is_array(answers)) s = err_set(err, E_DECODE, "%s does not take several calls in one request", c->url);
+    for (size_t i = from; s == OK && i < to; i++) {
+        json_t *one = NULL;
+        const char *method = json_string_value(json_array_get(json_array_get(calls, i), 0));
+        s = take_result(&one, c, answer_of(answers, i - from, first + (json_int_t)(i - from)), method, err);
+        if (s == OK) json_array_append_new(results, one);
+    }
+    json_decref(answers);
+    return s;
+}
+
+enum status rpc_client_batch(json_t **results, struct rpc_client *c, json_t *calls_take, struct err *err)
+{
+    json_t *out = json_array();
+    enum status s = OK;
+    size_t n = json_array_size(calls_take);
+    for (size_t i = 0; s == OK && i < n; i += BATCH_MAX)
+        s = some_calls(out, c, calls_take, i, i + BATCH_MAX < n ? i + BATCH_MAX : n, err);
+    json_decref(calls_take);
+    if (s == OK) *results = out;
+    else json_decref(out);
     return s;
 }
 
@@ -70,28 +154,6 @@ enum status rpc_client_u64(uint64_t *out, struct rpc_client *c, const char *meth
     if (s != OK) return s;
     const char *text = json_string_value(v);
     if (text == NULL || hex_get_quantity(out, bytes_str(text)) != OK) s = err_set(err, E_DECODE, "%s answered %s with something that is no number", c->url, method);
-    json_decref(v);
-    return s;
-}
-
-enum status rpc_client_eth_call(struct buf *out, struct rpc_client *c, const address *from, const address *to, bytes data, struct err *err)
-{
-    char to_text[43], from_text[43];
-    struct buf hex;
-    buf_init(&hex, 4 << 20);
-    hex_append(&hex, data);
-    address_put(to_text, to);
-    json_t *call = json_pack("{s:s, s:s}", "to", to_text, "data", buf_cstr(&hex)), *v = NULL;
-    if (from != NULL) {
-        address_put(from_text, from);
-        json_object_set_new(call, "from", json_string(from_text));
-    }
-    buf_fini(&hex);
-    enum status s = rpc_client_call(&v, c, "eth_call", json_pack("[o, s]", call, "latest"), err);
-    if (s != OK) return s;
-    const char *text = json_string_value(v);
-    s = text == NULL ? E_DECODE : hex_get(out, bytes_str(text));
-    if (s != OK) s = err_set(err, E_DECODE, "%s answered eth_call with something that is no data", c->url);
     json_decref(v);
     return s;
 }

@@ -21,11 +21,11 @@ void identities_generate(struct identities *out, size_t n);
 void identities_fini(struct identities *id);
 
 struct vault_access {
-    const char *url;          /* vault and blob endpoint */
+    const char *url;          /* of the vault */
     const char *token_uri;
     const char *client_id, *client_secret_file, *ca_file;
     /* Azure's own services: the blobs have an address of their own, tokens come from elsewhere, and a grant takes its time */
-    const char *blob_url;              /* NULL: url */
+    const char *blob_url;              /* of the blobs; NULL: the same as the vault's */
     struct azure_token_source *tokens; /* borrowed; NULL: of token_uri, client_id, client_secret_file */
     unsigned deadline_ms, denied_retry_ms; /* 0: what the call says; 0: a 403 is final */
 };

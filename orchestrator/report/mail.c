@@ -55,6 +55,7 @@ static enum status status_of(CURLcode code)
 {
     if (code == CURLE_OPERATION_TIMEDOUT) return E_TIMEOUT;
     if (code == CURLE_LOGIN_DENIED) return E_DENIED;
+    if (code == CURLE_PEER_FAILED_VERIFICATION) return E_CRYPTO;
     return E_NET;
 }
 
@@ -89,6 +90,7 @@ enum status mail_send_outputs(const struct mail_config *cfg, const char *subject
         curl_easy_setopt(c, CURLOPT_URL, cfg->smtp_url);
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
         curl_easy_setopt(c, CURLOPT_USE_SSL, (long)(*cfg->smtp_url != '\0' && password.len > 0 ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+        if (cfg->ca_file != NULL && *cfg->ca_file != '\0') curl_easy_setopt(c, CURLOPT_CAINFO, cfg->ca_file);
         curl_easy_setopt(c, CURLOPT_MAIL_FROM, from);
         curl_easy_setopt(c, CURLOPT_MAIL_RCPT, rcpt);
         curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);

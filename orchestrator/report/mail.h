@@ -9,6 +9,7 @@
 struct mail_config {
     const char *smtp_url;      /* "smtp://mail.example:587" (STARTTLS when the server has it) or "smtps://..." */
     const char *user, *password_file; /* NULL or "": no login */
+    const char *ca_file;              /* NULL or "": the system's authorities */
     const char *from, *to;
 };
 

@@ -362,6 +362,15 @@ static void check_together(struct settings *s, bool join)
                          named, SETTING_TABLE[SETTING_ID_regions].flag, (unsigned long long)regions);
     if (strcmp(SETTING(s, target), "azure") == 0 && named == 0)
         settings_problem(s, "--locations (regions.locations): missing: Azure needs the name of each region, e.g. --locations westeurope");
+    bool is_ssh = strcmp(SETTING(s, target), "ssh") == 0;
+    if (is_ssh && *SETTING(s, hosts) == '\0')
+        settings_problem(s, "--hosts (hosts.nodes): missing: the ssh target needs a host for each node, e.g. --hosts 10.0.0.1,10.0.0.2");
+    static const enum setting_id of_hosts[] = {SETTING_ID_hosts, SETTING_ID_store_host, SETTING_ID_balancers, SETTING_ID_identity_file, SETTING_ID_host_keys};
+    for (size_t k = 0; k < COUNT_OF(of_hosts) && !is_ssh; k++)
+        if (*s->value[of_hosts[k]] != '\0')
+            settings_problem(s, "%s: only the ssh target has hosts: say --target ssh, or leave it out", where(s, of_hosts[k], w));
+    if (is_ssh && strcmp(SETTING(s, auth_type), "password") == 0 && *SETTING(s, vm_password_file) == '\0')
+        settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds it");
     if (strcmp(SETTING(s, target), "azure") == 0) check_azure(s, join);
     if (join && *SETTING(s, data_url) == '\0')
         settings_problem(s, "--data-url (join.dataUrl): missing: the data URL that a member of the network gave you, e.g. --data-url http://127.0.1.1");
@@ -440,12 +449,15 @@ void settings_put_yaml(const struct settings *s, struct buf *out)
             buf_printf(out, "%s%s: %s\n", n > 0 ? "  " : "", key, s->value[i]);
             continue;
         }
+        /* a later command may be called from another folder */
+        char *real = SETTING_TABLE[i].kind == SETTING_FILE ? realpath(s->value[i], NULL) : NULL;
         /* single quotes: YAML takes all else as it stands */
         buf_printf(out, "%s%s: '", n > 0 ? "  " : "", key);
-        for (const char *p = s->value[i]; *p != '\0'; p++) {
+        for (const char *p = real != NULL ? real : s->value[i]; *p != '\0'; p++) {
             if (*p == '\'') buf_put_u8(out, '\'');
             buf_put_u8(out, (uint8_t)*p);
         }
         buf_put_str(out, "'\n");
+        free(real);
     }
 }

@@ -63,31 +63,40 @@ enum status cloud_init_expand(struct buf *out, bytes document, const char *root,
     return buf_status(out);
 }
 
-static enum status write_one(const json_t *f, const char *root, struct err *err)
+/* an entry of write_files; f->data is the caller's to end */
+static enum status read_one(struct cloud_file *f, const json_t *entry, const char *root, struct err *err)
 {
-    const char *path = json_string_value(json_object_get(f, "path"));
-    const char *content = json_string_value(json_object_get(f, "content"));
-    const char *encoding = json_string_value(json_object_get(f, "encoding"));
-    const json_t *perm = json_object_get(f, "permissions");
+    const char *path = json_string_value(json_object_get(entry, "path"));
+    const char *content = json_string_value(json_object_get(entry, "content"));
+    const char *encoding = json_string_value(json_object_get(entry, "encoding"));
+    const json_t *perm = json_object_get(entry, "permissions");
     if (path == NULL || content == NULL) return err_set(err, E_INVALID, "cloud-init: an entry of write_files lacks path or content");
     size_t k = strlen(root);
     if (strncmp(path, root, k) != 0 || path[k] != '/' || strstr(path, "/../") != NULL)
         return err_set(err, E_DENIED, "cloud-init: '%s' is outside the instance's folder; begin it with ${POA_ROOT}/", path);
-    unsigned mode = 0644;
-    if (json_is_string(perm)) mode = (unsigned)strtoul(json_string_value(perm), NULL, 8) & 0777;
-    struct buf data;
-    buf_init(&data, CONTENT_MAX);
-    enum status s = OK;
-    if (encoding == NULL || strcmp(encoding, "text/plain") == 0) buf_put_str(&data, content);
-    else if (strcmp(encoding, "b64") == 0 || strcmp(encoding, "base64") == 0) s = base64_get(&data, bytes_str(content), false);
-    else s = err_set(err, E_UNSUPPORTED, "cloud-init: encoding '%s' of %s; b64 or text/plain is read", encoding, path);
-    char dir[4096];
-    (void)snprintf(dir, sizeof dir, "%s", path);
-    *strrchr(dir, '/') = '\0';
-    if (s == OK) s = buf_status(&data);
-    if (s == OK) s = file_mkdirs(dir, 0755, err);
-    if (s == OK) s = file_write_atomic(path, buf_view(&data), mode, err);
-    buf_fini(&data);
+    if (strlen(path) >= sizeof f->path) return err_set(err, E_LIMIT, "cloud-init: the path '%.80s...' is over %zu characters", path, sizeof f->path - 1);
+    (void)snprintf(f->path, sizeof f->path, "%s", path);
+    f->mode = 0644;
+    if (json_is_string(perm)) f->mode = (unsigned)strtoul(json_string_value(perm), NULL, 8) & 0777;
+    if (encoding == NULL || strcmp(encoding, "text/plain") == 0) buf_put_str(&f->data, content);
+    else if (strcmp(encoding, "b64") == 0 || strcmp(encoding, "base64") == 0) return base64_get(&f->data, bytes_str(content), false);
+    else return err_set(err, E_UNSUPPORTED, "cloud-init: encoding '%s' of %s; b64 or text/plain is read", encoding, path);
+    return buf_status(&f->data);
+}
+
+static enum status write_one(const json_t *entry, const char *root, struct err *err)
+{
+    struct cloud_file f;
+    char dir[sizeof f.path];
+    buf_init(&f.data, CONTENT_MAX);
+    enum status s = read_one(&f, entry, root, err);
+    if (s == OK) {
+        (void)snprintf(dir, sizeof dir, "%s", f.path);
+        *strrchr(dir, '/') = '\0';
+        s = file_mkdirs(dir, 0755, err);
+    }
+    if (s == OK) s = file_write_atomic(f.path, buf_view(&f.data), f.mode, err);
+    buf_fini(&f.data);
     return s;
 }
 
@@ -133,6 +142,36 @@ enum status cloud_init_apply(json_t **argv, bytes expanded, const char *root, st
     }
     if (s == OK && n == 0) s = err_set(err, E_INVALID, "cloud-init: runcmd is missing: its last entry is the instance's program");
     if (s == OK) *argv = json_incref(json_array_get(run, n - 1));
+    json_decref(doc);
+    return s;
+}
+
+void cloud_files_fini(struct cloud_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_fini(&files[i].data);
+}
+
+enum status cloud_init_files(struct cloud_file *files, size_t *n, size_t max, json_t **argv, bytes expanded, struct err *err)
+{
+    json_t *doc = NULL;
+    size_t k = 0;
+    enum status s = yaml_get(&doc, expanded, err);
+    if (s != OK) return s;
+    json_t *list = json_object_get(doc, "write_files"), *run = json_object_get(doc, "runcmd");
+    if (json_array_size(list) > max) s = err_set(err, E_LIMIT, "cloud-init: more than %zu files", max);
+    for (size_t i = 0; s == OK && i < json_array_size(list); i++) {
+        buf_init(&files[k].data, CONTENT_MAX);
+        s = read_one(&files[k++], json_array_get(list, i), "", err);
+    }
+    if (s == OK && json_array_size(run) != 1) s = err_set(err, E_UNSUPPORTED, "cloud-init: a host runs one command, the node; runcmd has %zu", json_array_size(run));
+    if (s == OK) s = check_command(json_array_get(run, 0), err);
+    if (s == OK) {
+        *argv = json_incref(json_array_get(run, 0));
+        *n = k;
+    } else {
+        cloud_files_fini(files, k);
+    }
     json_decref(doc);
     return s;
 }

@@ -21,4 +21,15 @@ MUST_CHECK enum status cloud_init_expand(struct buf *out, bytes document, const 
  *  New reference. */
 MUST_CHECK enum status cloud_init_apply(json_t **argv, bytes expanded, const char *root, struct err *err);
 
+struct cloud_file {
+    char path[4096];
+    unsigned mode;
+    struct buf data;
+};
+
+/** cloud_init_files: the same without writing: the files (at most max, cloud_files_fini them) and the only command, for a host that
+ *  is somewhere else (root is ""). New reference. */
+MUST_CHECK enum status cloud_init_files(struct cloud_file *files, size_t *n, size_t max, json_t **argv, bytes expanded, struct err *err);
+void cloud_files_fini(struct cloud_file *files, size_t n);
+
 #endif

@@ -1,4 +1,4 @@
-#include "orchestrator/target/local.h"
+#include "orchestrator/target/local_priv.h"
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
@@ -6,13 +6,13 @@
 #include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
 #include "lib/crypto/tls.h"
+#include "orchestrator/target/balancer.h"
 #include "orchestrator/target/cloud_init.h"
 #include "orchestrator/target/keeper.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -116,29 +116,6 @@ enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes
 
 /* ------------------------------------------------------------- resources */
 
-static bool is_type(const json_t *resource, const char *type)
-{
-    const char *t = json_string_value(json_object_get(resource, "type"));
-    return t != NULL && strcasecmp(t, type) == 0;
-}
-
-/* "...-reg2" -> 2 */
-static unsigned region_of(const json_t *resource)
-{
-    const char *name = json_string_value(json_object_get(resource, "name")), *at = NULL;
-    for (const char *p = name; p != NULL && (p = strstr(p, "reg")) != NULL; p += 3)
-        at = p;
-    unsigned r = at == NULL ? 0 : (unsigned)strtoul(at + 3, NULL, 10);
-    return r >= 1 && r <= 5 ? r : 0;
-}
-
-static const json_t *dig(const json_t *o, const char *const *path, size_t n)
-{
-    for (size_t i = 0; i < n && o != NULL; i++)
-        o = json_object_get(o, path[i]);
-    return o;
-}
-
 enum status local_add_resources(struct target *t, const json_t *resources, struct err *err)
 {
     enum status s = target_add_scale_sets(t, resources, err);
@@ -151,7 +128,7 @@ enum status local_add_resources(struct target *t, const json_t *resources, struc
 
 /* ----------------------------------------------------------------- store */
 
-static enum status write_local(const struct target *t, const char *name, bytes data, unsigned mode, struct err *err)
+enum status local_write(const struct target *t, const char *name, bytes data, unsigned mode, struct err *err)
 {
     char path[4096];
     local_path(path, t, name);
@@ -178,10 +155,10 @@ static enum status write_certificates(const struct target *t, struct err *err)
     (void)snprintf(hosts, sizeof hosts, "%s,localhost", t->store_address);
     enum status s = tls_make_ca(&ca_key, &ca_cert, name, CERT_DAYS, err);
     if (s == OK) s = tls_make_server(&key, &cert, buf_view(&ca_key), buf_view(&ca_cert), hosts, CERT_DAYS, err);
-    if (s == OK) s = write_local(t, "store/ca.key", buf_view(&ca_key), 0600, err);
-    if (s == OK) s = write_local(t, "store/server.pem", buf_view(&cert), 0644, err);
-    if (s == OK) s = write_local(t, LOCAL_CA, buf_view(&ca_cert), 0644, err);
-    if (s == OK) s = write_local(t, "store/server.key", buf_view(&key), 0600, err);
+    if (s == OK) s = local_write(t, "store/ca.key", buf_view(&ca_key), 0600, err);
+    if (s == OK) s = local_write(t, "store/server.pem", buf_view(&cert), 0644, err);
+    if (s == OK) s = local_write(t, LOCAL_CA, buf_view(&ca_cert), 0644, err);
+    if (s == OK) s = local_write(t, "store/server.key", buf_view(&key), 0600, err);
     if (ca_key.ptr != NULL) secret_wipe(ca_key.ptr, ca_key.cap);
     if (key.ptr != NULL) secret_wipe(key.ptr, key.cap);
     buf_fini(&ca_key);
@@ -192,7 +169,7 @@ static enum status write_certificates(const struct target *t, struct err *err)
 }
 
 /* a client of the store: its secret in a file of its own, the secret's hash in the list. An existing secret stays. */
-static enum status add_client(struct buf *yaml, const struct target *t, const char *id, const char *role, const char *file, struct err *err)
+static enum status add_client(struct buf *yaml, const struct target *t, const char *id, const char *role, const char *file, const char *net, struct err *err)
 {
     char secret[65] = "", hash[65] = "", path[4096];
     bool is_node = strcmp(role, "node") == 0;
@@ -220,8 +197,7 @@ static enum status add_client(struct buf *yaml, const struct target *t, const ch
     hex_put(hash, digest, 32);
     hash[64] = '\0';
     buf_printf(yaml, "  - id: %s\n    secret_sha256: %s\n    role: %s\n", id, hash, role);
-    /* a connection to any 127.x address comes from 127.0.0.1, so the narrowest net is the loopback's */
-    if (is_node) buf_printf(yaml, "    container: poa-config\n    addresses: [127.0.0.0/8]\n");
+    if (is_node) buf_printf(yaml, "    container: poa-config\n    addresses: [%s]\n", net);
     secret_wipe(secret, sizeof secret);
     if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
     buf_fini(&text);
@@ -233,98 +209,56 @@ static void instance_file(char dst[static 256], const struct target_instance *in
     (void)snprintf(dst, 256, "instances/%s/%s", in->name, name);
 }
 
-enum status local_write_store(struct target *t, struct err *err)
+enum status local_write_clients(struct target *t, bool loopback, struct err *err)
 {
-    char path[4096];
+    char path[4096], net[32];
     local_path(path, t, "store");
     enum status s = file_mkdirs(path, 0700, err);
-    local_path(path, t, "log");
-    if (s == OK) s = file_mkdirs(path, 0700, err);
     if (s == OK) s = write_certificates(t, err);
-    struct buf clients, config;
+    struct buf clients;
     buf_init(&clients, TEXT_MAX);
-    buf_init(&config, TEXT_MAX);
     buf_put_str(&clients, "clients:\n");
-    if (s == OK) s = add_client(&clients, t, LOCAL_ORCHESTRATOR_CLIENT, "orchestrator", LOCAL_ORCHESTRATOR_SECRET, err);
+    if (s == OK) s = add_client(&clients, t, LOCAL_ORCHESTRATOR_CLIENT, "orchestrator", LOCAL_ORCHESTRATOR_SECRET, "", err);
     for (size_t i = 0; s == OK && i < t->n_instances; i++) {
         char file[256];
         instance_file(file, &t->instances[i], "run/identity-secret");
-        s = add_client(&clients, t, t->instances[i].name, "node", file, err);
+        /* a connection to any 127.x address comes from 127.0.0.1, so the narrowest net is the loopback's */
+        if (loopback) (void)snprintf(net, sizeof net, "127.0.0.0/8");
+        else (void)snprintf(net, sizeof net, "%s/32", t->instances[i].address);
+        s = add_client(&clients, t, t->instances[i].name, "node", file, net, err);
     }
-    if (s == OK) s = write_local(t, "store/clients.yaml", buf_view(&clients), 0600, err);
-    buf_printf(&config,
-               "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\n",
-               t->store_address, LOCAL_STORE_PORT);
-    if (s == OK) s = write_local(t, "store/store.yaml", buf_view(&config), 0600, err);
+    if (s == OK) s = local_write(t, "store/clients.yaml", buf_view(&clients), 0600, err);
     buf_fini(&clients);
-    buf_fini(&config);
     return s;
 }
 
-/* --------------------------------------------------------------- balancer */
-
-/* one rule of one region's balancer */
-static void put_rule(struct buf *b, const struct target *t, unsigned region, unsigned front, unsigned back)
+enum status local_write_store(struct target *t, struct err *err)
 {
-    char lb[16];
-    local_lb_address(lb, t, region);
-    buf_printf(b, "\nlisten reg%u-%u\n  bind %s:%u\n", region, front, lb, front);
-    for (size_t i = 0; i < t->n_instances; i++) {
-        const struct target_instance *in = &t->instances[i];
-        if (in->region == region) buf_printf(b, "  server %s %s:%u check\n", in->name, in->address, back);
-    }
+    char path[4096];
+    local_path(path, t, "log");
+    enum status s = file_mkdirs(path, 0700, err);
+    if (s == OK) s = local_write_clients(t, true, err);
+    struct buf config;
+    buf_init(&config, TEXT_MAX);
+    buf_printf(&config,
+               "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\n",
+               t->store_address, LOCAL_STORE_PORT);
+    if (s == OK) s = local_write(t, "store/store.yaml", buf_view(&config), 0600, err);
+    buf_fini(&config);
+    return s;
 }
 
 static enum status write_balancer(const struct target *t, const json_t *resources, struct err *err)
 {
     struct buf b;
     buf_init(&b, TEXT_MAX);
-    buf_put_str(&b, "# Written by poa-deploy from the resolved template. balance source: like Azure's SourceIPProtocol, so that a client sees one node.\n"
-                    "global\n  maxconn 8192\n  nbthread 1\n\ndefaults\n  mode tcp\n  balance source\n  hash-type consistent\n  option redispatch\n  retries 3\n"
-                    "  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n  timeout tunnel 24h\n"
-                    "  default-server inter 1s fastinter 250ms downinter 500ms fall 1 rise 1 on-marked-down shutdown-sessions\n");
-    size_t i, k, rules = 0;
-    const json_t *res, *rule;
-    json_array_foreach(resources, i, res)
-    {
-        if (!is_type(res, "Microsoft.Network/loadBalancers")) continue;
-        unsigned region = region_of(res);
-        json_t *list = json_object_get(json_object_get(res, "properties"), "loadBalancingRules");
-        json_array_foreach(list, k, rule)
-        {
-            const json_t *p = json_object_get(rule, "properties");
-            unsigned front = (unsigned)json_integer_value(json_object_get(p, "frontendPort")), back = (unsigned)json_integer_value(json_object_get(p, "backendPort"));
-            if (region == 0 || front == 0 || front > 65535 || back == 0 || back > 65535) {
-                buf_fini(&b);
-                return err_set(err, E_INVALID, "the template has a load balancer rule without region or ports");
-            }
-            if (front == 80) front = t->page_port;
-            put_rule(&b, t, region, front, back);
-            rules++;
-        }
-    }
-    enum status s = buf_status(&b);
-    if (s == OK && rules == 0) s = err_set(err, E_INVALID, "the template resolves to no load balancer rule");
-    if (s == OK) s = write_local(t, "haproxy.cfg", buf_view(&b), 0644, err);
+    enum status s = balancer_put(&b, t, resources, 0, err);
+    if (s == OK) s = local_write(t, "haproxy.cfg", buf_view(&b), 0644, err);
     buf_fini(&b);
     return s;
 }
 
 /* --------------------------------------------------------------- instances */
-
-static const json_t *scale_set_of(const json_t *resources, const struct target_instance *in)
-{
-    size_t i;
-    const json_t *res;
-    json_array_foreach(resources, i, res)
-    {
-        const char *name = json_string_value(json_object_get(res, "name"));
-        if (is_type(res, "Microsoft.Compute/virtualMachineScaleSets") && name != NULL && strncmp(in->name, name, strlen(name)) == 0 &&
-            strlen(in->name) == strlen(name) + 6)
-            return res;
-    }
-    return NULL;
-}
 
 /* the node's program: found beside ours whatever folder the document names */
 static void use_own_program(json_t *argv, const struct target *t)
@@ -340,8 +274,7 @@ static void use_own_program(json_t *argv, const struct target *t)
 static enum status write_instance(json_t *programs, const struct target *t, const json_t *resources, const struct target_instance *in,
                                   struct err *err)
 {
-    static const char *const data_path[] = {"properties", "virtualMachineProfile", "osProfile", "customData"};
-    const char *data = json_string_value(dig(scale_set_of(resources, in), data_path, 4));
+    const char *data = target_custom_data(resources, in);
     if (data == NULL) return err_set(err, E_INVALID, "the scale set of %s has no customData", in->name);
     struct buf doc, expanded;
     buf_init(&doc, TEXT_MAX);
@@ -383,10 +316,11 @@ enum status local_write_launch(struct target *t, const json_t *resources, struct
     json_array_append_new(programs, json_pack("{s:s, s:[s, s, s, s], s:i}", "name", "haproxy", "argv", t->haproxy, "-db", "-f", path, "stopOrder", 1));
     for (size_t i = 0; s == OK && i < t->n_instances; i++)
         s = write_instance(programs, t, resources, &t->instances[i], err);
+    if (s == OK) s = local_add_monitor(programs, t, err);
     json_t *doc = json_pack("{s:o}", "programs", programs);
     char *text = json_dumps(doc, JSON_INDENT(1));
     if (s == OK && text == NULL) s = E_NOMEM;
-    if (s == OK) s = write_local(t, "launch.json", bytes_str(text), 0600, err);
+    if (s == OK) s = local_write(t, "launch.json", bytes_str(text), 0600, err);
     free(text);
     json_decref(doc);
     return s;
@@ -396,36 +330,15 @@ enum status local_write_launch(struct target *t, const json_t *resources, struct
 
 static enum status local_preflight(struct target *t, struct err *err)
 {
-    const struct settings *s = t->env.settings;
-    return local_check_ports(t, (unsigned)SETTING_INT_OF(s, regions), (unsigned)SETTING_INT_OF(s, nodes), err);
-}
-
-static unsigned region_of_id(const char *id)
-{
-    const char *at = NULL;
-    for (const char *p = id; (p = strstr(p, "reg")) != NULL; p += 3)
-        at = p;
-    unsigned r = at == NULL ? 1 : (unsigned)strtoul(at + 3, NULL, 10);
-    return r >= 1 && r <= TARGET_REGIONS_MAX ? r : 1;
-}
-
-enum status target_reference(json_t **out, struct target *t, const char *id, struct err *err)
-{
-    json_t *p;
-    (void)err;
-    if (strcasestr(id, "/publicIPAddresses/") != NULL || strcasestr(id, "/loadBalancers/") != NULL) {
-        const char *host = t->balancer[region_of_id(id) - 1];
-        p = json_pack("{s:s, s:{s:s}}", "ipAddress", host, "dnsSettings", "fqdn", host);
-    } else if (strcasestr(id, "/vaults/") != NULL) {
-        p = json_pack("{s:s}", "vaultUri", t->store_url);
-    } else if (strcasestr(id, "/storageAccounts/") != NULL) {
-        p = json_pack("{s:{s:s}}", "primaryEndpoints", "blob", t->store_url);
-    } else {
-        p = json_object();
-    }
-    if (p == NULL) return E_NOMEM;
-    *out = p;
-    return OK;
+    const struct settings *set = t->env.settings;
+    char url[64], *port;
+    enum status s = local_check_monitor(t, err);
+    if (s == OK) s = local_check_ports(t, (unsigned)SETTING_INT_OF(set, regions), (unsigned)SETTING_INT_OF(set, nodes), err);
+    if (s != OK || !local_has_prometheus(t)) return s;
+    local_monitor_url(url, t);
+    port = strrchr(url, ':');
+    *port++ = '\0';
+    return need_port(url + strlen("http://"), (uint16_t)strtoul(port, NULL, 10), SOCK_STREAM, "Prometheus", err);
 }
 
 /* each instance is its own client of the store: its managed identity on this machine */
@@ -449,41 +362,12 @@ static enum status local_place(struct target *t, const struct target_job *job, s
     return s;
 }
 
-/* strings of the store's own client; target_store_access of any target whose store is ours */
-enum status target_store_access(struct target *t, struct vault_access *out, struct err *err)
+static enum status local_outputs(struct target *t, json_t *outputs, struct err *err)
 {
-    struct target_store *st = &t->store;
-    (void)err;
-    (void)snprintf(st->token_uri, sizeof st->token_uri, "%s/poa/oauth2/v2.0/token", t->store_url);
-    local_path(st->secret_file, t, LOCAL_ORCHESTRATOR_SECRET);
-    local_path(st->ca_file, t, LOCAL_CA);
-    *out = (struct vault_access){.url = t->store_url,
-                                 .token_uri = st->token_uri,
-                                 .client_id = LOCAL_ORCHESTRATOR_CLIENT,
-                                 .client_secret_file = st->secret_file,
-                                 .ca_file = st->ca_file};
-    return OK;
-}
-
-/* a member page port other than 80 shows in the addresses, and an RPC port other than the template's */
-enum status target_fix_ports(struct target *t, json_t *outputs, struct err *err)
-{
-    char url[200];
-    (void)err;
-    static const char *const pages[] = {"GOVERNANCE_DASHBOARD_URL", "CONSORTIUM_DATA_URL"};
-    for (size_t i = 0; i < COUNT_OF(pages) && t->page_port != 80; i++) {
-        (void)snprintf(url, sizeof url, "http://%s:%u", t->balancer[0], t->page_port);
-        json_object_set_new(outputs, pages[i], json_string(url));
-    }
-    if (t->rpc_port != 8545) {
-        (void)snprintf(url, sizeof url, "http://%s:%u", t->balancer[0], t->rpc_port);
-        json_object_set_new(outputs, "ETHEREUM_RPC_ENDPOINT", json_string(url));
-    }
-    if (t->ws_port != 8546) {
-        (void)snprintf(url, sizeof url, "ws://%s:%u", t->balancer[0], t->ws_port);
-        json_object_set_new(outputs, "ETHEREUM_WS_ENDPOINT", json_string(url));
-    }
-    return OK;
+    char url[64];
+    local_monitor_url(url, t);
+    if (local_has_prometheus(t)) json_object_set_new(outputs, "PROMETHEUS_URL", json_string(url));
+    return target_fix_ports(t, outputs, err);
 }
 
 static enum status local_up(struct target *t, bool *already, struct err *err)
@@ -526,9 +410,10 @@ const struct target_ops TARGET_LOCAL = {
     .take_resources = local_add_resources,
     .place = local_place,
     .vault = target_store_access,
-    .outputs = target_fix_ports,
+    .outputs = local_outputs,
     .up = local_up,
     .down = local_down,
     .clear = local_clear,
     .destroy = local_destroy,
+    .upgrade = local_upgrade,
 };

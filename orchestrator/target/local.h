@@ -26,10 +26,17 @@ MUST_CHECK enum status local_check_ports(struct target *t, unsigned regions, uns
 MUST_CHECK enum status local_add_resources(struct target *t, const json_t *resources, struct err *err);
 /** local_write_store: CA, certificate, clients and configuration of the identity store; keeps what stands. */
 MUST_CHECK enum status local_write_store(struct target *t, struct err *err);
+/** local_write_clients: certificates, and clients of the store with their secrets, in local/store; loopback: nodes come from there, else from their
+ *  own addresses. Keeps what stands. */
+MUST_CHECK enum status local_write_clients(struct target *t, bool loopback, struct err *err);
 /** local_write_launch: instances' files, haproxy.cfg and launch.json for the keeper. web_dir: the governance page, may be NULL */
 MUST_CHECK enum status local_write_launch(struct target *t, const json_t *resources, struct err *err);
+/** local_upgrade: target.h's upgrade: the nodes one after the other, then the identity store, then the keeper. The keeper must run. */
+MUST_CHECK enum status local_upgrade(struct target *t, const struct target_upgrade *u, size_t *changed, struct err *err);
 /** local_ca_file, local_orchestrator_secret_file: paths for our own clients of the store */
 void local_path(char dst[static 4096], const struct target *t, const char *name);
+#define LOCAL_PROMETHEUS "prometheus"
+#define LOCAL_AGENT_PREFIX "agent-" /* before the name of its instance */
 #define LOCAL_CA "store/ca.pem"
 #define LOCAL_ORCHESTRATOR_SECRET "store/orchestrator-secret"
 #define LOCAL_ORCHESTRATOR_CLIENT "orchestrator"

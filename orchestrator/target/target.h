@@ -42,6 +42,7 @@ struct target_env {
     json_t *record; /* what this target noted about itself ("target" in state.json), object; may be added to, `note` makes it durable */
     enum status (*note)(void *arg, struct err *err); /* may be NULL */
     void *arg;
+    bool force; /* destroy: go on without hosts that do not answer */
 };
 
 struct target;
@@ -55,8 +56,9 @@ struct target_job {
 };
 
 struct target_upgrade {
-    const char *package; /* file: .deb or .tar.gz; NULL: the programs beside this one */
+    const char *package; /* file: .deb or .tar.gz; local: also a folder of programs; NULL: the programs beside this one */
     const char *sha256;  /* pinned, may be NULL */
+    const char *instance; /* only this one (target_instance_find); NULL: all */
     /** gate: one instance runs again: OK when it is well, so that the next may stop. err tells why not */
     enum status (*gate)(void *arg, const struct target_instance *in, struct err *err);
     void *arg;
@@ -139,6 +141,10 @@ MUST_CHECK enum status target_add_scale_sets(struct target *t, const json_t *res
 MUST_CHECK enum status target_reference(json_t **out, struct target *t, const char *id, struct err *err);
 MUST_CHECK enum status target_store_access(struct target *t, struct vault_access *out, struct err *err);
 MUST_CHECK enum status target_fix_ports(struct target *t, json_t *outputs, struct err *err);
+/** target_custom_data: base64 of the cloud-init document of an instance's scale set; NULL: none */
+const char *target_custom_data(const json_t *resources, const struct target_instance *in);
+/** target_region_of: "...-reg2" -> 2; 0: none */
+unsigned target_region_of(const char *name);
 /** target_instance_find: by name, by the end of a name (3 characters or more), by address; NULL: none */
 const struct target_instance *target_instance_find(const struct target *t, const char *what);
 

@@ -118,7 +118,7 @@ async function up(port) {
 }
 // azurite is large: it is fetched when this is first run
 function azuriteMain() {
-  const cwd = path.join(here, 'azurite'), main = path.join(cwd, 'node_modules/azurite/dist/src/blob/main.js');
+  const cwd = path.join(here, '../integration/azurite'), main = path.join(cwd, 'node_modules/azurite/dist/src/blob/main.js');
   if (!fs.existsSync(main)) execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
   return main;
 }

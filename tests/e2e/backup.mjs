@@ -119,5 +119,20 @@ test('what came back can be stopped, started and governed like any other', async
   const s = await M.poa(['validator', 'list']);
   assert.equal(s.json.validators?.length ?? s.json.length, 2);
 }, 120);
+test('chain export while it runs; chain import executes the blocks again on emptied databases', async () => {
+  await done(['chain', 'export', at('chain.rlp'), M.dir]);
+  const head = await block(M.url, 8);
+  assert.match((await poa(['chain', 'export', at('chain.rlp'), M.dir])).err, /exists already/);
+  assert.match((await poa(['chain', 'import', at('chain.rlp'), M.dir])).err, /the nodes run/);
+  await done(['down', M.dir]);
+  for (const i of M.instances()) fs.rmSync(path.join(M.dir, 'local/instances', i.name, 'var/lib/poa/db'), { recursive: true });
+  await done(['chain', 'import', at('chain.rlp'), M.dir]);
+  await done(['up', M.dir]);
+  assert.equal((await block(M.node(0), 8)).hash, head.hash);
+  assert.equal((await block(M.node(1), 8)).hash, head.hash);
+  fs.writeFileSync(at('bad.rlp'), Buffer.concat([Buffer.from('f9'), fs.readFileSync(at('chain.rlp')).subarray(5)]));
+  await done(['down', M.dir]);
+  assert.equal((await poa(['chain', 'import', at('bad.rlp'), M.dir])).code, 1);
+}, 120);
 
 await run({ chained: true });

@@ -237,15 +237,45 @@ function store(method, url, headers, body) {
     r.end(body);
   });
 }
-async function takeLease(blob) {
+async function storeToken() {
   const secret = fs.readFileSync(path.join(M.dir, 'local/store/orchestrator-secret'), 'utf8').trim(), base = 'https://127.41.0.2:8443';
   const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: 'orchestrator', client_secret: secret, scope: 'https://storage.azure.com/.default' });
   const token = JSON.parse((await store('POST', `${base}/poa/oauth2/v2.0/token`, { 'content-type': 'application/x-www-form-urlencoded' }, form.toString())).text).access_token;
+  return { base, token };
+}
+async function takeLease(blob) {
+  const { base, token } = await storeToken();
   const lease = (headers) => store('PUT', `${base}/poa-config/${blob}?comp=lease`, { authorization: `Bearer ${token}`, 'x-ms-version': '2021-08-06', 'content-length': 0, ...headers });
   await lease({ 'x-ms-lease-action': 'break', 'x-ms-lease-break-period': 0 });
   const r = await lease({ 'x-ms-lease-action': 'acquire', 'x-ms-lease-duration': -1 });
   assert.equal(r.status, 201, r.text);
 }
+leaf('access-refused: the store does not know the secret that a node has; the command mends it', async () => {
+  const lost = M.instances()[1];
+  fs.writeFileSync(path.join(instanceDir(M, 1), 'run/identity-secret'), 'ab'.repeat(32));
+  process.kill(lost.pid, 'SIGKILL');
+  const d = await finds(M, 'access-refused', 30);
+  assert.match(d.text, new RegExp(`refuses the node ${lost.name}: it does not take its secret`));
+  assert.match(d.evidence, /HTTP 401 invalid_client/);
+  await mend(d);
+  await healthy(M);
+}, 240);
+leaf('key-mismatch: a document whose address is not that of its key', async () => {
+  const { base, token } = await storeToken(), headers = { authorization: `Bearer ${token}`, 'x-ms-version': '2021-08-06' }, url = `${base}/poa-config/identity-1.json`;
+  const good = JSON.parse((await store('GET', url, headers)).text), other = JSON.parse((await store('GET', `${base}/poa-config/identity-0.json`, headers)).text);
+  const put = async (doc) => {
+    await store('PUT', `${url}?comp=lease`, { ...headers, 'content-length': 0, 'x-ms-lease-action': 'break', 'x-ms-lease-break-period': 0 });
+    const body = JSON.stringify(doc), r = await store('PUT', url, { ...headers, 'x-ms-blob-type': 'BlockBlob', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }, body);
+    assert.equal(r.status, 201, r.text);
+  };
+  await put({ ...good, secretUri: other.secretUri });
+  process.kill(M.instances().find((i) => i.name === good.hostname).pid, 'SIGKILL');
+  const d = await finds(M, 'key-mismatch', 60);
+  assert.match(d.text, new RegExp(`key of identity-1 is not that of its address: the node ${good.hostname}`));
+  assert.match(d.command, /^poa-deploy rotate .* --index 1/);
+  await put(good);
+  await healthy(M);
+}, 240);
 leaf('lease-taken, then identity-exhausted when the node comes again; the command frees it', async () => {
   await takeLease('identity-0.json');
   const d = await finds(M, 'lease-taken');
@@ -293,6 +323,11 @@ leaf('no-peers: every node tells an address where nobody is', async () => {
     const d = await finds(M, 'no-peers');
     assert.match(d.evidence, /127\.41\.7\.7:3031\d, where nobody listens/);
     assert.match(d.command, /network\.public_address/);
+    // each seals on its own: two chains
+    await until('the fork is seen too', async () => {
+      const f = (await doctor(M)).others.find((x) => x.cause === 'fork');
+      return f && /they parted after block \d+$/.test(f.text) && /block \d+ is 0x[0-9a-f]{8}\.\. there and 0x/.test(f.evidence);
+    }, 60, 1000);
   } finally {
     await done(['down', M.dir]);
     [0, 1].forEach((i) => fs.writeFileSync(config(M, i), good[i]));

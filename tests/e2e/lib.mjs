@@ -238,7 +238,7 @@ export class Member {
   async status() { const r = await poa(['status', this.dir, '--json']); return { code: r.code, ...r.json }; }
   programs() { return JSON.parse(fs.readFileSync(path.join(this.dir, 'local/programs.json'), 'utf8')); }
   // pids of the nodes in the order of their addresses
-  instances() { return this.programs().filter((p) => p.name !== 'haproxy' && p.name !== 'identity-store').sort((a, b) => (a.name < b.name ? -1 : 1)); }
+  instances() { return this.programs().filter((p) => !/^(haproxy|identity-store|prometheus|agent-.*)$/.test(p.name)).sort((a, b) => (a.name < b.name ? -1 : 1)); }
   async destroy() {
     if (!fs.existsSync(this.dir)) return;
     const r = await poa(['destroy', this.dir, '--yes', '--json'], { limit_s: 60 });

@@ -15,8 +15,12 @@ const all = [
   'fence.mjs',
   'bad_input.mjs',
   'rotate.mjs',
+  'governance.mjs',
   'backup.mjs',
+  'upgrade.mjs',
+  'monitor.mjs',
   'readme.mjs',
+  'mail.mjs',
   'commands.mjs',
 ];
 const files = process.argv.length > 2 ? process.argv.slice(2) : all;

@@ -1,10 +1,13 @@
 /* poa-sim: runs the simulation over many seeds, or one again. */
 #include <getopt.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "tests/sim/sim.h"
 
-enum { STEPS = 2000, SEEDS = 100 };
+enum { STEPS = 2000, SEEDS = 100, JOBS_MAX = 64 };
 /* who loses its disk forgets what it signed, and so may break any promise: that is no crash, and has to be asked for */
 #define FAULTS (UINT32_MAX & ~(1U << FAULT_DISK_LOST))
 
@@ -25,6 +28,7 @@ static int usage(int code)
             "usage: poa-sim [--seeds K] [--first S] [--steps N] [--nodes N] [--byzantine F]   K seeds of N steps each\n"
             "       poa-sim --seed S [--steps N] [--nodes N] [--byzantine F] [-v]             one seed; -v: every event\n"
             "       poa-sim --replay FILE [--seeds K ...]                                     runs as kept, one a line; then K more\n"
+            "  --jobs J       in that many processes\n"
             "  --faults MASK  of kinds, by bit in the order of the report\n"
             "  --keep FILE  append the runs that failed to FILE     --share DIR  where orchestrator/contracts is (.)\n");
     return code;
@@ -49,53 +53,115 @@ static void report(const struct sim_stats *st, uint64_t passed, uint64_t failed,
     printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
 }
 
-struct run {
-    struct sim_options opt;
-    struct sim_stats stats;
-    uint64_t passed, failed;
+/* what is to be run, and what came of it */
+struct plan {
+    struct sim_options *list; /* malloc */
+    size_t n, cap;
     FILE *keep;
 };
+struct result {
+    struct sim_stats stats;
+    uint64_t passed, failed;
+};
 
-static void run_one(struct run *r)
+static void add(struct plan *p, const struct sim_options *o)
+{
+    if (p->n == p->cap) {
+        p->cap = p->cap == 0 ? 64 : 2 * p->cap;
+        p->list = realloc(p->list, p->cap * sizeof *p->list);
+        if (p->list == NULL) BUG("out of memory");
+    }
+    p->list[p->n++] = *o;
+}
+
+static void run_one(struct result *r, const struct sim_options *o, FILE *keep)
 {
     char why[600];
     uint64_t digest;
-    if (sim_run(&r->opt, &r->stats, why, &digest)) {
+    if (sim_run(o, &r->stats, why, &digest)) {
         r->passed++;
-        if (r->opt.verbose) printf("digest %016llx\n", (unsigned long long)digest);
+        if (o->verbose) printf("digest %016llx\n", (unsigned long long)digest);
         return;
     }
     r->failed++;
-    const struct sim_options *o = &r->opt;
     printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
            o->nodes, o->byzantine, o->faults, why);
     fflush(stdout);
-    if (r->keep != NULL)
-        fprintf(r->keep, "%llu %llu %zu %zu 0x%x # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults, why);
+    if (keep == NULL) return;
+    fprintf(keep, "%llu %llu %zu %zu 0x%x # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults, why);
+    fflush(keep);
+}
+
+static void run_share(struct result *r, const struct plan *p, size_t first, size_t jobs)
+{
+    for (size_t i = first; i < p->n; i += jobs)
+        run_one(r, &p->list[i], p->keep);
+}
+
+static void sum(struct result *to, const struct result *from)
+{
+    struct result was = *to, r = *from;
+    uint64_t *a = (uint64_t *)to, *b = (uint64_t *)&r;
+    for (size_t i = 0; i < sizeof r / sizeof *b; i++)
+        a[i] += b[i];
+    to->stats.worst_block_steps = was.stats.worst_block_steps > r.stats.worst_block_steps ? was.stats.worst_block_steps : r.stats.worst_block_steps;
+    to->stats.worst_final_steps = was.stats.worst_final_steps > r.stats.worst_final_steps ? was.stats.worst_final_steps : r.stats.worst_final_steps;
+}
+_Static_assert(sizeof(struct result) % sizeof(uint64_t) == 0 && offsetof(struct result, passed) == sizeof(struct sim_stats), "all of it counts");
+
+/* a process for each share: runs know nothing of each other. A share whose process ends otherwise counts as failed. */
+static void run_all(struct result *total, const struct plan *p, size_t jobs)
+{
+    int from[JOBS_MAX];
+    pid_t child[JOBS_MAX];
+    fflush(stdout);
+    for (size_t j = 0; j < jobs && jobs > 1; j++) {
+        int ends[2];
+        if (pipe(ends) != 0 || (child[j] = fork()) < 0) BUG("fork");
+        if (child[j] == 0) {
+            struct result r = {0};
+            run_share(&r, p, j, jobs);
+            const bool told = write(ends[1], &r, sizeof r) == sizeof r;
+            exit(told ? 0 : 1);
+        }
+        close(ends[1]);
+        from[j] = ends[0];
+    }
+    if (jobs == 1) run_share(total, p, 0, 1);
+    for (size_t j = 0; j < jobs && jobs > 1; j++) {
+        struct result r = {0};
+        int status = 0;
+        const bool told = read(from[j], &r, sizeof r) == sizeof r;
+        close(from[j]);
+        if (waitpid(child[j], &status, 0) != child[j] || !told || status != 0) {
+            printf("FAILED a process of the simulation ended with status 0x%x\n", (unsigned)status);
+            r = (struct result){.failed = 1};
+        }
+        sum(total, &r);
+    }
 }
 
 /* lines "seed steps nodes byzantine faults # why it is kept" */
-static int replay(struct run *r, const char *path)
+static int read_kept(struct plan *p, const struct sim_options *like, const char *path)
 {
     FILE *f = fopen(path, "r");
     if (f == NULL) {
         fprintf(stderr, "poa-sim: cannot read %s\n", path);
         return 2;
     }
-    const struct sim_options given = r->opt;
     char line[800];
     while (fgets(line, sizeof line, f) != NULL) {
         char *at = line;
+        struct sim_options o = *like;
         if (*line == '#' || *line == '\n') continue;
-        r->opt.seed = strtoull(at, &at, 10);
-        r->opt.steps = strtoull(at, &at, 10);
-        r->opt.nodes = (size_t)strtoull(at, &at, 10);
-        r->opt.byzantine = (size_t)strtoull(at, &at, 10);
-        r->opt.faults = (uint32_t)strtoull(at, &at, 0);
-        run_one(r);
+        o.seed = strtoull(at, &at, 10);
+        o.steps = strtoull(at, &at, 10);
+        o.nodes = (size_t)strtoull(at, &at, 10);
+        o.byzantine = (size_t)strtoull(at, &at, 10);
+        o.faults = (uint32_t)strtoull(at, &at, 0);
+        add(p, &o);
     }
     fclose(f);
-    r->opt = given;
     return 0;
 }
 
@@ -103,10 +169,12 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
-                                            {"replay", 1, NULL, 'r'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
-    struct run r = {.opt = {.steps = STEPS, .faults = FAULTS}};
+                                            {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
+    struct sim_options opt = {.steps = STEPS, .faults = FAULTS};
+    struct plan plan = {0};
+    struct result total = {0};
     const char *share = ".", *file = NULL;
-    uint64_t first = 1, n = SEEDS;
+    uint64_t first = 1, n = SEEDS, jobs = 1;
     bool has_n = false;
     struct artifact artifact;
     struct err err = {0};
@@ -122,39 +190,41 @@ int main(int argc, char **argv)
             has_n = true;
             break;
         case 'f': first = strtoull(optarg, NULL, 10); break;
-        case 'n': r.opt.steps = strtoull(optarg, NULL, 10); break;
-        case 'm': r.opt.nodes = (size_t)strtoull(optarg, NULL, 10); break;
-        case 'b': r.opt.byzantine = (size_t)strtoull(optarg, NULL, 10); break;
+        case 'n': opt.steps = strtoull(optarg, NULL, 10); break;
+        case 'm': opt.nodes = (size_t)strtoull(optarg, NULL, 10); break;
+        case 'b': opt.byzantine = (size_t)strtoull(optarg, NULL, 10); break;
         case 'd': share = optarg; break;
         case 'r': file = optarg; break;
         case 'K':
-            r.keep = fopen(optarg, "a");
-            if (r.keep == NULL) return usage(2);
+            plan.keep = fopen(optarg, "a");
+            if (plan.keep == NULL) return usage(2);
             break;
-        case 'F': r.opt.faults = (uint32_t)strtoull(optarg, NULL, 0); break;
-        case 'v': r.opt.verbose = true; break;
+        case 'F': opt.faults = (uint32_t)strtoull(optarg, NULL, 0); break;
+        case 'j': jobs = strtoull(optarg, NULL, 10); break;
+        case 'v': opt.verbose = true; break;
         case 'h': return usage(0);
         default: return usage(2);
         }
     }
-    if (optind != argc || r.opt.nodes > NODES_MAX || r.opt.steps == 0 || (r.opt.byzantine > 0 && r.opt.nodes != 0 && r.opt.nodes <= 3 * r.opt.byzantine))
+    if (optind != argc || jobs == 0 || jobs > JOBS_MAX || opt.nodes > NODES_MAX || opt.steps == 0 || (opt.byzantine > 0 && opt.nodes != 0 && opt.nodes <= 3 * opt.byzantine))
         return usage(2);
     if (artifact_load(&artifact, share, &err) != OK) {
         fprintf(stderr, "poa-sim: %s\n", err_text(&err));
         return 2;
     }
-    r.opt.artifact = &artifact;
+    opt.artifact = &artifact;
+    /* millions of small blocks that live shortly: memory is not given back in between */
+    IGNORE(mallopt(M_MMAP_THRESHOLD, 64 << 20) + mallopt(M_TRIM_THRESHOLD, 512 << 20) + mallopt(M_MXFAST, 0), "only speed");
     const uint64_t began = clock_mono_ms();
-    int code = 0;
-    if (file != NULL) code = replay(&r, file);
-    if (file == NULL || has_n) {
-        for (uint64_t i = 0; i < n; i++) {
-            r.opt.seed = first + i;
-            run_one(&r);
-        }
+    const int code = file != NULL ? read_kept(&plan, &opt, file) : 0;
+    for (uint64_t i = 0; i < n && (file == NULL || has_n); i++) {
+        opt.seed = first + i;
+        add(&plan, &opt);
     }
-    report(&r.stats, r.passed, r.failed, clock_mono_ms() - began);
+    run_all(&total, &plan, opt.verbose ? 1 : (size_t)jobs);
+    report(&total.stats, total.passed, total.failed, clock_mono_ms() - began);
+    free(plan.list);
     artifact_fini(&artifact);
-    if (r.keep != NULL) fclose(r.keep);
-    return code != 0 ? code : r.failed == 0 ? 0 : 1;
+    if (plan.keep != NULL) fclose(plan.keep);
+    return code != 0 ? code : total.failed == 0 ? 0 : 1;
 }

@@ -9,7 +9,7 @@
  *   govern.c     admins that vote and change the set through the real contract
  *   validator.c  one node
  *   check.c      what must hold after every event
- *   wrap.c       the process's two impure or costly calls: random bytes come from the seed, recovered signers are remembered
+ *   wrap.c       the process's impure or costly calls: random bytes come from the seed, signatures are ideal ones
  *
  * Time: `now` is virtual milliseconds, the true time. A node's wall clock is that plus its skew and drift; its monotonic clock is true. */
 #ifndef TESTS_SIM_SIM_H
@@ -143,6 +143,7 @@ struct validator {
     uint64_t last_signed;   /* step */
     uint64_t seen_final;    /* checked up to there */
     bool lost_disk;
+    uint64_t journal;       /* the last signed step, as node/identity/journal.h keeps it */
     hash32 seen_head;
 };
 
@@ -265,7 +266,7 @@ void check_blame(struct validator *v, size_t peer, enum disconnect_reason reason
 void check_recovered(struct sim *sim, uint64_t n);
 
 /* --- wrap.c */
+/** wrap_seed: for each run, before anything else. */
 void wrap_seed(uint64_t seed);
-void wrap_remember(const uint8_t sig65[static 65], const uint8_t hash[static 32], const address *signer);
 
 #endif

@@ -387,6 +387,7 @@ void validator_lose_disk(struct validator *v)
     if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK) BUG("out of memory");
     v->seen_final = 0;
     v->lost_disk = true;
+    v->journal = 0;
 }
 
 void validator_touch(struct validator *v)
@@ -477,10 +478,10 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
 {
     const struct source *s = ctx;
     if (kv_fault_is_dead(s->v->kv)) return E_DENIED;
+    if (step <= s->v->journal) return E_CONFLICT; /* it stands beside the database, and is durable before the signature */
+    s->v->journal = step;
     check_signature(s->v, step, hash);
-    const enum status st = ec_sign(sig65, hash->b, &s->v->key);
-    if (st == OK) wrap_remember(sig65, hash->b, &s->v->self);
-    return st;
+    return ec_sign(sig65, hash->b, &s->v->key);
 }
 
 static void send_block(struct validator *v, size_t to, bytes block, const u256 *td)
@@ -505,7 +506,6 @@ static void make_twin(struct buf *out, struct validator *v, bytes block)
     b.header.extra = BYTES_LIT("twin");
     const hash32 msg = header_aura_seal_hash(&b.header);
     if (ec_sign(b.header.signature, msg.b, &v->key) != OK) BUG("ec_sign");
-    wrap_remember(b.header.signature, msg.b, &v->self);
     b.hash = header_hash(&b.header);
     block_put(out, &b);
     arena_fini(&a);

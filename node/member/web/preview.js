@@ -102,6 +102,8 @@ export function preview(g, action, you, { seconds = 2, nodes = null } = {}) {
         const node = nodes?.nodes.find((x) => same(x.address, v));
         if (!node) warnings.push(`${short(v)} is no node of this deployment: make sure that it runs and holds its key.`);
         else if (node.state === 'unreachable') warnings.push(`${node.hostname || short(v)} does not answer at present.`);
+        else if (node.holdsKey === false) warnings.push(`${node.hostname || short(v)} does not prove that it holds the key of ${short(v)}.`);
+        else if (Math.abs(node.clockOffsetMs ?? 0) > seconds * 500) warnings.push(`The clock of ${node.hostname || short(v)} is ${(Math.abs(node.clockOffsetMs) / 1000).toFixed(1)} s ${node.clockOffsetMs < 0 ? 'behind' : 'ahead'}: half a step is the most.`);
         else if (node.state === 'syncing') warnings.push(`${node.hostname || short(v)} is still catching up with the chain.`);
       }
       return { title: subject.length === 1 ? `Add validator ${short(subject[0])}` : `Add ${subject.length} validators`, lines, warnings };

@@ -169,7 +169,7 @@ function ownNodes(g) {
     table('Nodes of this deployment', ['Node', 'Address', 'State', 'Validator', 'Action'], all.map((n) => {
       const v = validatorOf(n.address);
       const node = h('div', null, n.hostname || 'no node holds it', n.region ? h('div', { class: 'small' }, n.region) : null);
-      return [n.address, [node, mono(checksum(n.address)), nodeBadge(n), v ? [validatorState(v), h('div', { class: 'small' }, `for ${shortWho(v.admin)}`)] : 'not yet',
+      return [n.address, [node, mono(checksum(n.address)), [nodeBadge(n), proofBadges(n)], v ? [validatorState(v), h('div', { class: 'small' }, `for ${shortWho(v.admin)}`)] : 'not yet',
         acts && !v ? button('Add', 'addValidators', [checksum(n.address)], { class: 'main', disabled: left < 1, 'aria-label': `Add ${n.hostname || n.address}` }) : null]];
     }), 'This deployment has no nodes.'),
     acts && fits.length > 1 ? h('p', null, button(`Add all ${fits.length}`, 'addValidators', fits, { class: 'main' })) : null,
@@ -207,6 +207,12 @@ function nodeBadge(n) {
     return lag > 10 ? badge(`${plural(lag, 'block')} behind`, 'busy') : badge('running', 'good');
   }
   return badge(n.state === 'syncing' ? 'catching up' : 'does not answer', n.state === 'syncing' ? 'busy' : 'bad');
+}
+// proofBadges: what the node was asked for: does it hold its key, is its clock right?
+export const clockIsOff = (n) => n.clockOffsetMs !== null && n.clockOffsetMs !== undefined && Math.abs(n.clockOffsetMs) > stepSeconds() * 500;
+function proofBadges(n) {
+  return [n.holdsKey === true ? h('div', { class: 'small' }, 'proves its key') : n.holdsKey === false ? badge('does not hold its key', 'bad') : null,
+    clockIsOff(n) ? badge(`clock ${(Math.abs(n.clockOffsetMs) / 1000).toFixed(1)} s ${n.clockOffsetMs < 0 ? 'behind' : 'ahead'}`, 'bad') : null];
 }
 export function nodes() {
   const n = state.nodes;

@@ -1,7 +1,7 @@
 // poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
 import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import tls from 'node:tls'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
 import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { AccountSASPermissions, AccountSASResourceTypes, AccountSASServices, AnonymousCredential, BlobSASPermissions, BlobServiceClient, BlobLeaseClient, ContainerSASPermissions, SASProtocol, StorageSharedKeyCredential, generateAccountSASQueryParameters, generateBlobSASQueryParameters } from '@azure/storage-blob';
-import { Store } from './store.mjs';
+import { Store } from './store.mjs'; import { trustTests } from './trust.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const binary = process.argv[2] ?? process.env.POA_IDENTITY_STORE ?? path.join(root, 'build/release/poa-identity-store');
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -156,6 +156,28 @@ test('SDK keys: delete, recover, purge', async () => {
   const k = await (await keys.beginRecoverDeletedKey('many-1', { intervalInMs: 20 })).pollUntilDone(); assert.deepEqual(k.key.x, d.key.x);
   await (await keys.beginDeleteKey('many-2', { intervalInMs: 20 })).pollUntilDone(); await keys.purgeDeletedKey('many-2'); await rejects(keys.getDeletedKey('many-2'), 'KeyNotFound', 404);
   assert.equal((await all(keys.listDeletedKeys())).length, 0); assert.ok((await keys.createEcKey('many-2', { curve: 'P-256K' })).id);
+});
+test('SDK keys: backup and restore, rotation policy', async () => {
+  const a = await keys.createEcKey('kept', { curve: 'P-256K' }), b = await keys.createEcKey('kept', { curve: 'P-256K' }), backup = await keys.backupKey('kept');
+  await rejects(keys.restoreKeyBackup(backup), 'Conflict', 409); await (await keys.beginDeleteKey('kept', { intervalInMs: 20 })).pollUntilDone(); await keys.purgeDeletedKey('kept');
+  const back = await keys.restoreKeyBackup(backup); assert.equal(back.id, b.id); assert.deepEqual((await keys.getKey('kept', { version: a.properties.version })).key.x, a.key.x);
+  const message = Buffer.from('m'), { result } = await crypto(b.id).sign('ES256K', createHash('sha256').update(message).digest()); assert.ok(isSigned(b, message, result));
+  const d = await keys.getKeyRotationPolicy('kept'); assert.deepEqual(d.lifetimeActions.map((x) => [x.action, x.timeBeforeExpiry]), [['Notify', 'P30D']]); assert.equal(d.createdOn, undefined);
+  const p = await keys.updateKeyRotationPolicy('kept', { lifetimeActions: [{ action: 'Rotate', timeAfterCreate: 'P2M' }], expiresIn: 'P90D' });
+  assert.equal(p.expiresIn, 'P90D'); assert.equal(p.lifetimeActions[0].timeAfterCreate, 'P2M'); assert.ok(p.createdOn);
+  const r = await keys.rotateKey('kept'); assert.ok(Math.abs(r.properties.expiresOn - Date.now() - 90 * 864e5) < 6e4);
+  await rejects(keys.updateKeyRotationPolicy('kept', { expiresIn: 'P1D' }), 'BadParameter', 400);
+});
+test('SDK: every api-version', async () => {
+  for (const serviceVersion of ['7.0', '7.1', '7.2', '7.3', '7.4', '7.5', '7.6', '2025-07-01']) {
+    const o = { disableChallengeResourceVerification: true, tlsOptions: { ca: store.ca }, serviceVersion, retryOptions: { maxRetries: 0 } }, s = new SecretClient(store.base, credential, o), k = new KeyClient(store.base, credential, o), n = `v-${serviceVersion.replaceAll('.', '-')}`;
+    await s.setSecret(n, 'x'); assert.equal((await s.getSecret(n)).properties.recoverableDays, serviceVersion === '7.0' ? undefined : 90);
+    await k.createEcKey(n, { curve: 'P-256K' }); const rotates = !['7.0', '7.1', '7.2'].includes(serviceVersion);
+    assert.equal((await k.getKey(n)).properties.exportable, rotates ? false : undefined);
+    if (rotates) await k.rotateKey(n); else await rejects(k.rotateKey(n), 'ResourceNotFound', 404);
+    await (await s.beginDeleteSecret(n, { intervalInMs: 20 })).pollUntilDone(); await s.purgeDeletedSecret(n);
+  }
+  await rejects(new SecretClient(store.base, credential, { disableChallengeResourceVerification: true, tlsOptions: { ca: store.ca }, serviceVersion: '7.7' }).getSecret('x'), 'BadParameter', 400);
 });
 test('requests that are not well formed are refused by name', async () => {
   const o = 'orchestrator';
@@ -371,6 +393,8 @@ test('a wrong key encryption key does not open the database', async () => {
   fs.writeFileSync(path.join(store.dir, 'data/kek'), 'ab'.repeat(32) + '\n', { mode: 0o600 });
   await assert.rejects(store.start(), /does not open the database/);
 });
+
+trustTests(test, binary);
 
 let failed = 0; console.log(`1..${tests.length}`);
 try {

@@ -57,6 +57,7 @@ struct net {
     enum tx_verdict result[QUEUE];
     size_t n_queue, next;
     enum status sign_status; /* what sign answers */
+    uint64_t last_signed[KEYS]; /* what a journal has: it outlives every restart */
     size_t n_signed, sign_key;
     /* of the last import */
     enum block_verdict verdict;
@@ -272,6 +273,8 @@ static inline enum status source_sign(void *ctx, uint8_t sig65[static 65], const
 {
     struct net *w = ctx;
     assert_int_equal(step, w->step);
+    if (step <= w->last_signed[w->sign_key]) return E_CONFLICT;
+    w->last_signed[w->sign_key] = step;
     if (w->sign_status != OK) return w->sign_status;
     w->n_signed++;
     return ec_sign(sig65, hash->b, &w->key[w->sign_key]);

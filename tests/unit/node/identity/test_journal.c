@@ -5,7 +5,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
-#include "node/identity/journal_priv.h"
+#include "node/identity/journal.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

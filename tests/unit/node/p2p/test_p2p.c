@@ -336,6 +336,94 @@ static void a_node_that_is_not_allowed_is_turned_away(void **state)
     world_fini(&w);
 }
 
+static bool first_has_none(struct world *w)
+{
+    return n_peers(w, 0) == 0;
+}
+
+static void a_peer_that_is_no_longer_allowed_is_let_go(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t pub[64];
+    world_init(&w, 2);
+    assert_int_equal(OK, ec_public(pub, &w.key[1]));
+    const uint8_t nobody[64] = {0};
+    w.denied = nobody;
+    struct p2p_config c0 = config_of(&w, 0);
+    const struct p2p_config c1 = config_of(&w, 1);
+    c0.allow = deny;
+    start(&w, 0, &c0);
+    start(&w, 1, &c1);
+    assert_int_equal(OK, p2p_add_static(w.p[1], w.url[0], NULL));
+    assert_true(run_until(&w, both_connected, 5000));
+    p2p_recheck(w.p[0]);
+    run_until(&w, NULL, 50);
+    assert_int_equal(1, n_peers(&w, 0));
+    w.denied = pub;
+    p2p_recheck(w.p[0]);
+    assert_true(run_until(&w, first_has_none, 1000));
+    run_until(&w, NULL, 700);
+    assert_int_equal(0, n_peers(&w, 0));
+    world_fini(&w);
+}
+
+static void reserved_only_means_static_nodes_and_nobody_else(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 2);
+    start_all(&w);
+    assert_int_equal(OK, p2p_add_static(w.p[1], w.url[0], NULL));
+    assert_true(run_until(&w, both_connected, 5000));
+    p2p_set_reserved_only(w.p[0], true);
+    assert_true(run_until(&w, first_has_none, 1000));
+    run_until(&w, NULL, 700);
+    assert_int_equal(0, n_peers(&w, 0));
+    assert_int_equal(OK, p2p_add_static(w.p[0], w.url[1], NULL));
+    assert_true(run_until(&w, both_connected, 10000));
+    world_fini(&w);
+}
+
+static unsigned long port_of(const char *url)
+{
+    return strtoul(strrchr(url, ':') + 1, NULL, 10);
+}
+
+static void those_who_call_do_not_take_all_places(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 4);
+    struct p2p_config c0 = config_of(&w, 0);
+    c0.max_peers = 2;
+    c0.max_inbound = 1;
+    start(&w, 0, &c0);
+    for (size_t i = 1; i < 4; i++) {
+        const struct p2p_config c = config_of(&w, i);
+        start(&w, i, &c);
+        if (i < 3) assert_int_equal(OK, p2p_add_static(w.p[i], w.url[0], NULL));
+    }
+    run_until(&w, NULL, 400);
+    assert_int_equal(1, n_peers(&w, 0));
+    /* the second place is for one that we dial */
+    struct p2p_config again = config_of(&w, 0);
+    const char *boot[] = {w.url[3]};
+    stop(&w, 0);
+    run_until(&w, NULL, 50);
+    again.max_peers = 2;
+    again.max_inbound = 1;
+    again.port = (uint16_t)port_of(w.url[0]);
+    again.boot_nodes = boot;
+    again.n_boot_nodes = 1;
+    start(&w, 0, &again);
+    assert_true(run_until(&w, first_has_two, 10000));
+    struct p2p_counts counts;
+    p2p_get_counts(&counts, w.p[0]);
+    assert_int_equal(1, counts.inbound);
+    world_fini(&w);
+}
+
 static bool all_meshed(struct world *w)
 {
     for (size_t i = 0; i < w->sim.n; i++)
@@ -448,6 +536,9 @@ int main(void)
         cmocka_unit_test(a_node_that_comes_back_is_dialled_again),
         cmocka_unit_test(the_limit_of_peers_holds_but_not_for_static_nodes),
         cmocka_unit_test(a_node_that_is_not_allowed_is_turned_away),
+        cmocka_unit_test(a_peer_that_is_no_longer_allowed_is_let_go),
+        cmocka_unit_test(reserved_only_means_static_nodes_and_nobody_else),
+        cmocka_unit_test(those_who_call_do_not_take_all_places),
         cmocka_unit_test(nodes_find_each_other_through_a_boot_node),
         cmocka_unit_test(peers_are_remembered_over_a_restart),
         cmocka_unit_test(junk_on_the_port_is_closed),

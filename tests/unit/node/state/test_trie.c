@@ -105,6 +105,22 @@ static void expect_same_table(struct kv_txn *txn, const struct model *m, bytes p
     kv_close(kv);
 }
 
+/* one search finds what is there, and nothing else: not the keys that are absent, nor those that part from a present one at some nibble */
+static void expect_gets(struct kv_txn *txn, const struct model *m, bytes prefix, struct rng_seeded *r)
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        bytes v = BYTES_LIT("untouched");
+        enum status s = trie_get(&v, txn, 0, prefix, &m->key[i]);
+        assert_int_equal(s, m->len[i] != 0 ? OK : E_NOT_FOUND);
+        assert_true(bytes_eq(v, m->len[i] != 0 ? bytes_make(m->value[i], m->len[i]) : BYTES_LIT("untouched")));
+        hash32 near = m->key[i];
+        near.b[rng_below(r, 32)] ^= (uint8_t)(1u << rng_below(r, 8));
+        bool present = false;
+        for (size_t j = 0; j < KEYS && !present; j++) present = m->len[j] != 0 && hash_eq(&m->key[j], &near);
+        assert_int_equal(trie_get(&v, txn, 0, prefix, &near), present ? OK : E_NOT_FOUND);
+    }
+}
+
 static void run_random(struct kv *kv, int kind, uint64_t seed, int rounds)
 {
     static struct model m, saved;
@@ -143,6 +159,7 @@ static void run_random(struct kv *kv, int kind, uint64_t seed, int rounds)
             assert_int_equal(trie_store(txn, t), OK);
             arena_fini(&a);
         }
+        if (rng_below(&r, 4) == 0) expect_gets(txn, &m, prefix, &r);
         if (rng_below(&r, 5) == 0) {
             kv_abort(txn);
             m = saved;
@@ -153,6 +170,7 @@ static void run_random(struct kv *kv, int kind, uint64_t seed, int rounds)
     struct kv_txn *txn;
     assert_int_equal(kv_begin(&txn, kv, true), OK);
     expect_same_table(txn, &m, prefix);
+    expect_gets(txn, &m, prefix, &r);
 
     /* every key proves its value, or its absence */
     hash32 root;

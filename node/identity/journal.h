@@ -1,8 +1,10 @@
-/* journal_priv.h: the last signed step of each address that this node ever had, in <base_path>/last-signed: a fixed slot per address,
+/* journal.h: the fence against two seals in one step, and the only one: who signs a seal notes it here first.
+ *
+ * It holds the last signed step of each address that this node ever had, in <base_path>/last-signed: a fixed slot per address,
  * 96 bytes: address(20) pad(4) step(8) hash(32) sha256(the bytes before)(32). A slot is written by one pwrite and fdatasync; the two
  * copies of it are written in turn, so that a torn write leaves the one before. Not thread-safe. */
-#ifndef NODE_IDENTITY_JOURNAL_PRIV_H
-#define NODE_IDENTITY_JOURNAL_PRIV_H
+#ifndef NODE_IDENTITY_JOURNAL_H
+#define NODE_IDENTITY_JOURNAL_H
 
 #include "lib/base/err.h"
 
