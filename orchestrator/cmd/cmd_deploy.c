@@ -445,6 +445,29 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     return s;
 }
 
+/* the job of a run before this one, from what it has written */
+static enum status recall_job(struct deployment *d, struct target_job *job, struct err *err)
+{
+    const char *listed = workspace_fact(&d->ws, "validators"), *hash = workspace_fact(&d->ws, "genesisHash");
+    size_t n = validator_count(&d->cli->settings);
+    if (listed == NULL || hash == NULL || strlen(listed) < n * 43) return err_set(err, E_CORRUPT, "state.json names no validators: it was changed by hand?");
+    for (size_t i = 0; i < n; i++)
+        if (address_get(&d->ids.addresses[i], bytes_make(listed + i * 43, 42)) != OK) return err_set(err, E_CORRUPT, "state.json: validators: entry %zu is no address", i);
+    d->ids.n = n;
+    (void)snprintf(d->genesis_hash, sizeof d->genesis_hash, "%s", hash);
+    if (!d->is_join) d->network_id = SETTING_INT_OF(&d->cli->settings, network_id);
+    enum status s = make_admin(d, err);
+    json_t *outputs = d->outputs;
+    d->outputs = NULL;
+    json_decref(d->resources);
+    d->resources = NULL;
+    if (s == OK) s = resolve_template(d, true, err);
+    json_decref(d->outputs);
+    d->outputs = outputs;
+    *job = (struct target_job){.resources = d->resources, .tmpl = d->tmpl, .parameters = d->parameters, .n_validators = n};
+    return s;
+}
+
 /* identities are in the vault already: start what does not run, and wait */
 static enum status resume(struct deployment *d, unsigned timeout_s, struct err *err)
 {
@@ -454,7 +477,9 @@ static enum status resume(struct deployment *d, unsigned timeout_s, struct err *
     report_step(&d->cli->report, "go on where the last run stopped");
     bool already;
     enum status s = d->target.ops->take_resources(&d->target, d->resources, err);
-    if (s == OK) s = finish_target(d, NULL, err);
+    struct target_job job = {.n_validators = 0};
+    if (s == OK && d->target.ops->submits_template) s = recall_job(d, &job, err);
+    if (s == OK) s = finish_target(d, &job, err);
     if (s == OK && d->target.ops->finish != NULL) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
     if (s == OK && d->target.ops->finish == NULL) s = d->target.ops->up(&d->target, &already, err);
     if (s == OK) s = wait_and_finish(d, timeout_s, err);

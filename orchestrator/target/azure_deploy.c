@@ -127,7 +127,8 @@ static json_t *deployment_state(enum status *s, struct azure *a, const char *nam
 static enum status operations(json_t **out, struct azure *a, const char *name, struct err *err)
 {
     char path[AZURE_PATH_MAX];
-    deployment_path(path, a, name, "/operations");
+    /* SPEC(Deployment Operations - List): this path alone has no provider in it */
+    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourcegroups/%s/deployments/%s/operations?api-version=" AZURE_DEPLOYMENTS_API, a->subscription, a->group, name);
     struct azure_arm_call c = {.op = "list the operations of the deployment", .permission = "Microsoft.Resources/deployments/operations/read", .method = "GET", .path = path};
     return azure_arm_list(out, a->arm, &c, err);
 }
@@ -205,7 +206,7 @@ enum status azure_follow(json_t **out, struct target *t, const char *name, bool 
         if (s == OK && over && strcmp(state, "Succeeded") != 0) {
             char text[600];
             azure_arm_error_text(text, sizeof text, json_object_get(json_object_get(doc, "properties"), "error"));
-            s = err_set(err, E_DENIED, "deployment %s ended as %s: %s. When that is mended, run the same command again: what stands is kept", name, state, p.failed[0] ? p.failed : text);
+            s = err_set(err, E_DENIED, "deployment %s ended as %s: %s; when that is mended, run the same command again: what stands is kept", name, state, p.failed[0] ? p.failed : text);
         }
         if (s == OK && over) {
             if (out != NULL) *out = doc;
@@ -329,6 +330,17 @@ static enum status begin(struct target *t, const struct target_job *job, struct 
     return s;
 }
 
+/* at work, or done well */
+static enum status is_standing(bool *out, struct azure *a, const char *name, struct err *err)
+{
+    enum status s;
+    json_t *doc = deployment_state(&s, a, name, NULL, err);
+    const char *state = str(json_object_get(doc, "properties"), "provisioningState");
+    *out = s == OK && strcmp(state, "Failed") != 0 && strcmp(state, "Canceled") != 0;
+    json_decref(doc);
+    return s == E_NOT_FOUND ? OK : s;
+}
+
 enum status azure_place(struct target *t, const struct target_job *job, struct err *err)
 {
     struct azure *a = azure_of(t);
@@ -336,14 +348,8 @@ enum status azure_place(struct target *t, const struct target_job *job, struct e
     if (job->tmpl == NULL || job->parameters == NULL) BUG("the Azure target submits a template, and got none");
     enum status s = azure_sign_in(t, err);
     bool stands = false;
-    if (s == OK && name != NULL) {
-        json_t *doc = deployment_state(&s, a, name, NULL, err);
-        const char *state = str(json_object_get(doc, "properties"), "provisioningState");
-        stands = s == OK && strcmp(state, "Failed") != 0 && strcmp(state, "Canceled") != 0;
-        if (stands) report_step(t->env.report, "go on with the deployment %s, which is %s", name, state);
-        json_decref(doc);
-        if (s == E_NOT_FOUND) s = OK;
-    }
+    if (s == OK && name != NULL) s = is_standing(&stands, a, name, err);
+    if (s == OK && stands) report_step(t->env.report, "go on with the deployment %s", name);
     if (s == OK && !stands) s = begin(t, job, err);
     name = azure_noted(t, "deployment");
     if (s == OK) {
@@ -403,6 +409,13 @@ enum status azure_finish(struct target *t, const struct target_job *job, json_t 
     json_t *doc = NULL, *v, *body = NULL;
     if (name == NULL) return err_set(err, E_NOT_FOUND, "the workspace names no deployment in Azure");
     enum status s = azure_sign_in(t, err);
+    /* one that has failed since is put again: what stands is kept */
+    if (s == OK && job != NULL && !a->submitted) {
+        bool stands = false;
+        s = is_standing(&stands, a, name, err);
+        if (s == OK && !stands) s = begin(t, job, err);
+        name = azure_noted(t, "deployment"); /* noted anew */
+    }
     if (s == OK) {
         report_step(t->env.report, "wait for the deployment%s", strcmp(SETTING(t->env.settings, public_ip), "private") == 0 ? "; VPN gateways take 45 minutes" : "");
         s = azure_follow(&doc, t, name, false, err);
@@ -426,6 +439,5 @@ enum status azure_finish(struct target *t, const struct target_job *job, json_t 
     s = azure_note(t, "hosts", json_deep_copy(hosts), err);
     json_decref(doc);
     if (s == OK) s = note_scale_sets(t, err);
-    (void)a;
     return s;
 }

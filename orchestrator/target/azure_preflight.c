@@ -12,7 +12,7 @@ struct problems {
 
 PRINTF_LIKE(2, 3) static void problem(struct problems *p, const char *fmt, ...)
 {
-    char line[600];
+    char line[900];
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(line, sizeof line, fmt, ap);
@@ -190,16 +190,22 @@ static enum status check_permissions(struct problems *p, struct target *t, bool 
     if (group_stands) (void)snprintf(group, sizeof group, "/resourceGroups/%s", a->group);
     enum status s = azure_get(&doc, a, "read the own permissions", err, "/subscriptions/%s%s/providers/Microsoft.Authorization/permissions?api-version=2022-04-01", a->subscription, group);
     if (s != OK) return s;
+    struct buf lacking;
+    bool roles = false;
+    buf_init(&lacking, 4096);
     for (size_t k = 0; k < COUNT_OF(needed) + !group_stands; k++) {
         const char *action = k < COUNT_OF(needed) ? needed[k] : "Microsoft.Resources/subscriptions/resourceGroups/write";
         bool ok = false;
         size_t i;
         json_array_foreach(json_object_get(doc, "value"), i, v)
             ok = ok || (any_matches(json_object_get(v, "actions"), action) && !any_matches(json_object_get(v, "notActions"), action));
-        if (!ok)
-            problem(p, "%s lacks the permission %s on %s%s%s", azure_token_identity(a->tokens), action, group_stands ? "resource group " : "subscription ", group_stands ? a->group : a->subscription,
-                    strstr(action, "roleAssignments") ? " (the role Contributor has it not: Owner, or User Access Administrator beside it)" : "");
+        if (!ok) buf_printf(&lacking, "%s%s", lacking.len > 0 ? ", " : "", action + strlen("Microsoft."));
+        roles = roles || (!ok && strstr(action, "roleAssignments") != NULL);
     }
+    if (lacking.len > 0)
+        problem(p, "%s may not do this on %s %s: %s%s", azure_token_identity(a->tokens), group_stands ? "resource group" : "subscription", group_stands ? a->group : a->subscription, buf_cstr(&lacking),
+                roles ? " (roleAssignments/write is not in the role Contributor: it takes Owner, or User Access Administrator beside it)" : "");
+    buf_fini(&lacking);
     json_decref(doc);
     return OK;
 }
@@ -241,8 +247,8 @@ enum status azure_preflight(struct target *t, struct err *err)
     if (s == OK && strcmp(str(json_object_get(group, "properties"), "provisioningState"), "Deleting") == 0)
         problem(&p, "resource group %s is being deleted: wait until it is gone, or name another one (--resource-group)", a->group);
     json_decref(group);
-    if (s == OK) s = check_permissions(&p, t, stands, err);
     if (s == OK) s = check_locations(&p, t, err);
+    if (s == OK) s = check_permissions(&p, t, stands, err);
     if (s == OK && p.n == 0) s = check_compute(&p, t, err);
     if (s == OK && p.n > 0) s = err_set(err, E_DENIED, "Azure cannot take this deployment: %s", buf_cstr(&p.text));
     if (s == OK) s = check_providers(t, err);

@@ -87,7 +87,7 @@ struct target_ops {
     enum status (*take_resources)(struct target *t, const json_t *resources, struct err *err);
     enum status (*place)(struct target *t, const struct target_job *job, struct err *err);
     /** finish: NULL where everything stands after place; else wait for the rest, once the identities are in the vault, and set the outputs that only
-     *  the service knows. job NULL: an earlier run has put the identities. */
+     *  the service knows. */
     enum status (*finish)(struct target *t, const struct target_job *job, json_t *outputs, struct err *err);
     /** vault: strings live as long as t */
     enum status (*vault)(struct target *t, struct vault_access *out, struct err *err);

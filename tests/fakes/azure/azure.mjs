@@ -12,8 +12,8 @@ import { Tokens } from './tokens.mjs';
 
 const GUID = '[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}';
 const RG = '[-A-Za-z0-9_.()]{0,89}[-A-Za-z0-9_()]';
-const DEPLOYMENTS = ['2025-04-01', '2024-11-01', '2024-03-01', '2022-09-01', '2021-04-01'];
-const GROUPS = [...DEPLOYMENTS, '2025-03-01'];
+const DEPLOYMENTS = ['2025-04-01', '2025-03-01', '2024-11-01', '2024-03-01', '2022-09-01', '2021-04-01'];
+const GROUPS = DEPLOYMENTS;
 export const fail = (status, code, message, details) => Object.assign(new Error(message), { status, body: { error: { code, message, ...(details ? { details } : {}) } } });
 const lower = (s) => s.toLowerCase();
 const iso = (ms) => `PT${(ms / 1000).toFixed(7)}S`;
@@ -64,7 +64,7 @@ export class Azure {
     try {
       let out;
       if (metadata) {
-        if (path !== '/metadata/identity/oauth2/token' || q.method !== 'GET') throw fail(404, 'NotFound', 'no such metadata');
+        if (!/^\/metadata\/identity\/oauth2\/token\/?$/.test(path) || q.method !== 'GET') throw fail(404, 'NotFound', 'no such metadata');
         out = await this.tokens.metadata(url.searchParams, q.headers, this.machineIdentity);
       } else if (/\/oauth2\/v2\.0\/token$/.test(path) && q.method === 'POST') {
         out = await this.tokens.endpoint(path.split('/')[1], q.headers['content-type'], raw.toString());
@@ -424,7 +424,7 @@ const ROUTES = [
   ['PUT', at('{sub}{rg}{deployment}'), DEPLOYMENTS, function (c) { return this.create(c); }],
   ['GET', at('{sub}{rg}{deployment}'), DEPLOYMENTS, function (c) { return [200, this.deploymentView(this.deployment(c)), { 'retry-after-ms': String(this.pollMs) }]; }],
   ['GET', at('{sub}{rg}{deployment}/operationStatuses/(?<op>[-a-f0-9]+)'), DEPLOYMENTS, function (c) { const d = this.deployment(c); return [200, { status: d.state, ...(d.error ? { error: d.error } : {}) }, { 'retry-after-ms': String(this.pollMs) }]; }],
-  ['GET', at('{sub}{rg}{deployment}/operations'), DEPLOYMENTS, function (c) {
+  ['GET', at('{sub}{rg}/deployments/(?<name>[-\\w._()]{1,64})/operations'), DEPLOYMENTS, function (c) {
     const all = this.deployment(c).operations, from = Number(c.query.get('$skiptoken') ?? 0), page = all.slice(from, from + 10);
     return [200, { value: page, ...(from + 10 < all.length ? { nextLink: `${this.base}${c.path}?api-version=${c.version}&$skiptoken=${from + 10}` } : {}) }, { 'retry-after-ms': String(this.pollMs) }];
   }],

@@ -75,14 +75,15 @@ export class Rig {
     return Object.entries(f).filter(([, v]) => v !== null && v !== undefined).flatMap(([k, v]) => [k, String(v)]);
   }
   // poa-deploy -> {code, out, err, json}
-  run(args, { env = {}, onLine, input } = {}) {
+  run(args, { env = {}, onLine, measure } = {}) {
     return new Promise((ok) => {
-      const p = spawn(path.join(bin, 'poa-deploy'), args, { cwd: this.dir, env: { PATH: process.env.PATH, HOME: this.dir, POA_SHARE: process.env.POA_SHARE ?? root, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+      const program = path.join(bin, 'poa-deploy'), code = 'import resource,subprocess,sys; c = subprocess.call(sys.argv[2:]); open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)); sys.exit(c)';
+      const p = spawn(measure ? 'python3' : program, measure ? ['-c', code, measure, program, ...args] : args, { cwd: this.dir, env: { PATH: process.env.PATH, HOME: this.dir, POA_SHARE: process.env.POA_SHARE ?? root, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
       this.last = p;
       let out = '', err = '';
       p.stdout.on('data', (d) => { out += d; });
       p.stderr.on('data', (d) => { err += d; onLine?.(err, p); });
-      p.once('close', (code, signal) => { let json; try { json = JSON.parse(out); } catch { /* none */ } ok({ code, signal, out, err, json }); });
+      p.once('close', (code, signal) => { let json; try { json = JSON.parse(out); } catch { /* none */ } ok({ code, signal, out, err, json, ...(measure ? { maxrss: Number(fs.readFileSync(measure)) } : {}) }); });
     });
   }
   newNetwork(dir, extra = {}, o = {}) { return this.run(['new', dir, '--yes', '--json', ...this.flags(extra)], o); }

@@ -1,17 +1,33 @@
 // The Azure target end to end: `poa-deploy new --target azure` against a stand-in of Azure on loopback (tests/fakes/azure) whose machines are real nodes; the
 // faults of the service one by one; runs that are killed and run again; and the Azure SDKs against the same stand-in, to show that it is honest.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs'; import path from 'node:path';
 import { CLIENT, MANAGED, OBJECT, Rig, SECRET, bin, root, sleep } from './rig.mjs';
 import { asOnAzure, filesOf } from '../../fakes/azure/machines.mjs';
 import { sdkTests } from './sdk.mjs';
 import { badTests } from './bad.mjs';
 
-const only = process.argv[2] && new RegExp(process.argv[2]);
-const rig = await Rig.make();
+const only = process.argv[2] && new RegExp(process.argv[2]), PARTS = { walk: 77, kill: 79, bad: 81 }, part = process.env.POA_PART;
+// three parts at once, each a process with an Azure of its own and addresses of its own
+if (!part) {
+  const began = Date.now();
+  const one = (name) => new Promise((ok) => {
+    const p = spawn(process.execPath, process.argv.slice(1), { env: { ...process.env, POA_PART: name }, stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    p.stdout.on('data', (d) => { out += d; });
+    p.once('close', (code) => ok({ name, code, out, counts: /^(\d+) passed, (\d+) failed$/m.exec(out) }));
+  });
+  const all = await Promise.all(Object.keys(PARTS).map(one));
+  for (const x of all) console.log(`# ${x.name}\n${x.out.replace(/^\d+ passed.*\n?/gm, '').replace(/^1\.\..*\n/gm, '')}`);
+  const sum = (i) => all.reduce((n, x) => n + (x.counts ? Number(x.counts[i]) : i === 2 ? 1 : 0), 0);
+  console.log(`# ${((Date.now() - began) / 1000).toFixed(1)} s\n${sum(1)} passed, ${sum(2)} failed`);
+  process.exit(all.some((x) => x.code !== 0) || sum(1) === 0 ? 1 : 0);
+}
+const rig = await Rig.make({ member: PARTS[part] });
 const { azure } = rig;
-const tests = []; const test = (name, fn) => tests.push({ name, fn });
+let group = 'walk';
+const tests = []; const test = (name, fn) => { if (group === part) tests.push({ name, fn }); };
 const rpc = async (url, method, params = []) => (await (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })).json()).result;
 const ok = (x) => { assert.equal(x.code, 0, x.err); return x; };
 const fails = (x, pattern, code = 1) => { assert.equal(x.code, code, x.err); assert.match(x.err, pattern); assert.ok(x.json?.error?.message, 'one JSON document says it too'); return x; };
@@ -178,6 +194,7 @@ fresh('a grant that takes its time: 403 of the vault is tried again', async () =
 });
 
 // ------------------------------------------------------------------------------------------------ killed and run again
+group = 'kill';
 const moments = [
   ['before the deployment is put', /validate the template/],
   ['when the deployment has been put', /begin the deployment \S+ \(/],
@@ -222,8 +239,9 @@ login('the az command', () => {
 }, () => ({ PATH: `${path.join(rig.dir, 'path')}:${process.env.PATH}` }));
 login('the environment alone (AZURE_CLIENT_SECRET and its sisters)', () => ({ '--subscription': null }), () => ({ AZURE_CLIENT_ID: CLIENT, AZURE_CLIENT_SECRET: SECRET, AZURE_TENANT_ID: azure.tenant, AZURE_SUBSCRIPTION_ID: azure.subscription }));
 
+group = 'bad';
 badTests({ test, fresh, rig, azure, ok, fails, file, resources });
-sdkTests({ test, fresh, rig, azure });
+await sdkTests({ test, fresh, rig, azure });
 
 // ------------------------------------------------------------------------------------------------ run
 let passed = 0, failed = 0;
