@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Interface, id } from 'ethers';
 import { Chain, SYSTEM, ZERO, account, artefact, validator } from './chain.mjs';
+import { worstRemoval } from './worst.mjs';
 
 const [A, B, C, D, E] = [1, 2, 3, 4, 5].map(account);
 const v = validator;
@@ -428,6 +429,27 @@ test('one admin may have sixteen open proposals', async () => {
   await refused(chain, 'too many open proposals', A, 'proposeAdmin', account(70), '');
   await ok(chain, A, 'rescindVoteFor', account(50));
   await ok(chain, A, 'proposeAdmin', account(70), '');
+});
+test('in a large network one admin may have fewer open proposals, and always one', async () => {
+  const many = 34;
+  const chain = await Chain.create({ args: [A, [validator(0)], 2, 'm'], hardfork: 'prague' });
+  await chain.open();
+  const send = async (from, name, ...args) => assert.equal((await chain.send(from, name, args)).error, null);
+  for (let n = 1; n < many; n++) {
+    await send(A, 'proposeAdmin', account(1000 + n), '');
+    for (let i = 1; i <= n / 2; i++) await send(account(1000 + i), 'voteFor', account(1000 + n));
+  }
+  assert.equal(await chain.view('getAdminCount'), many);
+  for (let n = 0; n < Math.floor(512 / many); n++) await send(A, 'proposeAdmin', account(5000 + n), '');
+  assert.equal((await chain.send(A, 'proposeAdmin', [account(6000), ''])).error, 'too many open proposals');
+});
+test('a removal fits into a block whatever a minority prepared; what it decides besides is carried out bit by bit, by anyone', async () => {
+  const { made, gas, dearest, steps, left } = await worstRemoval(8);
+  assert.ok(made >= 48 && steps >= 1 && left === 0, JSON.stringify({ made, steps, left }));
+  assert.ok(gas < 25_000_000 && dearest < 25_000_000, `${gas}, ${dearest}`);
+  const chain = await Chain.create({ args: [A, [validator(0)], 2, 'm'] });
+  await chain.open();
+  assert.equal((await chain.send(A, 'settleDecisions')).error, 'nothing to settle');
 });
 test('the contract takes no ether and no unknown call', async () => {
   const chain = await network();

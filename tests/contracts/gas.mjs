@@ -1,6 +1,7 @@
 // The gas table of orchestrator/contracts/GAS.md: what each operation costs in networks of several sizes.
 import assert from 'node:assert/strict';
 import { Chain, account, artefact, validator } from './chain.mjs';
+import { worstRemoval } from './worst.mjs';
 
 /** `admins` admins with `each` validators apiece, everything final. */
 async function network(admins, each) {
@@ -69,9 +70,11 @@ async function measure(admins, each) {
 }
 
 export async function gasTable() {
-  const sizes = [[4, 2], [10, 4], [25, 4]];
+  const sizes = [[4, 2], [10, 4], [25, 4], [100, 2]];
   const results = [];
   for (const [admins, each] of sizes) results.push(await measure(admins, each));
+  const worst = [];
+  for (const admins of [10, 30, 100]) worst.push({ admins, ...(await worstRemoval(admins)) });
   const { bytecode, deployedBytecode, compiler } = artefact('AdminValidatorSet');
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [
@@ -85,6 +88,13 @@ export async function gasTable() {
     ...Object.keys(results[0]).map((label) => line([label, ...results.map((rows) => rows[label].toLocaleString('en'))])),
     '',
     'What starts a change grows with the number of validators, since the signal carries the whole set. Nothing grows with history.',
+    '',
+    'The dearest removal that a minority can prepare (tests/contracts/worst.mjs): half of the admins less one have made as many proposals as they may, and',
+    'each is one vote short of being rejected. A block has 50,000,000 gas.',
+    '',
+    line(['Admins', 'Open proposals', 'Deciding vote', 'Dearest transaction that goes on', 'Transactions until all is settled']),
+    line(['---:', '---:', '---:', '---:', '---:']),
+    ...worst.map((w) => line([w.admins, w.made, w.gas, w.dearest, w.steps].map((n) => n.toLocaleString('en')))),
     '',
   ].join('\n');
 }

@@ -21,7 +21,7 @@ export class Model {
   constructor(admin, validators, capacity, alias) {
     this.s = {
       admins: [admin], proposals: [], proposer: {}, open: {}, alias: { [admin]: alias }, name: 'Proof of Authority Consortium',
-      votesFor: {}, votesAgainst: {}, votedOn: {},
+      votesFor: {}, votesAgainst: {}, votedOn: {}, unsettled: false,
       capacity, active: [...validators], flight: null, planned: [...validators],
       owner: Object.fromEntries(validators.map((v) => [v, admin])),
       id: 1, signalBlock: 0,
@@ -67,14 +67,15 @@ export class Model {
     need(who !== ZERO, 'zero address');
     need(!this.s.admins.includes(who), 'already an admin');
     need(!this.s.proposals.includes(who), 'already proposed');
-    need((this.s.open[this.from] ?? 0) < 16, 'too many open proposals');
-    this.s.open[this.from] = (this.s.open[this.from] ?? 0) + 1;
+    const open = (this.s.open[this.from] ?? 0) + 1;
+    need(open === 1 || (open <= 16 && open * this.s.admins.length <= 512), 'too many open proposals');
+    this.s.open[this.from] = open;
     this.s.proposals.push(who);
     this.s.proposer[who] = this.from;
     this.emit('AdminProposed', who);
     this.setAlias(who, alias);
     this.castFor(who);
-    this.advance();
+    this.conclude();
   }
   castFor(who) {
     need(this.s.proposals.includes(who), 'not proposed');
@@ -83,12 +84,12 @@ export class Model {
     this.list('votesFor', who).push(this.from);
     this.list('votedOn', this.from).push(who);
     this.emit('VoteCast', this.from, who, true, this.list('votesFor', who).length, this.majority());
-    this.judge(who);
+    if (this.list('votesFor', who).length >= this.majority()) this.judge(who);
   }
   voteFor(who) {
     this.onlyAdmin();
     this.castFor(who);
-    this.advance();
+    this.conclude();
   }
   voteAgainst(who) {
     this.onlyAdmin();
@@ -100,8 +101,9 @@ export class Model {
     this.list('votesAgainst', who).push(this.from);
     this.list('votedOn', this.from).push(who);
     this.emit('VoteCast', this.from, who, false, this.list('votesAgainst', who).length, this.majority());
-    if (this.judge(who)) this.judgeAll();
-    this.advance();
+    const effort = this.effort(who), needed = this.majority();
+    const removed = this.list('votesAgainst', who).length >= needed && this.judge(who) && member;
+    this.conclude(this.majority() < needed, removed ? effort : 0);
   }
   /** Carries out what has been decided about one subject. */
   judge(who) {
@@ -123,8 +125,38 @@ export class Model {
     }
     return true;
   }
-  judgeAll() {
-    while ([...this.s.admins, ...this.s.proposals].some((who) => this.judge(who)));
+  /** Decided subjects in the order in which the contract looks. */
+  decided() {
+    const needed = this.majority();
+    return [
+      ...this.s.admins.filter((who) => this.s.admins.length > 1 && this.list('votesAgainst', who).length >= needed),
+      ...this.s.proposals.filter((who) => this.list('votesFor', who).length >= needed || this.list('votesAgainst', who).length >= needed),
+    ];
+  }
+  /** Votes that a decision clears away, at most. */
+  effort(who) {
+    const votes = this.list('votesFor', who).length + this.list('votesAgainst', who).length;
+    return this.s.admins.includes(who) ? votes + this.list('votedOn', who).length + (this.s.open[who] ?? 0) * this.majority() : votes;
+  }
+  judgeAll(spent) {
+    for (let who = this.decided()[0]; who; who = this.decided()[0]) {
+      const more = this.effort(who);
+      if (spent && spent + more > 256) {
+        this.s.unsettled = true;
+        return;
+      }
+      spent += more;
+      this.judge(who);
+    }
+    this.s.unsettled = false;
+  }
+  conclude(due = false, spent = 0) {
+    if (due || this.s.unsettled) this.judgeAll(spent);
+    this.advance();
+  }
+  settleDecisions() {
+    need(this.s.unsettled, 'nothing to settle');
+    this.conclude();
   }
   end(who) {
     drop(this.s.proposals, who);
@@ -170,25 +202,25 @@ export class Model {
     this.onlyAdmin();
     need(this.list('votesFor', who).includes(this.from), 'no such vote');
     this.takeBack(this.from, who);
-    this.advance();
+    this.conclude();
   }
   rescindVoteAgainst(who) {
     this.onlyAdmin();
     need(this.list('votesAgainst', who).includes(this.from), 'no such vote');
     this.takeBack(this.from, who);
-    this.advance();
+    this.conclude();
   }
   updateAdminAlias(alias) {
     this.onlyAdmin();
     this.setAlias(this.from, alias);
-    this.advance();
+    this.conclude();
   }
   setConsortiumName(name) {
     this.onlyAdmin();
     need(Buffer.byteLength(name) <= 256, 'text too long');
     this.s.name = name;
     this.emit('ConsortiumNameChanged', this.from, name);
-    this.advance();
+    this.conclude();
   }
 
   // ---- validators ----

@@ -11,6 +11,7 @@ export const CALLS = {
   "rescindVoteAgainst": ["0x015a7750",["address"]],
   "rescindVoteFor": ["0xd7c18d0c",["address"]],
   "setConsortiumName": ["0x64f63edf",["string"]],
+  "settleDecisions": ["0x5270af47",[]],
   "startNextChange": ["0x998242f8",[]],
   "updateAdminAlias": ["0x5c507663",["string"]],
   "voteAgainst": ["0x5861c614",["address"]],

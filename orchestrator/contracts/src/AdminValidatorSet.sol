@@ -9,8 +9,12 @@ import "./ValidatorSet.sol";
 contract AdminValidatorSet is ValidatorSet {
     using AddressSet for AddressSet.Set;
 
-    /// @dev Open proposals that one admin may have made; bounds the work of an admin's removal
+    /// @dev Open proposals that one admin may have made, and about how many all may have together: they bound the work of an
+    /// admin's removal, which must fit into a block whatever a minority does. Everyone may have one.
     uint256 private constant MAX_OPEN_PROPOSALS = 16;
+    uint256 private constant MAX_ALL_PROPOSALS = 512;
+    /// @dev Votes that one transaction may clear away after a removal; what else is decided by then waits for the next one
+    uint256 private constant MAX_EFFORT = 256;
     /// @dev Bytes in an alias or in the name of the consortium
     uint256 private constant MAX_TEXT = 256;
 
@@ -22,6 +26,7 @@ contract AdminValidatorSet is ValidatorSet {
     mapping(address => address) private proposers; // proposal -> who made it
     mapping(address => uint256) private openProposals; // proposer -> open proposals
     mapping(address => string) private aliases;
+    bool private unsettled; // the majority has become smaller, and not all of it was carried out yet
     string private consortiumName = "Proof of Authority Consortium";
 
     /// @notice An admin was proposed.
@@ -72,20 +77,23 @@ contract AdminValidatorSet is ValidatorSet {
         require(proposedAdminAddress != address(0), "zero address");
         require(!admins.has(proposedAdminAddress), "already an admin");
         require(proposals.add(proposedAdminAddress), "already proposed");
-        require(openProposals[msg.sender] < MAX_OPEN_PROPOSALS, "too many open proposals");
-        openProposals[msg.sender]++;
+        uint256 open = ++openProposals[msg.sender];
+        require(
+            open == 1 || (open <= MAX_OPEN_PROPOSALS && open * admins.size() <= MAX_ALL_PROPOSALS),
+            "too many open proposals"
+        );
         proposers[proposedAdminAddress] = msg.sender;
         emit AdminProposed(proposedAdminAddress);
         setAlias(proposedAdminAddress, adminAlias);
         castFor(proposedAdminAddress);
-        advance();
+        conclude(false, 0);
     }
 
     /// @notice Votes for a proposal.
     /// @param admin The proposed admin
     function voteFor(address admin) external onlyAdmin {
         castFor(admin);
-        advance();
+        conclude(false, 0);
     }
 
     /// @notice Votes for the removal of an admin, or for the rejection of a proposal.
@@ -100,15 +108,16 @@ contract AdminValidatorSet is ValidatorSet {
         uint256 votes = votersAgainst[admin].size();
         uint256 needed = majority();
         emit VoteCast(msg.sender, admin, false, votes, needed);
+        uint256 spent = 0;
         if (votes >= needed) {
             if (member) {
+                spent = effort(admin);
                 expel(admin);
-                if (majority() < needed) settle();
             } else {
                 reject(admin);
             }
         }
-        advance();
+        conclude(majority() < needed, spent);
     }
 
     /// @notice Takes back the caller's vote for a proposal; without any vote left the proposal is withdrawn.
@@ -116,7 +125,7 @@ contract AdminValidatorSet is ValidatorSet {
     function rescindVoteFor(address admin) external onlyAdmin {
         require(votersFor[admin].has(msg.sender), "no such vote");
         takeBack(msg.sender, admin);
-        advance();
+        conclude(false, 0);
     }
 
     /// @notice Takes back the caller's vote against an admin or a proposal.
@@ -124,14 +133,14 @@ contract AdminValidatorSet is ValidatorSet {
     function rescindVoteAgainst(address admin) external onlyAdmin {
         require(votersAgainst[admin].has(msg.sender), "no such vote");
         takeBack(msg.sender, admin);
-        advance();
+        conclude(false, 0);
     }
 
     /// @notice Changes the caller's alias.
     /// @param adminAlias The new alias
     function updateAdminAlias(string calldata adminAlias) external onlyAdmin {
         setAlias(msg.sender, adminAlias);
-        advance();
+        conclude(false, 0);
     }
 
     /// @notice Changes the name of the consortium.
@@ -140,7 +149,14 @@ contract AdminValidatorSet is ValidatorSet {
         require(bytes(name).length <= MAX_TEXT, "text too long");
         consortiumName = name;
         emit ConsortiumNameChanged(msg.sender, name);
-        advance();
+        conclude(false, 0);
+    }
+
+    /// @notice Goes on with what a smaller majority has decided, when one transaction was not enough for it. Anyone may; each
+    /// vote, proposal and rescission does the same.
+    function settleDecisions() external {
+        require(unsettled, "nothing to settle");
+        conclude(false, 0);
     }
 
     // ---- validators of the caller ----
@@ -228,6 +244,12 @@ contract AdminValidatorSet is ValidatorSet {
     /// @return More than half of the admins
     function getMajority() external view returns (uint256) {
         return majority();
+    }
+
+    /// @notice Tells whether something has enough votes by now and waits for the next transaction.
+    /// @return True when settleDecisions is accepted
+    function hasUnsettledDecisions() external view returns (bool) {
+        return unsettled;
     }
 
     /// @notice Counts the votes for a proposal.
@@ -367,36 +389,53 @@ contract AdminValidatorSet is ValidatorSet {
         releaseValidators(subject);
     }
 
-    /// @dev The majority has become smaller: carries out what has enough votes by now. Removals come before proposals,
-    /// each in the order of its list, and every outcome is judged by the admins that the one before left.
-    function settle() private {
-        while (settleOne()) {}
+    /// @dev Ends a transaction of the admins: what waits is carried out, then announced.
+    /// @param due True when the majority has become smaller
+    /// @param spent Effort of this transaction so far
+    function conclude(bool due, uint256 spent) private {
+        if (due || unsettled) settle(spent);
+        advance();
     }
 
-    /// @dev Carries out one decision that has enough votes.
-    /// @return True when there was one
-    function settleOne() private returns (bool) {
+    /// @dev Votes that a decision on a subject clears away, at most.
+    function effort(address subject) private view returns (uint256) {
+        uint256 votes = votersFor[subject].size() + votersAgainst[subject].size();
+        if (!admins.has(subject)) return votes;
+        return votes + votedOn[subject].size() + openProposals[subject] * majority();
+    }
+
+    /// @dev The majority has become smaller: carries out what has enough votes by now. Removals come before proposals,
+    /// each in the order of its list, and every outcome is judged by the admins that the one before left. It stops when
+    /// the work would be too much for a block; a transaction of its own carries out one decision at least.
+    /// @param spent Effort of this transaction so far
+    function settle(uint256 spent) private {
+        for (address subject = nextDecided(); subject != address(0); subject = nextDecided()) {
+            uint256 more = effort(subject);
+            if (spent != 0 && spent + more > MAX_EFFORT) {
+                unsettled = true;
+                return;
+            }
+            spent += more;
+            if (admins.has(subject)) expel(subject);
+            else if (votersFor[subject].size() >= majority()) admit(subject);
+            else reject(subject);
+        }
+        if (unsettled) unsettled = false;
+    }
+
+    /// @dev The first subject that has enough votes.
+    /// @return The subject; zero when there is none
+    function nextDecided() private view returns (address) {
         uint256 needed = majority();
         uint256 count = admins.size();
         for (uint256 i = 0; count > 1 && i < count; i++) {
-            address subject = admins.items[i];
-            if (votersAgainst[subject].size() >= needed) {
-                expel(subject);
-                return true;
-            }
+            if (votersAgainst[admins.items[i]].size() >= needed) return admins.items[i];
         }
         count = proposals.size();
         for (uint256 i = 0; i < count; i++) {
             address subject = proposals.items[i];
-            if (votersFor[subject].size() >= needed) {
-                admit(subject);
-                return true;
-            }
-            if (votersAgainst[subject].size() >= needed) {
-                reject(subject);
-                return true;
-            }
+            if (votersFor[subject].size() >= needed || votersAgainst[subject].size() >= needed) return subject;
         }
-        return false;
+        return address(0);
     }
 }
