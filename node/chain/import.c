@@ -498,7 +498,9 @@ void chain_show_epoch(struct chain *c)
                                          .has_pending = c->epoch.has_pending,
                                          .pending_signal_block = c->epoch.pending_signal_block,
                                          .signers_seen = f->n_distinct,
-                                         .signers_needed = finality_needed(f)};
+                                         .signers_needed = finality_needed(f),
+                                         .ballot = c->epoch.com.ballot,
+                                         .decided = c->epoch.decided};
     pthread_mutex_unlock(&c->lock);
     validators_fini(&old);
 }

@@ -1,6 +1,6 @@
 /* module: node/chain */
 /* Input as a program: two nodes of a network of five validators seal, exchange blocks in any order, also damaged ones, signal changes of the set,
- * and restart. Held throughout: a node's weight never falls, what is final stays, the state is the head's, and a restart finds all as it was. */
+ * and restart. Held throughout: a branch is only left for a better one, what is final stays, the state is the head's, and a restart finds all as it was. */
 #include "lib/crypto/secp256k1.h"
 #include "node/aura/aura.h"
 #include "node/chain/chain.h"
@@ -39,6 +39,7 @@ struct node {
     struct kv *kv;
     struct chain *chain;
     struct chain_head head; /* as last seen */
+    struct chain_epoch epoch;
 };
 
 struct world {
@@ -63,6 +64,11 @@ static void open_node(struct world *w, struct node *n)
 {
     struct chain_config cfg = {0};
     check(chain_open(&n->chain, n->kv, &w->spec, &cfg, NULL) == OK);
+    /* it has run for long: a key without a seal need not watch first */
+    enum import_result r;
+    enum block_verdict v;
+    uint64_t retry;
+    check(chain_import(&r, &v, &retry, n->chain, BYTES_EMPTY, (FIRST_STEP - 1000) * 2000, NULL) == OK);
 }
 
 static void check_node(struct node *n)
@@ -72,7 +78,13 @@ static void check_node(struct node *n)
     struct state *s = NULL;
     hash32 root, at;
     chain_get_head(&h, n->chain);
-    check(!u256_lt(&h.td, &n->head.td) && h.finalised >= n->head.finalised && h.finalised <= h.number);
+    struct chain_epoch e;
+    chain_get_epoch(&e, n->chain);
+    if (e.ballot != n->epoch.ballot) check(e.ballot > n->epoch.ballot);
+    else if (e.decided != n->epoch.decided) check(e.decided > n->epoch.decided);
+    else check(!u256_lt(&h.td, &n->head.td));
+    n->epoch = e;
+    check(h.finalised >= n->head.finalised && h.finalised <= h.number);
     check(kv_begin(&txn, n->kv, false) == OK && state_open(&s, txn, STATE_LATEST) == OK && state_root(s, &root) == OK);
     check(hash_eq(&root, &h.state_root));
     check(blocks_get_canonical_hash(&at, txn, h.number) == OK && hash_eq(&at, &h.hash));
@@ -161,8 +173,9 @@ static void seal(struct world *w, struct node *n)
         if (chain_is_proposer(n->chain, &w->addr[w->key_in_turn], w->step)) break;
     if (w->key_in_turn == KEYS || w->n_blocks == BLOCKS_MAX) return;
     buf_init(&out, 1 << 20);
-    check(chain_propose(&out, n->chain, &w->addr[w->key_in_turn], w->step, now_ms(w), 1000, &src, NULL) == OK);
-    w->block[w->n_blocks++] = arena_copy(&w->arena, buf_view(&out));
+    enum status s = chain_propose(&out, n->chain, &w->addr[w->key_in_turn], w->step, now_ms(w), 1000, &src, NULL);
+    check(s == OK || s == E_AGAIN); /* E_AGAIN: what the key sealed on another branch forbids it here */
+    if (s == OK) w->block[w->n_blocks++] = arena_copy(&w->arena, buf_view(&out));
     buf_fini(&out);
     check_node(n);
 }
