@@ -87,6 +87,20 @@ static void give_up_on(struct sync *s, struct peer *p, uint64_t cooldown_ms, uin
     if (fruitless && ++p->fruitless >= FRUITLESS_MAX) peer_drop(s, p, DISCONNECT_USELESS, "promises a chain that it never gives");
 }
 
+/* It has not what it said. Its chain may be a lighter one by now that more have sealed (node/aura/commit.h): what it sent last tells. */
+static void give_up_head(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
+{
+    if (p->last_number > 0 && !hash_eq(&p->head, &p->last)) {
+        p->head = p->last;
+        p->number = p->last_number;
+        p->has_number = true;
+        p->td = U256_ZERO;
+        p->unsynced = !s->ops.has_block(s->ops.chain, &p->last);
+        cooldown_ms = 0;
+    }
+    give_up_on(s, p, cooldown_ms, now);
+}
+
 /* ---------------------------------------------------------------- whom to follow */
 
 static struct peer *best_peer(struct sync *s, uint64_t now)
@@ -193,7 +207,7 @@ static void on_head(struct sync *s, struct peer *p, const struct request *r, byt
     hash32 hash;
     bytes in = list;
     if (list.len == 0) { /* it moved on since it told us */
-        give_up(s, p, 2000, now);
+        give_up_head(s, p, 2000, now);
         return;
     }
     if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK) {
@@ -242,7 +256,7 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
         n++;
     }
     if (n == 0) {
-        give_up_on(s, p, 3000, now);
+        give_up_head(s, p, 3000, now);
         return;
     }
     if (f->first_probe && !found && r->from == f->lo) { /* differs where no re-organisation reaches */

@@ -219,6 +219,8 @@ void gossip_on_new_block(struct sync *s, struct peer *p, bytes payload, uint64_t
     hash32 hash;
     keccak256(hash.b, head_item.raw.ptr, head_item.raw.len);
     seen_add(&p->blocks, s->key, &hash);
+    p->last = hash;
+    p->last_number = h.number;
     if (u256_lt(&p->td, &td) || (p->has_number && h.number > p->number)) {
         p->head = hash;
         p->number = h.number;

@@ -103,6 +103,8 @@ struct peer {
     u256 td;
     bool has_number;
     uint64_t number;
+    hash32 last; /* block that it sent last, and its number: its head may be of a branch that it has left since */
+    uint64_t last_number;
     struct request req[REQ_N];
     uint64_t next_id;
     struct seen blocks, txs;

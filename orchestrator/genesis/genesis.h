@@ -41,4 +41,15 @@ MUST_CHECK enum status spec_json_make(struct buf *out, const struct spec_plan *p
  *  (the last one). E_NOT_FOUND: validators by list */
 MUST_CHECK enum status spec_json_contract_address(address *out, const json_t *spec);
 
+/** spec_json_recover: write into a spec document the coordinated change of validators that brings a network back whose set can't reach finality:
+ *
+ *     "validators": {"multi": {"0": as before, "N": {"list": [...]}, "N+2": the contract}}
+ *
+ *  From block N + 1 on the list seals, whatever was final before. With keeps_contract the contract goes on from there: block N + 1 begins an epoch
+ *  under the rule of N + 2 (reference: Parity's multi looks one block ahead), so that clients call finalizeChange() in it, which puts the change in
+ *  force that the contract has in flight; block N + 2 reads it. So the list must be that change's. Without it the list rules for good.
+ *  The genesis block is the same. Every member must run the same document before block N.
+ *  ret OK | E_INVALID: the document is not of that form, or it changes the validators at or after N already (err) */
+MUST_CHECK enum status spec_json_recover(json_t *spec, uint64_t block, const address *list, size_t n, bool keeps_contract, struct err *err);
+
 #endif

@@ -46,6 +46,8 @@ struct govern_change {
     uint64_t id, signal_block, queued, reemit_block;
 };
 MUST_CHECK enum status govern_change_info(struct govern_change *out, struct govern *g, struct err *err);
+/** govern_change_set: the set that is announced while a change is in flight, else the one in force; malloc'ed */
+MUST_CHECK enum status govern_change_set(address **out, size_t *n, struct govern *g, struct err *err);
 
 /* --- transactions */
 struct govern_receipt {

@@ -217,6 +217,16 @@ enum status identities_push(const struct identities *id, const struct vault_acce
     return s;
 }
 
+enum status identities_put_spec(const struct vault_access *access, bytes spec_json, unsigned deadline_ms, struct err *err)
+{
+    struct session x;
+    enum status s = session_open(&x, access, deadline_ms, err);
+    if (s != OK) return s;
+    s = put_blob(x.blobs, "spec.json", spec_json, err);
+    session_close(&x);
+    return s;
+}
+
 /* --------------------------------------------------------------- rotation */
 
 enum { ROTATE_DEADLINE_MS = 30000, LEASE_S = 15, LEASE_TRIES = 50, LEASE_PAUSE_MS = 50 };

@@ -39,6 +39,9 @@ MUST_CHECK enum status identities_adopt(struct identities *id, const struct vaul
 MUST_CHECK enum status identities_push(const struct identities *id, const struct vault_access *access, bytes spec_json, bytes contracts_json,
                                        bool sign, unsigned deadline_ms, struct err *err);
 
+/** identities_put_spec: another spec.json for the nodes that start from now on.  ret as identities_push */
+MUST_CHECK enum status identities_put_spec(const struct vault_access *access, bytes spec_json, unsigned deadline_ms, struct err *err);
+
 /* --- rotation of one identity (reference: DESIGN.md section 3): a new key beside the old one, and the hand-over of the leased blob */
 
 struct identity_state {
