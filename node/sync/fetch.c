@@ -87,18 +87,16 @@ static void give_up_on(struct sync *s, struct peer *p, uint64_t cooldown_ms, uin
     if (fruitless && ++p->fruitless >= FRUITLESS_MAX) peer_drop(s, p, DISCONNECT_USELESS, "promises a chain that it never gives");
 }
 
-/* It has not what it said. Its chain may be a lighter one by now that more have sealed (node/aura/commit.h): what it sent last tells. */
-static void give_up_head(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
+/* A peer that has not what it said: its chain may be a lighter one by now, that more have sealed (node/aura/commit.h). What it sent last tells. */
+static bool take_last(struct sync *s, struct peer *p)
 {
-    if (p->last_number > 0 && !hash_eq(&p->head, &p->last)) {
-        p->head = p->last;
-        p->number = p->last_number;
-        p->has_number = true;
-        p->td = U256_ZERO;
-        p->unsynced = !s->ops.has_block(s->ops.chain, &p->last);
-        cooldown_ms = 0;
-    }
-    give_up_on(s, p, cooldown_ms, now);
+    if (p->last_number == 0 || hash_eq(&p->head, &p->last)) return false;
+    p->head = p->last;
+    p->number = p->last_number;
+    p->has_number = true;
+    p->td = U256_ZERO;
+    p->unsynced = !s->ops.has_block(s->ops.chain, &p->last);
+    return true;
 }
 
 /* ---------------------------------------------------------------- whom to follow */
@@ -207,7 +205,7 @@ static void on_head(struct sync *s, struct peer *p, const struct request *r, byt
     hash32 hash;
     bytes in = list;
     if (list.len == 0) { /* it moved on since it told us */
-        give_up_head(s, p, 2000, now);
+        give_up(s, p, take_last(s, p) ? 0 : 2000, now);
         return;
     }
     if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK) {
@@ -256,7 +254,8 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
         n++;
     }
     if (n == 0) {
-        give_up_head(s, p, 3000, now);
+        if (take_last(s, p)) give_up(s, p, 0, now);
+        else give_up_on(s, p, 3000, now);
         return;
     }
     if (f->first_probe && !found && r->from == f->lo) { /* differs where no re-organisation reaches */

@@ -85,32 +85,6 @@ void govern_explain(struct err *err, const address *from)
     buf_fini(&b);
 }
 
-enum status govern_change_set(address **out, size_t *n, struct govern *g, struct err *err)
-{
-    static const char signature[] = "getChangeInfo()";
-    struct buf b;
-    bool active;
-    uint64_t id, block;
-    size_t count = 0;
-    buf_init(&b, CALL_MAX);
-    enum status s = view(&b, g, signature, NULL, err);
-    struct abi_reader r = abi_read(buf_view(&b)), set;
-    if (s == OK && (abi_get_bool(&active, &r) != OK || abi_get_u64(&id, &r) != OK || abi_get_u64(&block, &r) != OK || abi_get_array(&set, &count, &r) != OK))
-        s = odd(err, signature);
-    address *list = s == OK ? malloc((count + 1) * sizeof *list) : NULL;
-    if (s == OK && list == NULL) s = E_NOMEM;
-    for (size_t i = 0; s == OK && i < count; i++)
-        if (abi_get_address(list[i].b, &set) != OK) s = odd(err, signature);
-    if (s == OK) {
-        *out = list;
-        *n = count;
-        list = NULL;
-    }
-    free(list);
-    buf_fini(&b);
-    return s;
-}
-
 /* ---------------------------------------------------------- transactions */
 
 static json_t *call_object(const struct govern *g, const address *from, bytes data)

@@ -132,3 +132,27 @@ enum status govern_change_info(struct govern_change *out, struct govern *g, stru
     govern_answers_fini(&a, 1);
     return s;
 }
+
+enum status govern_change_set(address **out, size_t *n, struct govern *g, struct err *err)
+{
+    struct govern_answer a = {.signature = "getChangeInfo()"};
+    enum status s = govern_ask(&a, 1, g, err);
+    struct abi_reader r = abi_read(buf_view(&a.data)), set;
+    bool active;
+    uint64_t id, block;
+    size_t count = 0;
+    if (s == OK && (abi_get_bool(&active, &r) != OK || abi_get_u64(&id, &r) != OK || abi_get_u64(&block, &r) != OK || abi_get_array(&set, &count, &r) != OK))
+        s = odd(err, a.signature);
+    address *list = s == OK ? malloc((count + 1) * sizeof *list) : NULL;
+    if (s == OK && list == NULL) s = E_NOMEM;
+    for (size_t i = 0; s == OK && i < count; i++)
+        if (abi_get_address(list[i].b, &set) != OK) s = odd(err, a.signature);
+    if (s == OK) {
+        *out = list;
+        *n = count;
+        list = NULL;
+    }
+    free(list);
+    govern_answers_fini(&a, 1);
+    return s;
+}

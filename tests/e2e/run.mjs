@@ -15,6 +15,7 @@ const all = [
   'fence.mjs',
   'bad_input.mjs',
   'rotate.mjs',
+  'recover.mjs',
   'governance.mjs',
   'backup.mjs',
   'upgrade.mjs',

@@ -216,20 +216,24 @@ static bool all_have_new(struct sim *sim, bool final)
     hash32 first, other;
     for (size_t i = 0; i < sim->n; i++) {
         struct chain_head h;
+        if (sim->node[i].is_gone) continue;
         if (!sim->node[i].is_up) return false;
         chain_get_head(&h, sim->node[i].chain);
         const uint64_t n = final ? h.finalised : h.number;
         if (n < least) least = n;
     }
     const uint64_t healed_step = aura_step_at(&sim->spec.aura, sim->healed_at);
-    if (header_step(&step, &sim->node[0], least) != OK || step < healed_step) return false;
-    if (canonical(&first, &sim->node[0], least) != OK) return false;
-    for (size_t i = 1; i < sim->n; i++)
-        if (canonical(&other, &sim->node[i], least) != OK || !hash_eq(&first, &other)) return false;
+    struct validator *one = &sim->node[0];
+    while (one->is_gone)
+        one++;
+    if (header_step(&step, one, least) != OK || step < healed_step) return false;
+    if (canonical(&first, one, least) != OK) return false;
+    for (size_t i = 0; i < sim->n; i++)
+        if (!sim->node[i].is_gone && (canonical(&other, &sim->node[i], least) != OK || !hash_eq(&first, &other))) return false;
     return true;
 }
 
-static enum status call(bytes *out, struct validator *v, const char *signature, struct arena *a)
+enum status check_call(bytes *out, struct validator *v, const char *signature, struct arena *a)
 {
     struct kv_txn *txn = NULL;
     struct state *state = NULL;
@@ -272,14 +276,14 @@ static void check_contract(struct validator *v)
     arena_init(&a, 1 << 20);
     chain_get_epoch(&e, v->chain);
     chain_get_head(&h, v->chain);
-    enum status s = call(&out, v, "isChangeInFlight()", &a);
+    enum status s = check_call(&out, v, "isChangeInFlight()", &a);
     if (s == OK) {
         struct abi_reader r = abi_read(out);
         s = abi_get_bool(&in_flight, &r);
     }
     if (s == OK && !in_flight && h.number > e.start_block) {
         sim->stats->checks[CHECK_CONTRACT]++;
-        s = call(&out, v, "getValidators()", &a);
+        s = check_call(&out, v, "getValidators()", &a);
         if (s == OK) s = aura_decode_address_list(&set, out);
         if (s == OK) {
             if (set_print(set.list, set.n) != set_of(v))
@@ -293,7 +297,7 @@ static void check_contract(struct validator *v)
 
 void check_recovered(struct sim *sim, uint64_t n)
 {
-    const uint64_t steps = (sim->now - sim->healed_at) / sim->step_ms;
+    const uint64_t steps = sim->now > sim->healed_at ? (sim->now - sim->healed_at) / sim->step_ms : 0;
     struct sim_stats *st = sim->stats;
     if (sim->recovery == RECOVERING && all_have_new(sim, false)) {
         sim->recovery = GOT_BLOCK;
@@ -302,6 +306,10 @@ void check_recovered(struct sim *sim, uint64_t n)
         st->recover_block_steps += steps;
         if (steps > st->worst_block_steps) st->worst_block_steps = steps;
     }
+    if (sim->recovery == GOT_BLOCK && recover_is_stuck(sim)) {
+        sim->recovery = RECOVERED;
+        return;
+    }
     if (sim->recovery == GOT_BLOCK && all_have_new(sim, true)) {
         sim->recovery = RECOVERED;
         st->checks[CHECK_FINALITY]++;
@@ -309,7 +317,7 @@ void check_recovered(struct sim *sim, uint64_t n)
         if (steps - sim->block_at > st->worst_final_steps) st->worst_final_steps = steps - sim->block_at;
         sim_log(sim, "recovered: block after %llu steps, final after %llu", (unsigned long long)sim->block_at, (unsigned long long)steps);
         for (size_t i = 0; i < sim->n && !sim->failed; i++)
-            check_contract(&sim->node[i]);
+            if (!sim->node[i].is_gone) check_contract(&sim->node[i]);
     }
     if (sim->recovery == RECOVERING && steps > 2 * n) sim_fail(sim, "no common new block within %llu steps of healing", (unsigned long long)(2 * n));
     /* a set change begins a new window: the bound is for each set */

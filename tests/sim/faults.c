@@ -99,6 +99,7 @@ static void one_fault(struct sim *sim, enum fault f)
     case FAULT_CLOCK_STOP:
     case FAULT_GOVERN:
     case FAULT_SPEND:
+    case FAULT_DESTROY:
     case FAULT_N: break;
     }
 }

@@ -24,6 +24,7 @@ void govern_init(struct sim *sim)
     sim->n = sim->opt.nodes != 0 ? sim->opt.nodes : 3 * f + 1 + (size_t)sim_pick(sim, f == 0 ? 2 : 0, f == 0 ? 6 : 3);
     if (sim->n > NODES_MAX) sim->n = NODES_MAX;
     sim->n_core = f > 0 ? 3 * f + 1 : (size_t)sim_pick(sim, 1, sim->n);
+    if (sim->opt.recover) sim->n_core = sim->n;
     for (size_t i = 0; i < sim->n; i++)
         validator_init(&sim->node[i], sim, i);
     for (size_t i = 0; i < f; i++)
@@ -82,6 +83,12 @@ static void send_tx(struct sim *sim, struct validator *v, const struct admin *fr
     buf_fini(&raw);
 }
 
+void govern_send_call(struct sim *sim, struct validator *v, const struct admin *from, bytes data, const char *what)
+{
+    sim->stats->faults[FAULT_GOVERN]++;
+    send_tx(sim, v, from, &sim->contract, data, what);
+}
+
 static const address *some_spare(struct sim *sim)
 {
     return &sim->node[sim_pick(sim, sim->n_core, sim->n - 1)].self;
@@ -118,6 +125,8 @@ static const char *put_call(struct buf *in, struct sim *sim)
         w = abi_call_begin(in, call);
         abi_put_address(&w, sim->admin[sim_pick(sim, 1, sim->n_admins - 1)].self.b);
     } else {
+        /* a change that was in flight to a set with the lost ones would take one more recovery */
+        if (sim->opt.recover && sim->ruin != MENDED) return NULL;
         call = plain[rng_below(&sim->rng, COUNT_OF(plain))];
         w = abi_call_begin(in, call);
     }

@@ -28,6 +28,7 @@ static int usage(int code)
             "usage: poa-sim [--seeds K] [--first S] [--steps N] [--nodes N] [--byzantine F]   K seeds of N steps each\n"
             "       poa-sim --seed S [--steps N] [--nodes N] [--byzantine F] [-v]             one seed; -v: every event\n"
             "       poa-sim --replay FILE [--seeds K ...]                                     runs as kept, one a line; then K more\n"
+            "  --recover      half of the validators or more are destroyed, and the set is changed as poa-deploy recover does\n"
             "  --jobs J       in that many processes\n"
             "  --faults MASK  of kinds, by bit in the order of the report\n"
             "  --keep FILE  append the runs that failed to FILE     --share DIR  where orchestrator/contracts is (.)\n");
@@ -84,11 +85,12 @@ static void run_one(struct result *r, const struct sim_options *o, FILE *keep)
         return;
     }
     r->failed++;
-    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
-           o->nodes, o->byzantine, o->faults, why);
+    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x%s: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
+           o->nodes, o->byzantine, o->faults, o->recover ? " --recover" : "", why);
     fflush(stdout);
     if (keep == NULL) return;
-    fprintf(keep, "%llu %llu %zu %zu 0x%x # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults, why);
+    fprintf(keep, "%llu %llu %zu %zu 0x%x%s # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults,
+            o->recover ? " recover" : "", why);
     fflush(keep);
 }
 
@@ -141,7 +143,7 @@ static void run_all(struct result *total, const struct plan *p, size_t jobs)
     }
 }
 
-/* lines "seed steps nodes byzantine faults # why it is kept" */
+/* lines "seed steps nodes byzantine faults [recover] # why it is kept" */
 static int read_kept(struct plan *p, const struct sim_options *like, const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -159,6 +161,7 @@ static int read_kept(struct plan *p, const struct sim_options *like, const char 
         o.nodes = (size_t)strtoull(at, &at, 10);
         o.byzantine = (size_t)strtoull(at, &at, 10);
         o.faults = (uint32_t)strtoull(at, &at, 0);
+        o.recover = strncmp(at, " recover", 8) == 0;
         add(p, &o);
     }
     fclose(f);
@@ -169,7 +172,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
-                                            {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
+                                            {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"recover", 0, NULL, 'R'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
     struct sim_options opt = {.steps = STEPS, .faults = FAULTS};
     struct plan plan = {0};
     struct result total = {0};
@@ -201,6 +204,7 @@ int main(int argc, char **argv)
             break;
         case 'F': opt.faults = (uint32_t)strtoull(optarg, NULL, 0); break;
         case 'j': jobs = strtoull(optarg, NULL, 10); break;
+        case 'R': opt.recover = true; break;
         case 'v': opt.verbose = true; break;
         case 'h': return usage(0);
         default: return usage(2);

@@ -7,6 +7,7 @@
  *   network.c    connections between nodes: delay, loss, duplication, re-order, partitions
  *   faults.c     what goes wrong, when
  *   govern.c     admins that vote and change the set through the real contract
+ *   recover.c    half of the validators or more lost for good, and the coordinated change that ends that (poa-deploy recover)
  *   validator.c  one node
  *   check.c      what must hold after every event
  *   wrap.c       the process's impure or costly calls: random bytes come from the seed, signatures are ideal ones
@@ -48,7 +49,8 @@ enum { NODES_MAX = 16, ADMINS_MAX = 5 };
     X(FAULT_LATE, "message out of order")                                                          \
     X(FAULT_CLOCK_STOP, "sealer stops for its clock")                                              \
     X(FAULT_GOVERN, "governance transaction")                                                      \
-    X(FAULT_SPEND, "plain transaction")
+    X(FAULT_SPEND, "plain transaction")                                                            \
+    X(FAULT_DESTROY, "majority destroyed")
 
 enum fault {
 #define X(id, name) id,
@@ -67,7 +69,9 @@ enum fault {
     X(CHECK_BLAME, "no honest node blamed for a block")                                            \
     X(CHECK_REOPEN, "restart finds what was committed")                                            \
     X(CHECK_BLOCK, "a block within 2n steps of healing")                                           \
-    X(CHECK_FINALITY, "finality within 2n steps more")
+    X(CHECK_FINALITY, "finality within 2n steps more")                                             \
+    X(CHECK_STUCK, "nothing is final while a majority is gone")                                    \
+    X(CHECK_RECOVERED, "the set is changed, the contract goes on, blocks are final again")
 
 enum check {
 #define X(id, name) id,
@@ -79,6 +83,7 @@ enum check {
 struct sim_options {
     uint64_t seed, steps;
     size_t nodes;     /* 0: by the seed, 3..7 */
+    bool recover;     /* a majority is destroyed, and the set changed by the specification */
     size_t byzantine; /* up to that many equivocate; rule: two thirds */
     uint32_t faults;  /* kinds that may happen, by bit */
     bool verbose;
@@ -134,6 +139,8 @@ struct validator {
     secret32 key;
     address self;
     bool is_up, is_byzantine, clock_is_off;
+    bool is_gone; /* destroyed: never comes back */
+    const struct chain_spec *spec; /* it runs by */
     int64_t skew_ms, drift_ppm;
     uint64_t drift_since;
     uint64_t first_step;
@@ -187,6 +194,13 @@ struct sim {
     uint64_t delay_ms, jitter_ms;
     uint32_t mix;   /* kinds of faults of this phase, by bit */
     uint64_t pace_ms;
+
+    /* recover.c */
+    enum { WHOLE, DESTROYED, PLANNED, MENDED } ruin;
+    struct chain_spec next_spec; /* shares all but the validators' rule with spec */
+    struct validator_set_at rules[3];
+    struct validators left; /* of the list */
+    uint64_t change_block, stuck_final, stuck_checks;
 
     hash32 *final; /* by number: the finalised block, zero: none yet */
     uint8_t *final_by;
@@ -242,6 +256,8 @@ void validator_seal(struct validator *v);
 void validator_schedule_seal(struct validator *v);
 /** validator_touch: after each call into its sync: the next tick, and its death if a commit was its last. */
 void validator_touch(struct validator *v);
+/** govern_send: a transaction of an admin to the contract, through a node. */
+void govern_send_call(struct sim *sim, struct validator *v, const struct admin *from, bytes data, const char *what);
 bool validator_submit(struct validator *v, bytes raw);
 void validator_set_clock(struct validator *v, int64_t skew_ms, int64_t drift_ppm);
 
@@ -254,7 +270,16 @@ void faults_heal(struct sim *sim);
 void govern_init(struct sim *sim);
 void govern_next(struct sim *sim);
 
+/* --- recover.c */
+/** recover_next: now and then, with --recover. */
+void recover_next(struct sim *sim);
+/** recover_is_stuck: no finality can be asked for now. */
+bool recover_is_stuck(const struct sim *sim);
+void recover_fini(struct sim *sim);
+
 /* --- check.c */
+/** check_call: a view of the contract on a node's head; out: in the arena */
+MUST_CHECK enum status check_call(bytes *out, struct validator *v, const char *signature, struct arena *a);
 void check_init(struct sim *sim);
 void check_fini(struct sim *sim);
 void check_signature(struct validator *v, uint64_t step, const hash32 *seal_hash);

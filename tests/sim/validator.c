@@ -309,7 +309,7 @@ static void sync_start(struct validator *v)
 
 void validator_init(struct validator *v, struct sim *sim, size_t index)
 {
-    *v = (struct validator){.sim = sim, .index = index, .drift_since = sim->now};
+    *v = (struct validator){.sim = sim, .index = index, .drift_since = sim->now, .spec = &sim->spec};
     uint8_t pub[64];
     for (size_t i = 0; i < sizeof v->key.b; i++)
         v->key.b[i] = (uint8_t)(i * 7 + index + 1);
@@ -344,10 +344,11 @@ void validator_boot(struct validator *v)
 {
     struct sim *sim = v->sim;
     struct err err = {0};
+    if (v->is_gone) return;
     kv_fault_revive(v->kv);
     const struct chain_config cfg = {.known_sender = known_sender, .listener_ctx = v, .on_event = on_event};
     if (pool_new(&v->pool, NULL) != OK) BUG("pool_new");
-    const enum status s = chain_open(&v->chain, v->kv, &sim->spec, &cfg, &err);
+    const enum status s = chain_open(&v->chain, v->kv, v->spec, &cfg, &err);
     if (s != OK) {
         sim_fail(sim, "node %zu cannot open its chain: %s %s", v->index, status_name(s), err_text(&err));
         return;

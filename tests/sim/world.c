@@ -160,7 +160,10 @@ static void handle(struct sim *sim, struct event *e)
     case EV_FAULT:
         if (!sim->is_calm && e->gen == (uint32_t)sim->phase_no) faults_next(sim);
         break;
-    case EV_GOVERN: govern_next(sim); break;
+    case EV_GOVERN:
+        if (sim->opt.recover) recover_next(sim);
+        govern_next(sim);
+        break;
     case EV_HEAL: begin_calm(sim); break;
     case EV_CHECK:
         if (!sim->is_calm || e->gen != (uint32_t)sim->phase_no || sim->recovery == RECOVERED) break;
@@ -223,6 +226,7 @@ bool sim_run(const struct sim_options *opt, struct sim_stats *stats, char *why, 
         handle(sim, &e);
     }
     stats->steps += (sim->now - sim->start) / sim->step_ms;
+    if (sim->opt.recover && !sim->failed && sim->ruin != MENDED) sim_fail(sim, "the run ended before the set was mended: too few steps");
     const bool ok = !sim->failed;
     memcpy(why, sim->why, sizeof sim->why);
     *digest = sim->digest;
@@ -230,6 +234,7 @@ bool sim_run(const struct sim_options *opt, struct sim_stats *stats, char *why, 
         validator_fini(&sim->node[i]);
     net_fini(sim);
     check_fini(sim);
+    recover_fini(sim);
     chain_spec_fini(&sim->spec);
     free(sim->heap);
     free(sim);

@@ -119,6 +119,17 @@ static void queue_list_call(struct net *w, uint64_t nonce, const char *signature
     buf_fini(&b);
 }
 
+static void queue_start_next(struct net *w, uint64_t nonce)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    struct abi_writer a = abi_call_begin(&b, "startNextChange()");
+    abi_end(&a);
+    address to = address_of(ADMIN_CONTRACT);
+    queue_tx(w, 5, nonce, &to, U256_ZERO, arena_copy(&w->arena, buf_view(&b)), 2000000);
+    buf_fini(&b);
+}
+
 static void an_admin_changes_the_set_and_all_nodes_apply_it_at_the_same_block(void **state)
 {
     (void)state;
@@ -468,6 +479,72 @@ static void a_list_in_a_later_spec_ends_a_deadlock(void **state)
 
 /* --- immediate transitions: sstore(0, calldataload(0)), or the list of that one address */
 
+/* `poa-deploy recover`: the list from block N on, the contract from N + 2 on. Block N + 1 begins an epoch by the contract's rule already (Parity's
+ * multi looks one block ahead), so finalizeChange puts the change in force that had waited for a finality that never came. */
+static void a_list_with_the_contract_behind_it_ends_a_deadlock_and_the_contract_goes_on(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    struct chain_epoch e;
+    net_open(w, 2, "\"validators\":{\"safeContract\":\"" ADMIN_CONTRACT "\"}", LONDON, admin_contract(w, 4));
+    for (size_t i = 0; i < 6; i++)
+        (void)turn(w, 0);
+    /* keys 1 and 3 are lost; their administrator takes them out, and the change waits */
+    for (size_t i = 0; i < 2; i++) {
+        bytes block = BYTES_EMPTY;
+        do
+            w->step++;
+        while (key_in_turn(w, 0) == 1 || key_in_turn(w, 0) == 3);
+        queue_list_call(w, i, "removeValidators(address[])", 1 + 2 * i, 1);
+        block = seal(w, 0);
+        assert_int_equal(w->result[0], TX_VALID);
+        import_all(w, 0, block);
+    }
+    for (size_t i = 0; i < 12; i++) {
+        do
+            w->step++;
+        while (key_in_turn(w, 0) == 1 || key_in_turn(w, 0) == 3);
+        const bytes block = seal(w, 0);
+        import_all(w, 0, block);
+    }
+    const uint64_t stuck = head_of(w, 0).finalised, n = head_of(w, 0).number + 3;
+    assert_set_everywhere(w, KEYS_OF(0, 1, 2, 3));
+    /* the first removal is announced, the second waits behind it */
+    const address list[3] = {w->addr[0], w->addr[3], w->addr[2]};
+    struct validator_set_at at[3] = {{.block = 0, .set = w->spec.aura.validators},
+                                     {.block = n, .set = {.kind = VALSET_LIST, .list = (address *)list, .n_list = 3}},
+                                     {.block = n + 2, .set = w->spec.aura.validators}};
+    w->spec.aura.validators = (struct validator_set_spec){.kind = VALSET_MULTI, .multi = at, .n_multi = 3};
+    for (size_t i = 0; i < 2; i++)
+        node_restart(w, i);
+    while (head_of(w, 0).number < n + 1) {
+        do
+            w->step++;
+        while (key_in_turn(w, 0) == 1 || key_in_turn(w, 0) == 3 || key_in_turn(w, 0) == KEYS);
+        const bytes block = seal(w, 0);
+        import_all(w, 0, block);
+        assert_true(head_of(w, 1).finalised >= stuck);
+    }
+    assert_set_everywhere(w, KEYS_OF(0, 3, 2));
+    assert_contract_set(w, 0, ADMIN_CONTRACT, KEYS_OF(0, 3, 2)); /* block N + 1 called finalizeChange */
+    for (size_t i = 0; i < 20; i++) {
+        do
+            w->step++;
+        while (key_in_turn(w, 0) == 1 || key_in_turn(w, 0) == 3 || key_in_turn(w, 0) == KEYS);
+        if (i == 8) queue_start_next(w, 2);
+        const bytes block = seal(w, 0);
+        import_all(w, 0, block);
+        if (i % 5 == 0) node_restart(w, 1);
+    }
+    /* what had waited in the contract's queue went its usual way */
+    assert_set_everywhere(w, KEYS_OF(0, 2));
+    assert_contract_set(w, 1, ADMIN_CONTRACT, KEYS_OF(0, 2));
+    chain_get_epoch(&e, w->node[1].chain);
+    assert_true(e.start_block > n + 2);
+    assert_true(head_of(w, 1).finalised > e.start_block);
+    net_free(w);
+}
+
 static void immediate_transitions_read_the_set_after_each_block(void **state)
 {
     (void)state;
@@ -665,6 +742,7 @@ int main(void)
         cmocka_unit_test(a_list_in_a_multi_rules_from_the_block_after_its_number),
         cmocka_unit_test(a_contract_in_a_multi_rules_once_its_block_is_final),
         cmocka_unit_test(a_list_in_a_later_spec_ends_a_deadlock),
+        cmocka_unit_test(a_list_with_the_contract_behind_it_ends_a_deadlock_and_the_contract_goes_on),
         cmocka_unit_test(immediate_transitions_read_the_set_after_each_block),
         cmocka_unit_test(the_author_is_rewarded_by_the_amount_in_force),
         cmocka_unit_test(empty_steps_are_rewarded_and_sign_the_parent),

@@ -6,6 +6,7 @@
 
 #include "lib/codec/json.h"
 #include "node/chain/chain.h"
+#include "node/chain/genesis.h"
 #include "node/store/tables.h"
 #include "orchestrator/genesis/genesis.h"
 
@@ -307,6 +308,82 @@ static void a_constructor_that_refuses_its_validators_is_told(void **state)
     end(&m);
 }
 
+/* ------------------------------------------------------------ recover */
+
+static json_t *doc_of(const char *validators)
+{
+    json_t *set = json_loads(validators, 0, NULL);
+    assert_non_null(set);
+    return json_pack("{s:{s:{s:{s:o}}}}", "engine", "authorityRound", "params", "validators", set);
+}
+
+static void assert_rules(const json_t *doc, const char *want)
+{
+    const json_t *set = json_object_get(json_object_get(json_object_get(json_object_get(doc, "engine"), "authorityRound"), "params"), "validators");
+    char *text = json_dumps(set, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+#define C6 "{\"safeContract\":\"0x0000000000000000000000000000000000001006\"}"
+#define L12 "{\"list\":[\"0x1100000000000000000000000000000000000000\",\"0x2200000000000000000000000000000000000000\"]}"
+
+static void recover_puts_a_list_between_the_contract_and_itself(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    json_t *doc = doc_of(C6);
+    assert_int_equal(spec_json_recover(doc, 500, VALIDATORS, 2, true, &err), OK);
+    assert_rules(doc, "{\"multi\":{\"0\":" C6 ",\"500\":" L12 ",\"502\":" C6 "}}");
+    assert_int_equal(spec_json_recover(doc, 502, VALIDATORS, 2, true, &err), E_INVALID); /* that is too near to be told apart */
+    assert_int_equal(spec_json_recover(doc, 400, VALIDATORS, 2, true, &err), E_INVALID);
+    assert_non_null(strstr(err_text(&err), "500"));
+    assert_int_equal(spec_json_recover(doc, 505, VALIDATORS + 1, 1, false, &err), OK); /* and once more, for good */
+    assert_rules(doc, "{\"multi\":{\"0\":" C6 ",\"500\":" L12 ",\"502\":" C6 ",\"505\":{\"list\":[\"0x2200000000000000000000000000000000000000\"]}}}");
+    assert_int_equal(spec_json_recover(doc, 600, VALIDATORS, 2, true, &err), E_INVALID); /* no contract rules there any more */
+    json_decref(doc);
+}
+
+static void recover_refuses_a_document_without_validators_and_an_empty_set(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    json_t *doc = json_object();
+    assert_int_equal(spec_json_recover(doc, 500, VALIDATORS, 2, true, &err), E_INVALID);
+    json_decref(doc);
+    doc = doc_of(C6);
+    assert_int_equal(spec_json_recover(doc, 500, VALIDATORS, 0, true, &err), E_INVALID);
+    assert_int_equal(spec_json_recover(doc, 1, VALIDATORS, 2, true, &err), E_INVALID);
+    assert_rules(doc, C6);
+    json_decref(doc);
+}
+
+static void a_recovered_specification_has_the_same_genesis_block(void **state)
+{
+    (void)state;
+    struct made m;
+    struct chain_spec after;
+    struct genesis was, now;
+    json_t *doc = NULL;
+    begin(&m, NULL);
+    assert_int_equal(make(&m, 3), OK);
+    parse(&m);
+    assert_int_equal(json_parse(&doc, buf_view(&m.text), &m.err), OK);
+    assert_int_equal(spec_json_recover(doc, 9000, VALIDATORS, 2, true, &m.err), OK);
+    char *text = json_dumps(doc, JSON_PRESERVE_ORDER);
+    assert_int_equal(chain_spec_parse(&after, bytes_str(text), &m.err), OK);
+    assert_int_equal(after.aura.validators.kind, VALSET_MULTI);
+    assert_int_equal(after.aura.validators.n_multi, 3);
+    assert_int_equal(after.aura.validators.multi[1].block, 9000);
+    assert_int_equal(genesis_compute(&was, &m.spec, &m.err), OK);
+    assert_int_equal(genesis_compute(&now, &after, &m.err), OK);
+    assert_memory_equal(&was.hash, &now.hash, 32);
+    chain_spec_fini(&after);
+    free(text);
+    json_decref(doc);
+    end(&m);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -319,6 +396,9 @@ int main(void)
         cmocka_unit_test(balances_come_into_the_genesis_block_and_not_twice),
         cmocka_unit_test(a_permission_contract_of_ones_own_is_deployed),
         cmocka_unit_test(a_constructor_that_refuses_its_validators_is_told),
+        cmocka_unit_test(recover_puts_a_list_between_the_contract_and_itself),
+        cmocka_unit_test(recover_refuses_a_document_without_validators_and_an_empty_set),
+        cmocka_unit_test(a_recovered_specification_has_the_same_genesis_block),
     };
     return cmocka_run_group_tests_name("spec_json", tests, NULL, NULL);
 }
