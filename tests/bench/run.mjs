@@ -1,4 +1,4 @@
-// Measurements. node run.mjs [first-block|transfers|rpc|evm|import ...] [--runs N] [--count N] [--json] [--out FILE]; see scripts/bench.
+// Measurements. node run.mjs [first-block|transfers|rpc|evm|import|state|sync|identity-store ...] [--runs N] [--count N] [--json] [--out FILE]; see scripts/bench.
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { machine, say } from './report.mjs';
@@ -9,6 +9,8 @@ const KINDS = {
   rpc: async (o) => (await import('./rpc.mjs')).rpcCalls(o),
   evm: async (o) => (await import('./evm.mjs')).evm(o),
   import: async (o) => (await import('./import.mjs')).importChain(o),
+  state: async (o) => (await import('./state.mjs')).state(o),
+  sync: async (o) => (await import('./sync.mjs')).syncChain(o),
   'identity-store': async () => (await import('./identity_store.mjs')).identityStore(),
 };
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, count: { type: 'string' }, json: { type: 'boolean', default: false }, out: { type: 'string' } } });
