@@ -8,10 +8,12 @@
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 #include "node/state/state.h"
+#include "node/store/kv_fault.h"
 #include "node/state/trie.h"
 #include "node/store/tables.h"
 
 #include <cmocka.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const NAMES[] = {
@@ -289,7 +291,19 @@ static void expect_block(struct kv_txn *txn, const struct plain *m, uint64_t num
     state_free(s);
 }
 
-static void run_chain(struct kv *kv, uint64_t seed)
+/* commit, or let the disk be full, or the process die before or after the commit is on the disk; ret: was it written? */
+static bool commit_with_faults(struct kv *fault, struct kv_txn *txn, struct rng_seeded *r)
+{
+    const uint64_t kind = fault == NULL ? 3 : rng_below(r, 8);
+    if (kind == 0) kv_fault_fail(fault, 1, E_NOSPACE);
+    if (kind == 1 || kind == 2) kv_fault_crash(fault, 0, kind == 2, NULL, NULL);
+    assert_int_equal(kv_commit(txn), kind == 0 ? E_NOSPACE : kind == 1 || kind == 2 ? E_IO : OK);
+    if (kind == 1 || kind == 2) kv_fault_revive(fault);
+    return kind >= 2;
+}
+
+/* fault: kv, if it is a store with faults, else NULL; bulk: no reader beside a writer */
+static void run_chain(struct kv *kv, struct kv *fault, bool bulk, uint64_t seed)
 {
     static struct plain m[BLOCKS];
     struct rng_seeded r;
@@ -301,13 +315,14 @@ static void run_chain(struct kv *kv, uint64_t seed)
     for (int round = 0; round < 120; round++) {
         assert_int_equal(kv_begin(&txn, kv, true), OK);
         if (head > 2 && (head + 1 == BLOCKS || rng_below(&r, 5) == 0)) { /* take some back */
-            for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) assert_int_equal(state_unwind(txn, head--), OK);
-            expect_block(txn, &m[head], STATE_LATEST);
-            assert_int_equal(kv_commit(txn), OK);
+            uint64_t back = head;
+            for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) assert_int_equal(state_unwind(txn, back--), OK);
+            expect_block(txn, &m[back], STATE_LATEST);
+            if (commit_with_faults(fault, txn, &r)) head = back;
             continue;
         }
         struct plain next = m[head];
-        const bool apart = rng_below(&r, 2) == 0; /* executed on a snapshot of its own */
+        const bool apart = rng_below(&r, 2) == 0 && !bulk; /* executed on a snapshot of its own */
         if (apart) assert_int_equal(kv_begin(&reader, kv, false), OK);
         assert_int_equal(state_open(&s, apart ? reader : txn, STATE_LATEST), OK);
         for (uint64_t n = rng_below(&r, 4); n > 0; n--) {
@@ -326,10 +341,14 @@ static void run_chain(struct kv *kv, uint64_t seed)
         assert_int_equal(state_commit(s, txn, head + 1, true), OK);
         state_free(s);
         if (apart) kv_abort(reader);
-        m[++head] = next;
-        expect_block(txn, &m[head], STATE_LATEST);
-        expect_block(txn, &m[head], head);
-        assert_int_equal(kv_commit(txn), OK);
+        expect_block(txn, &next, STATE_LATEST);
+        expect_block(txn, &next, head + 1);
+        if (commit_with_faults(fault, txn, &r)) m[++head] = next;
+        if (fault != NULL) {
+            assert_int_equal(kv_begin(&reader, kv, false), OK);
+            expect_block(reader, &m[head], STATE_LATEST);
+            kv_abort(reader);
+        }
         if (round % 8 == 0) {
             assert_int_equal(kv_begin(&reader, kv, false), OK);
             for (uint64_t n = 0; n <= head; n++) expect_block(reader, &m[n], n);
@@ -365,15 +384,28 @@ static void random_chains_agree_with_a_plain_model(void **state)
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *kv;
         assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        run_chain(kv, seed + i);
+        run_chain(kv, NULL, false, seed + i);
         kv_close(kv);
+    }
+    for (uint64_t i = 0; i < 6; i++) {
+        struct kv *disk, *kv;
+        assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
+        assert_int_equal(kv_open_fault(&kv, disk), OK);
+        run_chain(kv, kv, false, seed + 50 + i);
+        kv_close(kv);
+        kv_close(disk);
     }
     char dir[] = "/tmp/test-state-XXXXXX";
     assert_non_null(mkdtemp(dir));
     struct kv *kv;
-    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
-    run_chain(kv, seed + 100);
-    kv_close(kv);
+    for (int bulk = 0; bulk < 2; bulk++) {
+        assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
+        if (bulk) kv_set_bulk(kv);
+        run_chain(kv, NULL, bulk == 1, seed + 100);
+        kv_close(kv);
+        assert_int_equal(file_remove_tree(dir, NULL), OK);
+        assert_int_equal(mkdir(dir, 0700), 0);
+    }
     assert_int_equal(file_remove_tree(dir, NULL), OK);
 }
 
