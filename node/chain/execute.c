@@ -421,18 +421,14 @@ enum status exec_call(struct evm_result *out, struct exec_env *env, struct state
 
 enum status exec_system_call(struct evm_result *out, struct exec_env *env, struct state *s, const address *to, bytes input)
 {
-    const struct evm_message msg = {.kind = EVM_CALL, .sender = ADDRESS_SYSTEM, .recipient = *to, .code_address = *to, .gas = INT64_MAX,
+    const struct evm_message msg = {.kind = EVM_CALL, .sender = ADDRESS_SYSTEM, .recipient = *to, .code_address = *to, .is_boundless = true,
                                     .input = input};
-    const uint64_t block_limit = env->block.gas_limit;
     const int snapshot = state_snapshot(s);
     struct evm_result result;
     state_begin_tx(s, &env->rules);
     /* Parity moves the value, zero, inside the call's checkpoint, and that creates an absent sender: it stays unless the call fails */
     TRY(state_require(s, &ADDRESS_SYSTEM));
-    env->block.gas_limit = env->gas_used > UINT64_MAX - msg.gas ? UINT64_MAX : env->gas_used + msg.gas;
-    enum status st = exec_call(&result, env, s, &msg, &U256_ZERO);
-    env->block.gas_limit = block_limit;
-    TRY(st);
+    TRY(exec_call(&result, env, s, &msg, &U256_ZERO));
     if (result.outcome != EVM_SUCCESS) state_revert(s, snapshot);
     state_begin_tx(s, &env->rules); /* logs, marks and self-destructions are forgotten; nothing is cleaned up */
     *out = result;

@@ -71,7 +71,7 @@ MUST_CHECK enum status exec_tx(enum tx_verdict *v, struct receipt *receipt, stru
 MUST_CHECK enum status exec_call(struct evm_result *out, struct exec_env *env, struct state *s, const struct evm_message *msg,
                                  const u256 *gas_price);
 /** exec_system_call: aura.md B5 "System call": sender and origin ADDRESS_SYSTEM, value 0, not a transaction; creates the system account
- *  as Parity does; state changes are kept on success; logs and refunds dropped; no touched cleanup. out->outcome tells of failure. */
+ *  as Parity does; 2^256-1 gas, which GAS counts down from and GASLIMIT shows; state changes are kept on success; logs and refunds dropped; no touched cleanup. out->outcome tells of failure. */
 MUST_CHECK enum status exec_system_call(struct evm_result *out, struct exec_env *env, struct state *s, const address *to, bytes input);
 
 /** exec_protocol_call: a system call as later EIPs have it (4788, 2935, 7002, 7251): 30,000,000 gas, no value moves, the caller is not

@@ -27,7 +27,7 @@ static enum status insert_account(struct state *s, const struct spec_account *a)
 /* run_constructor: aura.md B6: create at that very address, from the zero address, with all gas there is */
 static enum status run_constructor(struct exec_env *env, struct state *s, const struct spec_account *a, struct err *err)
 {
-    const struct evm_message msg = {.kind = EVM_CREATE, .recipient = a->addr, .code_address = a->addr, .gas = INT64_MAX,
+    const struct evm_message msg = {.kind = EVM_CREATE, .recipient = a->addr, .code_address = a->addr, .is_boundless = true,
                                     .input = a->constructor};
     const address zero = {{0}};
     struct evm_result result;

@@ -281,12 +281,12 @@ op_BYTE: {
     PUSH(TIMESTAMP, u256_from_u64(e->block->timestamp))
     PUSH(NUMBER, u256_from_u64(e->block->number))
     PUSH(PREVRANDAO, e->block->difficulty)
-    PUSH(GASLIMIT, u256_from_u64(e->block->gas_limit))
+    PUSH(GASLIMIT, unlikely(e->is_boundless) ? U256_MAX : u256_from_u64(e->block->gas_limit))
     PUSH(CHAINID, u256_from_u64(e->block->chain_id))
     PUSH(BASEFEE, e->block->base_fee)
     PUSH(BLOBBASEFEE, e->block->blob_base_fee)
     PUSH(MSIZE, u256_from_u64(f->mem_len))
-    PUSH(GAS, u256_from_u64((uint64_t)gas))
+    PUSH(GAS, unlikely(e->is_boundless) ? u256_add(f->above, u256_from_u64((uint64_t)gas)) : u256_from_u64((uint64_t)gas))
 op_CALLDATALOAD:
     load_call_data(sp, f->input);
     NEXT();

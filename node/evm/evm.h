@@ -111,7 +111,8 @@ struct evm_message {
     address sender, recipient;
     address code_address; /* EVM_CALL: whose code runs; normally = recipient */
     u256 value;
-    uint64_t gas; /* system calls may give up to 2^63-1 */
+    uint64_t gas; /* at most 2^63-1 */
+    bool is_boundless; /* gas does not count: it has 2^256-1, which is what GAS counts down from and GASLIMIT shows (Parity's calls by the system) */
     bytes input;
     bool no_transfer; /* ActionValue::Apparent: VALUE shows value, nothing moves */
 };

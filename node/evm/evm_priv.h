@@ -128,6 +128,7 @@ struct frame {
     int64_t refund; /* counter when it began */
     int64_t gas_at_start;
     uint64_t out_off, out_len; /* where in the caller's memory the output goes */
+    u256 above; /* with is_boundless: gas that it has beside `gas`, which is refilled from there at each call and return */
 };
 
 #define EVM_SCHEDULES 8
@@ -148,6 +149,7 @@ struct evm {
     int top;              /* index of the running frame, -1: none */
     int top_high;         /* most frames at a time in this run */
     int64_t refund;
+    bool is_boundless;
     enum status host_status;
 
     /* return data of the last call of the running frame; at the end the output */

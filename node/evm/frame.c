@@ -17,15 +17,43 @@ struct opening {
     bool is_create, is_static;
     bytes input; /* call data, or init code */
     int64_t gas;
+    u256 above; /* as in struct frame */
     uint64_t out_off, out_len;
     bool has_code; /* code is known already */
     bytes code;
     hash32 code_hash;
 };
 
+/* a boundless message: gas and above are one number; as much of it as 62 bits hold stands in gas, so that nothing runs dry but what would take
+ * 2^62 gas between two calls */
+static u256 whole_gas(int64_t gas, const u256 *above)
+{
+    return u256_add(u256_from_u64((uint64_t)gas), *above);
+}
+
+static void part_gas(int64_t *gas, u256 *above, const u256 *whole)
+{
+    const u256 most = u256_from_u64(UINT64_C(1) << 62);
+    *gas = u256_lt(whole, &most) ? (int64_t)whole->w[0] : (int64_t)most.w[0];
+    *above = u256_sub(*whole, u256_from_u64((uint64_t)*gas));
+}
+
+/* give_boundless: what a callee asks for (NULL: all) goes from f to the opening, all but a 64th at most. ret false: f has less (before EIP-150) */
+static bool give_boundless(const struct evm *e, struct frame *f, struct opening *o, const u256 *asked)
+{
+    const u256 whole = whole_gas(f->gas, &f->above);
+    u256 given = e->rules->eip150 ? u256_sub(whole, u256_shr(whole, 6)) : whole;
+    if (asked != NULL && u256_lt(&given, asked) && !e->rules->eip150) return false;
+    if (asked != NULL && u256_lt(asked, &given)) given = *asked;
+    const u256 kept = u256_sub(whole, given);
+    part_gas(&o->gas, &o->above, &given);
+    part_gas(&f->gas, &f->above, &kept);
+    return true;
+}
+
 /* settle: give the result of a call or creation to the frame that asked for it (index at). ret false if nobody did: the run is over */
 static bool settle(struct evm *e, int at, bool is_create, const address *created, enum evm_outcome outcome, int64_t gas_left,
-                   uint64_t out_off, uint64_t out_len)
+                   const u256 *above_left, uint64_t out_off, uint64_t out_len)
 {
     if (outcome != EVM_SUCCESS && outcome != EVM_REVERT) e->ret_len = 0;
     e->top = at;
@@ -36,6 +64,11 @@ static bool settle(struct evm *e, int at, bool is_create, const address *created
     }
     struct frame *f = &e->frames[at];
     f->gas += gas_left;
+    if (unlikely(e->is_boundless)) {
+        u256 whole = whole_gas(f->gas, &f->above);
+        whole = u256_add(whole, *above_left);
+        part_gas(&f->gas, &f->above, &whole);
+    }
     if (is_create) {
         *f->sp = outcome == EVM_SUCCESS ? word_from_address(created) : U256_ZERO;
         if (outcome == EVM_SUCCESS) e->ret_len = 0; /* the output became code */
@@ -51,7 +84,8 @@ static bool settle(struct evm *e, int at, bool is_create, const address *created
 static void settle_now(struct evm *e, const struct opening *o, enum evm_outcome outcome, int64_t gas_left)
 {
     if (e->tracer != NULL) trace_leave(e, outcome, o->gas - gas_left);
-    settle(e, e->top, o->is_create, &o->self, outcome, gas_left, o->out_off, o->out_len);
+    const bool is_lost = outcome != EVM_SUCCESS && outcome != EVM_DEPTH && outcome != EVM_BALANCE && outcome != EVM_NONCE_OVERFLOW;
+    settle(e, e->top, o->is_create, &o->self, outcome, gas_left, is_lost ? &U256_ZERO : &o->above, o->out_off, o->out_len);
 }
 
 static enum evm_outcome push_frame(struct evm *e, const struct opening *o, int snapshot, struct evm_code *tr)
@@ -63,6 +97,7 @@ static enum evm_outcome push_frame(struct evm *e, const struct opening *o, int s
     f->ip = &tr->insns[tr->start];
     f->bottom = f->sp = up != NULL ? up->sp : e->stack;
     f->gas = f->gas_at_start = o->gas;
+    f->above = o->above;
     f->mem = up != NULL ? up->mem + up->mem_len : e->mem;
     f->mem_len = 0;
     f->code = o->is_create ? o->input : o->code;
@@ -175,13 +210,14 @@ static enum evm_outcome makes_account(struct evm *e, const struct opening *o, bo
 }
 
 /* split_gas: what a callee gets. SPEC(EIP-150): all but a 64th at most; before, what was asked for or nothing. */
-static enum evm_outcome split_gas(const struct evm *e, struct frame *f, const u256 *asked, int64_t *given)
+static enum evm_outcome split_gas(const struct evm *e, struct frame *f, const u256 *asked, struct opening *o)
 {
+    if (unlikely(e->is_boundless)) return give_boundless(e, f, o, asked) ? EVM_SUCCESS : EVM_OUT_OF_GAS;
     const uint64_t want = u256_to_u64_sat(asked);
     const uint64_t most = (uint64_t)(e->rules->eip150 ? f->gas - f->gas / 64 : f->gas);
     if (want > most && !e->rules->eip150) return EVM_OUT_OF_GAS;
-    *given = (int64_t)(want < most ? want : most);
-    f->gas -= *given;
+    o->gas = (int64_t)(want < most ? want : most);
+    f->gas -= o->gas;
     return EVM_SUCCESS;
 }
 
@@ -228,7 +264,7 @@ enum evm_outcome frame_call(struct evm *e, enum opcode op)
     TRY(makes_account(e, &o, &is_new));
     if (is_new) f->gas -= GAS_NEW_ACCOUNT;
     if (f->gas < 0) return EVM_OUT_OF_GAS;
-    TRY(split_gas(e, f, &asked, &o.gas));
+    TRY(split_gas(e, f, &asked, &o));
     if (pays) o.gas += GAS_CALL_STIPEND;
     if (!u256_is_zero(&range[-1])) o.input = bytes_make(f->mem + range[0].w[0], range[-1].w[0]);
     if (!u256_is_zero(&range[-3])) {
@@ -300,7 +336,10 @@ enum evm_outcome frame_create(struct evm *e, enum opcode op)
             o.self = address_create(&o.sender, nonce);
         }
     }
-    f->gas -= o.gas;
+    if (unlikely(e->is_boundless))
+        IGNORE(!give_boundless(e, f, &o, NULL), "all that there is can be given");
+    else
+        f->gas -= o.gas;
     o.code_address = o.self;
     trace_opening(e, &o);
     if (verdict != EVM_SUCCESS) {
@@ -322,6 +361,8 @@ bool frame_open_message(struct evm *e, const struct evm_message *msg)
                         .is_static = msg->is_static,
                         .input = msg->input,
                         .gas = msg->gas > INT64_MAX ? INT64_MAX : (int64_t)msg->gas};
+    e->is_boundless = msg->is_boundless;
+    if (msg->is_boundless) part_gas(&o.gas, &o.above, &U256_MAX);
     e->ret_len = 0;
     enum evm_outcome outcome = EVM_SUCCESS;
     if (o.is_create) {
@@ -376,5 +417,6 @@ bool frame_end(struct evm *e, enum evm_outcome outcome)
     }
     if (e->tracer != NULL) trace_leave(e, outcome, f->gas_at_start - gas_left);
     code_release(e, f->tr);
-    return settle(e, e->top - 1, f->is_create, &f->self, outcome, gas_left, f->out_off, f->out_len);
+    const bool is_lost = outcome != EVM_SUCCESS && outcome != EVM_REVERT;
+    return settle(e, e->top - 1, f->is_create, &f->self, outcome, gas_left, is_lost ? &U256_ZERO : &f->above, f->out_off, f->out_len);
 }

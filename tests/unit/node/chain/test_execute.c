@@ -470,6 +470,61 @@ static void authorizations_set_code_and_bad_ones_are_passed_over(void **state)
 
 /* --- messages without a transaction */
 
+/* CALL to a with no value, data or output, and all gas; 34 bytes on the stack machine: the result is on top */
+static void put_call(struct buf *code, const address *a)
+{
+    buf_put(code, "\x60\x00\x60\x00\x60\x00\x60\x00\x60\x00\x73", 11);
+    buf_put(code, a->b, 20);
+    buf_put(code, "\x5a\xf1", 2);
+}
+
+static u256 slot_of(struct world *w, const address *a, uint64_t key)
+{
+    const u256 k = u256_from_u64(key);
+    u256 v;
+    assert_int_equal(state_get_storage(w->s, a, &k, &v), OK);
+    return v;
+}
+
+static void a_system_call_sees_the_gas_that_parity_gives_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct evm_result out;
+    struct buf code;
+    const address burner = {{0xbb, [19] = 1}};
+    world_init(&w, FORK_LONDON);
+    buf_init(&code, 4096);
+    /* calls PLAIN, then stores GASLIMIT in slot 1 and GAS in slot 0 */
+    put_call(&code, &PLAIN);
+    buf_put(&code, "\x45\x60\x01\x55\x5a\x60\x00\x55", 8);
+    assert_int_equal(state_set_code(w.s, &CONTRACT, buf_view(&code)), OK);
+    SET_CODE(&w, &PLAIN, "\x5a\x60\x00\x55");
+    SET_CODE(&w, &burner, "\xfe");
+    assert_int_equal(exec_system_call(&out, &w.env, w.s, &CONTRACT, BYTES_EMPTY), OK);
+    assert_int_equal(out.outcome, EVM_SUCCESS);
+    u256 v = slot_of(&w, &CONTRACT, 1);
+    assert_true(u256_eq(&v, &U256_MAX));
+    /* 20 of pushes and GAS, 2600 for a cold account: 2^256 - 2621 less its 64th is given, 2 of which GAS costs */
+    const u256 inner = u256_sub(u256_sub(U256_ZERO, u256_shl(U256_ONE, 250)), u256_from_u64(2582));
+    v = slot_of(&w, &PLAIN, 0);
+    assert_true(u256_eq(&v, &inner));
+    /* PLAIN used 2 + 3 + 22100, the rest came back; GASLIMIT, PUSH1, SSTORE, GAS here */
+    const u256 after = u256_sub(U256_MAX, u256_from_u64(2620 + 22105 + 2 + 3 + 22100 + 2));
+    v = slot_of(&w, &CONTRACT, 0);
+    assert_true(u256_eq(&v, &after));
+    /* each of these takes 63 of 64 parts of what is left: 62 bits would be dry after nine */
+    buf_clear(&code);
+    for (int i = 0; i < 20; i++) put_call(&code, &burner);
+    buf_put(&code, "\x60\x07\x60\x00\x55", 5);
+    assert_int_equal(state_set_code(w.s, &CONTRACT, buf_view(&code)), OK);
+    assert_int_equal(exec_system_call(&out, &w.env, w.s, &CONTRACT, BYTES_EMPTY), OK);
+    assert_int_equal(out.outcome, EVM_SUCCESS);
+    assert_int_equal(slot_of(&w, &CONTRACT, 0).w[0], 7);
+    buf_fini(&code);
+    world_fini(&w);
+}
+
 static void a_system_call_creates_its_sender_unless_it_fails(void **state)
 {
     (void)state;
@@ -609,6 +664,7 @@ int main(void)
         cmocka_unit_test(refunds_are_bounded_by_a_share_of_the_gas),
         cmocka_unit_test(logs_and_bloom_come_with_the_receipt_and_not_from_what_failed),
         cmocka_unit_test(authorizations_set_code_and_bad_ones_are_passed_over),
+        cmocka_unit_test(a_system_call_sees_the_gas_that_parity_gives_it),
         cmocka_unit_test(a_system_call_creates_its_sender_unless_it_fails),
         cmocka_unit_test(a_protocol_call_creates_no_sender_and_needs_code),
         cmocka_unit_test(a_call_needs_no_money_for_gas_but_for_its_value),
