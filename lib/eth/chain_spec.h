@@ -227,6 +227,7 @@ struct chain_spec {
     struct spec_genesis genesis;
     struct spec_account *accounts; /* ascending by address */
     size_t n_accounts;
+    size_t builtins_end; /* behind the last of them that is a builtin; 0: not known */
     char **nodes; /* enode URLs */
     size_t n_nodes;
     char **warnings; /* one line each */

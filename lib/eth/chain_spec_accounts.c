@@ -283,5 +283,8 @@ enum status spec_accounts(struct spec_reader *r, void *base, const struct json_a
     }
     spec->accounts = list;
     spec->n_accounts = n;
+    spec->builtins_end = n > 0 ? 1 : 0;
+    for (i = 0; i < n; i++)
+        if (list[i].builtin != BUILTIN_NONE) spec->builtins_end = i + 1;
     return OK;
 }

@@ -420,7 +420,7 @@ static enum status receive(struct state *s, struct account *to, const u256 *valu
         /* SPEC(EIP-161): on the main network 0x03 was once deleted though its touch was reverted; clients keep that touch */
         static const address RIPEMD = {{[19] = 3}};
         if (address_eq(&to->addr, &RIPEMD) && is_empty(to)) s->ripemd_tx = s->tx;
-        (void)edit(s, to);
+        if (to->now.touched_tx != s->tx) (void)edit(s, to); /* a second touch adds nothing, and calls are many */
         return OK;
     }
     struct account_fields *f = require(s, to);

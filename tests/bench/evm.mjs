@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Conn } from './conn.mjs';
-import { bin, root, startAnvil, startNode } from './single.mjs';
+import { bin, root, rpc, startAnvil, startNode } from './single.mjs';
 import { havePeer, median, round, say } from './report.mjs';
 
 const run = promisify(execFile);
@@ -16,6 +16,7 @@ function loop(body, n) {
   const head = `5a63${hex(n, 4)}`, at = head.length / 2; // GAS PUSH4 n
   return `0x${head}5b${body}600190038061${hex(at, 2)}57505a900360005260206000f3`; // JUMPDEST body n-1 JUMPI; gas used -> memory -> RETURN
 }
+const CALLEE = '0x' + 'ca11ee'.repeat(6) + 'ca11', CALLEE_CODE = '0x60003560005260206000f3';
 // what a turn of each loop does beside counting down; n is on top of the stack and stays there
 const LOOPS = {
   empty: [],
@@ -24,12 +25,16 @@ const LOOPS = {
   division: ['80', '7f' + 'fd'.repeat(32), '04', '80', '6007', '06', '50', '50'], // big / n, 7 mod that
   memory: ['80', '6103e0', '16', '80', '51', '90', '52'], // a word at n & 0x3e0, read and written back
   storage: ['80', '603f', '16', '80', '54', '6001', '01', '90', '55'], // slot n & 63 gains 1
+  calls: ['6020', '6000', '6020', '6000', '6000', '73' + CALLEE.slice(2), '5a', 'f1', '50'], // a contract that returns the word it was sent
 };
 
 async function loops(runs, gas) {
-  const sides = [await startNode()], out = {};
+  const sides = [await startNode({ accounts: { [CALLEE]: { balance: '0x1', code: CALLEE_CODE } } })], out = {};
   try {
-    if (havePeer()) sides.push(await startAnvil());
+    if (havePeer()) {
+      sides.push(await startAnvil());
+      await rpc(sides[1].url, 'anvil_setCode', [CALLEE, CALLEE_CODE]);
+    }
     for (const [name, body] of Object.entries(LOOPS)) {
       const row = {};
       let n = 1000;
@@ -47,6 +52,11 @@ async function loops(runs, gas) {
       if (mid.anvil) mid.ratio = round(mid['poa-node'] / mid.anvil);
       out[name] = mid;
       say(`evm: eth_call, ${name}: ${mid['poa-node']} Mgas/s${mid.anvil ? `; anvil ${mid.anvil}: ${mid.ratio}x` : ''}`);
+    }
+    const ratios = Object.values(out).map((r) => r.ratio).filter((r) => r > 0);
+    if (ratios.length) {
+      out.mean = round(Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length));
+      say(`evm: eth_call: geometric mean ${out.mean}x anvil, the least ${Math.min(...ratios)}x`);
     }
   } finally {
     for (const s of sides) await s.stop();

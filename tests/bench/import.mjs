@@ -56,7 +56,7 @@ export async function importChain({ runs = 3, count = 10000, per = 500 } = {}) {
     list.sort((a, b) => a.seconds - b.seconds);
     const mid = list[list.length >> 1];
     out[kind] = { ...mid, cpu_us_per_tx: round(median(list.map((r) => r.cpu_us_per_tx)), 1) };
-    say(`import: ${mid.blocks} blocks of ${per} ${kind}: ${showRun(out[kind])}`);
+    say(`import: ${mid.txs} ${kind} in ${mid.blocks} blocks: ${showRun(out[kind])}`);
     say(`  time: ${Object.entries(mid.share).map(([k, v]) => `${k} ${Math.round(v * 100)}%`).join(', ')}`);
   }
   return out;

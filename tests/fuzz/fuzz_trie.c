@@ -53,13 +53,34 @@ static void run_changes(const uint8_t *data, size_t len)
         check(trie_write(txn, 0, BYTES_EMPTY, d) == OK);
         trie_dirty_free(d);
         for (uint8_t i = 0; i < KEYS; i++) {
+            const hash32 k = key_of(i);
+            bytes value;
+            check(trie_get(&value, txn, 0, BYTES_EMPTY, &k) == (model[i].len != 0 ? OK : E_NOT_FOUND));
             if (model[i].len == 0) continue;
+            check(bytes_eq(value, model[i]));
             keys[n_pairs] = key_of(i);
             pairs[n_pairs] = (struct trie_pair){BYTES_OF(keys[n_pairs]), model[i]};
             n_pairs++;
         }
         check(trie_root_pairs(&wanted, pairs, n_pairs, false) == OK);
         check(hash_eq(&got, &wanted));
+    }
+    kv_abort(txn);
+    kv_close(kv);
+}
+
+/* a node that is anything stands where one of the trie should: it is refused, or has a value in it */
+static void run_damaged(bytes node)
+{
+    struct kv *kv;
+    struct kv_txn *txn;
+    check(kv_open_memory(&kv, 1) == OK && kv_begin(&txn, kv, true) == OK);
+    check(kv_put(txn, 0, BYTES_LIT("\x10"), node) == OK);
+    for (uint8_t i = 0; i < KEYS; i++) {
+        const hash32 k = key_of(i);
+        bytes value;
+        const enum status s = trie_get(&value, txn, 0, BYTES_EMPTY, &k);
+        check(s == OK || s == E_NOT_FOUND || s == E_CORRUPT);
     }
     kv_abort(txn);
     kv_close(kv);
@@ -74,6 +95,7 @@ static void run_proof(const uint8_t *data, size_t len)
     while (n < COUNT_OF(nodes) && rlp_get_string(&nodes[n], &in) == OK) n++;
     /* the first node's own hash as the root, so that the walk goes beyond the first comparison */
     if (n != 0) keccak256(root.b, nodes[0].ptr, nodes[0].len);
+    if (n != 0) run_damaged(nodes[0]);
     if (trie_check_proof(&value, &root, &key, nodes, n) == OK && value.len != 0)
         check(value.ptr >= data && value.ptr + value.len <= data + len);
 }
