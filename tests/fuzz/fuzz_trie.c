@@ -73,7 +73,7 @@ static void run_changes(const uint8_t *data, size_t len)
 static void run_damaged(bytes node)
 {
     struct kv *kv;
-    struct kv_txn *txn;
+    struct kv_txn *txn = NULL;
     check(kv_open_memory(&kv, 1) == OK && kv_begin(&txn, kv, true) == OK);
     check(kv_put(txn, 0, BYTES_LIT("\x10"), node) == OK);
     for (uint8_t i = 0; i < KEYS; i++) {
