@@ -344,6 +344,52 @@ enum status fn_reference(json_t **out, struct ev *e, const struct fn_call *c)
     return answered(e, c, s, at != SIZE_MAX, id, &why);
 }
 
+/* SPEC(references): the instances of a resource loop, in its order, as reference() gives each */
+enum status fn_references(json_t **out, struct ev *e, const struct fn_call *c)
+{
+    struct arm_plan *p = e->p;
+    const char *loop, *how = "Properties";
+    enum status s = arg_string(&loop, e, c, 0);
+    if (s == OK && c->n > 1) s = arg_string(&how, e, c, 1);
+    if (s != OK) return s;
+    const bool full = strcasecmp(how, "Full") == 0;
+    if (!full && strcasecmp(how, "Properties") != 0)
+        return ev_fail(e, E_INVALID,
+                       "references(): argument 2 is 'Full' or 'Properties', not '%.40s'", how);
+    p->n_refs++;
+    if (e->scope == NULL || p->phase == PHASE_LAYOUT)
+        return ev_fail(e, E_AGAIN, "references() cannot be known before the deployment has begun");
+    json_t *all = json_array();
+    size_t found = 0;
+    bool again = false;
+    for (size_t i = 0; s == OK && i < p->n_nodes; i++) {
+        const struct node *n = &p->nodes[i];
+        if (n->kind != NODE_RESOURCE || n->scope != e->scope || n->loop == NULL) continue;
+        if (strcasecmp(n->loop, loop) != 0 &&
+            (n->symbol == NULL || strcasecmp(n->symbol, loop) != 0))
+            continue;
+        found++;
+        if (n->dropped) continue;
+        if (p->phase == PHASE_ORDER && p->current != SIZE_MAX) plan_add_dep(p, p->current, i);
+        struct err why = {.status = OK};
+        json_t *one = NULL;
+        s = p->ctx.reference != NULL
+                ? p->ctx.reference(&one, p->ctx.arg, n->id,
+                                   json_string_value(ev_object_get(n->raw, "apiVersion")), full, &why)
+                : E_AGAIN;
+        again = again || (s == E_AGAIN && p->phase != PHASE_RUN);
+        s = answered(e, c, s, true, n->id, &why);
+        if (s == E_AGAIN && p->phase != PHASE_RUN) s = OK;
+        if (s == OK && one != NULL && json_array_append_new(all, one) != 0) s = E_NOMEM;
+    }
+    if (s == OK && found == 0)
+        s = ev_fail(e, E_NOT_FOUND, "references(): the template has no resource loop '%.120s'", loop);
+    if (s == OK && again) s = E_AGAIN;
+    if (s == OK) *out = all;
+    else json_decref(all);
+    return s;
+}
+
 enum status fn_list(json_t **out, struct ev *e, const struct fn_call *c)
 {
     struct arm_plan *p = e->p;
@@ -387,9 +433,6 @@ enum status fn_not_here(json_t **out, struct ev *e, const struct fn_call *c)
     (void)out;
     if (strcasecmp(c->name, "providers") == 0)
         return ev_fail(e, E_UNSUPPORTED, "providers() is deprecated: write the API version");
-    if (strcasecmp(c->name, "references") == 0)
-        return ev_fail(e, E_UNSUPPORTED,
-                       "references() is not supported: use reference() in a loop");
     return ev_fail(e, E_UNSUPPORTED,
                    "%s() is not for deployments to resource groups or subscriptions", c->name);
 }

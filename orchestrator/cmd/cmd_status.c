@@ -1,6 +1,7 @@
 /* cmd_status.c: status: members, validators, instances, chain; once, or as a live screen. */
 #include "lib/base/clock.h"
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/status_remote.h"
 #include "orchestrator/diagnose/diagnose.h"
 
 #include <poll.h>
@@ -196,6 +197,10 @@ static void put_version(struct buf *b, const json_t *doc)
 
 static void put_status(struct buf *b, const json_t *doc, const char *dir, bool narrow)
 {
+    if (json_object_get(doc, "target") != NULL) {
+        status_remote_put(b, doc);
+        return;
+    }
     const json_t *h = json_object_get(doc, "height"), *final = json_object_get(doc, "finalised"), *pending = json_object_get(doc, "pendingChangeSince");
     buf_printf(b, "keeper     %s\n", json_is_true(json_object_get(doc, "keeper")) ? "running" : "stopped");
     if (json_is_integer(h))
@@ -223,6 +228,7 @@ static json_t *look(struct cli *c, bool *healthy, enum exit_code *code)
     struct diag_facts *f = NULL;
     json_t *doc = NULL, *outputs = NULL;
     const struct diag_options o = {.quick = true};
+    if (status_is_remote(c)) return status_remote(c, healthy, code);
     enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
     if (s != OK) {
         *code = cli_fail(c, &err);

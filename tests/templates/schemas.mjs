@@ -1,4 +1,4 @@
-// Every resource that templates/ deploys, against the JSON schema that Azure publishes for its type and API version; and each template
+// Every resource that templates/ deploys, and of the golden renderings, against the JSON schema that Azure publishes for its type and API version; and each template
 // file against the schema of templates. TAP.
 //   node schemas.mjs [the unit test's executable, which writes the resources]
 // The schemas: azure-schemas.tar.xz in $POA_VECTORS, else ../shared/vectors beside the checkout; without it the run is skipped.
@@ -98,7 +98,8 @@ function refuses(plain) {
 const seen = new Set();
 const tried = new Set();
 const unknown = new Set();
-for (const resource of JSON.parse(readFileSync(dump))) {
+const golden = readdirSync(join(root, 'tests/templates/golden')).flatMap((f) => JSON.parse(readFileSync(join(root, 'tests/templates/golden', f)), (k, v) => (k === 'customData' ? v.join('\n') : v)).resources);
+for (const resource of [...JSON.parse(readFileSync(dump)), ...golden]) {
   const plain = withoutNull(resource);
   const key = `${plain.type}@${plain.apiVersion}`;
   const text = JSON.stringify(plain);
@@ -133,7 +134,7 @@ for (const key of unknown) {
 
 need('2019-04-01/deploymentTemplate.json');
 const template = ajv.compile({ $ref: `${host}2019-04-01/deploymentTemplate.json#` });
-const files = ['mainTemplate.json', ...readdirSync(join(root, 'templates/nested')).map((f) => `nested/${f}`)];
+const files = ['mainTemplate.json', 'trafficManager.json', ...readdirSync(join(root, 'templates/nested')).map((f) => `nested/${f}`)];
 for (const file of files) {
   const good = template(JSON.parse(readFileSync(join(root, 'templates', file))));
   report(good, `templates/${file} fits the schema of templates`, explain(template.errors));

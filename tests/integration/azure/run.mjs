@@ -34,7 +34,7 @@ const fails = (x, pattern, code = 1) => { assert.equal(x.code, code, x.err); ass
 const file = (name, text) => { const f = path.join(rig.dir, name); fs.writeFileSync(f, text, { mode: 0o600 }); return f; };
 // for the az command's stand-in
 const writeTokens = async () => { for (const audience of ['vault', 'storage']) fs.writeFileSync(path.join(rig.dir, `${audience}-token`), await rig.store.token('orchestrator', audience), { mode: 0o600 }); };
-const resources = (type) => [...azure.groups.values()].flatMap((g) => [...g.resources.values()]).filter((r) => !type || r.type === type);
+const resources = (type) => [...azure.groups.values()].flatMap((g) => [...g.resources.values()]).filter((r) => !type || r.type.toLowerCase() === type.toLowerCase());
 
 // ------------------------------------------------------------------------------------------------ the walk
 test('new: a network in Azure, from the first request to the first block', async () => {
@@ -88,6 +88,20 @@ test('a second new changes nothing: exit 3; outputs prints what stands', async (
   const n = azure.log.length, x = await rig.newNetwork('net');
   assert.equal(x.code, 3); assert.equal(azure.log.length, n);
   assert.equal(ok(await rig.run(['outputs', 'net', '--json'])).json.NETWORK_ID, 10101010);
+});
+test('status: machines and chain; exit 4 when a machine is down; down and up', async () => {
+  const x = await rig.run(['status', 'net', '--json']);
+  assert.equal(x.code, 0, x.err + x.out);
+  assert.equal(x.json.healthy, true); assert.equal(x.json.instances.length, 2); assert.ok(x.json.height > 0); assert.match(x.json.instances[0].name, /^vl-eth\w+-reg1000000$/);
+  azure.power = (r, i) => (i === 1 ? 'stopped' : 'running');
+  const y = await rig.run(['status', 'net']);
+  assert.equal(y.code, 4, y.err); assert.match(y.out, /reg1000001 +stopped/);
+  azure.power = undefined;
+  let state = 'running';
+  azure.power = () => state; azure.power_ = (g, r, verb) => { state = verb === 'start' ? 'running' : 'deallocated'; };
+  ok(await rig.run(['down', 'net', '--json'])); assert.equal(state, 'deallocated'); assert.equal((await rig.run(['down', 'net', '--json'])).code, 3);
+  ok(await rig.run(['up', 'net', '--json'])); assert.equal(state, 'running');
+  azure.power = azure.power_ = undefined;
 });
 test('ssh allow and deny: the rule of every region, exit 3 when it is so already', async () => {
   const rule = () => resources('Microsoft.Network/networkSecurityGroups').map((g) => g.properties.securityRules.find((r) => r.name === 'allow-ssh').properties.access);

@@ -397,6 +397,41 @@ static void objects_are_evaluated_deeply_and_property_loops_expand(void **state)
     json_decref(want);
 }
 
+/* the reference's list of 2024-05, without what only whole templates have (test_plan.c: parameters, variables, references) */
+static const char LISTED[] =
+    "array concat contains createArray empty first indexOf intersection last lastIndexOf length max min range skip take union "
+    "parseCidr cidrSubnet cidrHost coalesce equals greater greaterOrEquals less lessOrEquals dateTimeAdd dateTimeFromEpoch "
+    "dateTimeToEpoch utcNow deployment environment filter map reduce sort toObject and bool false if not or true add copyIndex "
+    "div float int mod mul sub createObject items json null extensionResourceId listKeys pickZones providers reference "
+    "resourceId subscriptionResourceId tenantResourceId managementGroup resourceGroup subscription tenant base64 base64ToJson "
+    "base64ToString dataUri dataUriToString endsWith format guid join newGuid padLeft replace split startsWith string substring "
+    "toLower toUpper trim uniqueString uri uriComponent uriComponentToString";
+
+static bool calls(const char *expr, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *at = expr; (at = strstr(at, name)) != NULL; at++) {
+        const char before = at == expr ? ' ' : at[-1];
+        if (at[n] == '(' && strchr("[ (,", before) != NULL) return true;
+    }
+    return false;
+}
+
+static void every_function_of_the_reference_is_tried_above(void **state)
+{
+    (void)state;
+    char *list = strdup(LISTED), *save = NULL, missing[2000] = "";
+    for (char *name = strtok_r(list, " ", &save); name != NULL; name = strtok_r(NULL, " ", &save)) {
+        bool tried = false;
+        for (size_t i = 0; i < COUNT_OF(GOOD); i++) tried = tried || calls(GOOD[i].expr, name);
+        for (size_t i = 0; i < COUNT_OF(BAD); i++) tried = tried || calls(BAD[i].expr, name);
+        const size_t n = strlen(missing);
+        if (!tried) snprintf(missing + n, sizeof missing - n, " %s", name);
+    }
+    free(list);
+    if (missing[0] != 0) fail_msg("never called:%s", missing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +439,7 @@ int main(void)
         cmocka_unit_test(wrong_expressions_are_refused_with_text_and_position),
         cmocka_unit_test(nesting_and_length_of_expressions_are_bounded),
         cmocka_unit_test(objects_are_evaluated_deeply_and_property_loops_expand),
+        cmocka_unit_test(every_function_of_the_reference_is_tried_above),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

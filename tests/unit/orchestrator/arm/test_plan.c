@@ -251,6 +251,59 @@ static void a_reference_is_a_dependency_and_is_asked_for_when_the_turn_has_come(
     state_of = NULL;
 }
 
+static void references_gives_the_instances_of_a_loop_in_its_order(void **state)
+{
+    (void)state;
+    struct arm_plan *p = plan_ok(
+        "{'resources':["
+        "{'type':'A.B/c','apiVersion':'1','name':'last','properties':{'n':'[length(references(`vs`))]',"
+        "  'u':'[map(references(`vs`), lambda(`v`, lambdaVariables(`v`).uri))]'}},"
+        "{'type':'A.V/v','apiVersion':'1','name':'[concat(`v`, copyIndex())]','copy':{'name':'vs','count':2}}],"
+        "'outputs':{'U':{'type':'string','value':'[references(`VS`)[1].uri]'}}}",
+        NULL);
+    json_t *r = NULL;
+    struct err err = {.status = OK};
+    assert_string_equal(arm_plan_id(p, 2), RG "A.B/c/last"); /* it waits for the loop */
+    assert_int_equal(arm_plan_resource(&r, p, 2, &err), E_AGAIN);
+    state_of = json_pack("{s:{s:s}, s:{s:s}}", RG "A.V/v/v1", "uri", "b", RG "A.V/v/v0", "uri", "a");
+    if (arm_plan_resource(&r, p, 2, &err) != OK) fail_msg("%s", err.text);
+    char *t = json_dumps(json_object_get(r, "properties"), JSON_COMPACT);
+    assert_string_equal(t, "{\"n\":2,\"u\":[\"a\",\"b\"]}");
+    free(t);
+    json_decref(r);
+    expect_outputs(p, "{'U':{'type':'string','value':'b'}}");
+    arm_plan_free(p);
+    json_decref(state_of);
+    state_of = NULL;
+    expect_error("{'resources':[],'outputs':{'U':{'type':'array','value':'[references(`none`)]'}}}", NULL, E_NOT_FOUND,
+                 "no resource loop 'none'");
+    expect_error("{'resources':[],'outputs':{'U':{'type':'array','value':'[references(`x`, `Some`)]'}}}", NULL, E_INVALID,
+                 "'Full' or 'Properties'");
+}
+
+static void deployments_tell_their_names_resources_and_outputs(void **state)
+{
+    (void)state;
+    struct arm_plan *p = plan_ok(
+        "{'resources':["
+        "{'type':'A.B/c','apiVersion':'1','name':'own'},"
+        "{'type':'Microsoft.Resources/deployments','apiVersion':'1','name':'inner','properties':{'mode':'Incremental',"
+        "  'expressionEvaluationOptions':{'scope':'inner'},"
+        "  'template':{'resources':[{'type':'A.B/c','apiVersion':'1','name':'deep'}],'outputs':{'o':{'type':'string','value':'x'}}}}}]}",
+        NULL);
+    json_t *o = NULL;
+    struct err err = {.status = OK};
+    assert_int_equal(arm_plan_deployments(p), 2);
+    assert_string_equal(arm_plan_deployment_name(p, 1), "inner");
+    assert_int_equal(arm_plan_deployment_up(p, 1), 0);
+    for (size_t i = 0; i < arm_plan_count(p); i++)
+        assert_int_equal(arm_plan_deployment_of(p, i), strstr(arm_plan_id(p, i), "deep") != NULL);
+    assert_int_equal(arm_plan_deployment_outputs(&o, p, 1, &err), OK);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "o"), "value")), "x");
+    json_decref(o);
+    arm_plan_free(p);
+}
+
 static void an_outer_nested_template_sees_the_parent_an_inner_one_does_not(void **state)
 {
     (void)state;
@@ -575,6 +628,8 @@ int main(void)
         cmocka_unit_test(an_outer_nested_template_sees_the_parent_an_inner_one_does_not),
         cmocka_unit_test(waiting_for_a_deployment_is_waiting_for_all_that_it_deploys),
         cmocka_unit_test(links_load_relative_to_the_main_template_and_can_be_inlined),
+        cmocka_unit_test(references_gives_the_instances_of_a_loop_in_its_order),
+        cmocka_unit_test(deployments_tell_their_names_resources_and_outputs),
         cmocka_unit_test(all_wrong_parameters_are_reported_at_once),
         cmocka_unit_test(parameter_files_defaults_and_literal_values_work),
         cmocka_unit_test(variables_loops_and_user_functions_work),
