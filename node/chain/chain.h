@@ -171,4 +171,8 @@ struct chain_epoch {
 };
 void chain_get_epoch(struct chain_epoch *out, struct chain *c);
 
+/** chain_tx_root, chain_receipts_root: of a block's lists; filter: the union of the receipts' */
+MUST_CHECK enum status chain_tx_root(hash32 *out, const struct tx *txs, size_t n, struct arena *a);
+MUST_CHECK enum status chain_receipts_root(hash32 *root, bloom *filter, const struct receipt *receipts, size_t n, struct arena *a);
+
 #endif

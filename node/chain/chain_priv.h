@@ -182,8 +182,5 @@ void chain_fill_head(struct chain_head *out, const struct chain *c, const struct
 MUST_CHECK enum status chain_finish_block(struct chain_head *head, struct epoch_step *step, struct chain *c, struct kv_txn *txn,
                                           struct epoch *e, struct state *s_take, struct exec_env *env, const struct block *b,
                                           const struct receipt *receipts, const u256 *td, uint64_t finalised);
-/** chain_roots: transactions root of a list. */
-MUST_CHECK enum status chain_tx_root(hash32 *out, const struct tx *txs, size_t n, struct arena *a);
-MUST_CHECK enum status chain_receipts_root(hash32 *root, bloom *filter, const struct receipt *receipts, size_t n, struct arena *a);
 
 #endif

@@ -3,8 +3,8 @@
 #include "lib/base/log.h"
 #include "node/rpc/rpc_priv.h"
 
-#define TABLE_SLOTS 512 /* over three times the methods */
-#define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,rpc,aura"
+#define TABLE_SLOTS 1024 /* over three times the methods */
+#define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,trace,rpc,aura"
 
 static const struct rpc_method methods[] = {
 #define X(name, ns, fn, min, max) {name, NS_##ns, fn, min, max},

@@ -68,7 +68,7 @@ struct rpc_config {
     uint16_t http_port;    /* HTTP and WebSocket; 0: any */
     bool has_http, has_ws; /* which ports to open */
     uint16_t ws_port;      /* WebSocket (and HTTP); 0: any */
-    const char *namespaces;/* "web3,net,eth" or "all"; NULL: web3,net,eth,parity,txpool,rpc,aura */
+    const char *namespaces;/* "web3,net,eth" or "all"; NULL: web3,net,eth,parity,txpool,trace,rpc,aura */
     const char *cors;      /* Access-Control-Allow-Origin, "*" or one origin; NULL: none */
     size_t max_body, max_connections; /* 0: 5 MiB, 1024 */
     unsigned idle_timeout_s;          /* 0: 120 */

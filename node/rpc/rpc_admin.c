@@ -1,4 +1,4 @@
-/* rpc_admin.c: admin_nodeInfo and admin_peers, in geth's shape. */
+/* rpc_admin.c: admin_nodeInfo, admin_peers, admin_addPeer, admin_removePeer, in geth's shape. */
 #include "lib/crypto/keccak.h"
 #include "lib/eth/enode.h"
 #include "node/rpc/rpc_priv.h"
@@ -106,4 +106,26 @@ bool admin_peers(struct rpc_call *c)
     }
     jo_close(b, ']');
     return true;
+}
+
+static bool reserve(struct rpc_call *c, bool add)
+{
+    const struct rpc_node *n = &c->rpc->node;
+    const char *text = json_string_value(param(c, 0));
+    struct enode e;
+    struct err err = {0};
+    if (text == NULL) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants an enode URL");
+    if (enode_get(&e, bytes_str(text), &err) != OK) return rpc_fail(c, RPC_BAD_PARAMS, "invalid enode: %s", err_text(&err));
+    jo_bool(c->out, n->reserve != NULL && n->reserve(n->ctx, text, add));
+    return true;
+}
+
+bool admin_add_peer(struct rpc_call *c)
+{
+    return reserve(c, true);
+}
+
+bool admin_remove_peer(struct rpc_call *c)
+{
+    return reserve(c, false);
 }

@@ -69,3 +69,66 @@ bool aura_status(struct rpc_call *c)
     jo_close(b, '}');
     return true;
 }
+
+/* aura_getMissedSteps(blocks = 100, block = latest): for the blocks up to that one and the set in force: who sealed how many, and whose steps
+ * went by without a block */
+bool aura_get_missed_steps(struct rpc_call *c)
+{
+    enum { WALK_MAX = 10000 };
+    uint64_t want = 100, first = 0, last = 0, later = 0;
+    struct block_ref ref;
+    struct chain_epoch epoch;
+    address *set;
+    size_t n;
+    if (c->rpc->spec->engine != ENGINE_AURA) return rpc_fail(c, RPC_SERVER, "this chain's engine is not AuRa");
+    if (param(c, 0) != NULL && !param_u64(&want, c, 0)) return false;
+    if (want == 0 || want > WALK_MAX) return rpc_fail(c, RPC_LIMIT, "invalid argument 0: 1 to %d blocks", WALK_MAX);
+    if (!param_block(&ref, c, 1)) return false;
+    if (!ref.found || !ref.is_canonical) return rpc_fail(c, RPC_SERVER, "header not found");
+    struct kv_txn *txn = rpc_txn(c);
+    chain_get_epoch(&epoch, c->rpc->chain);
+    enum status s = chain_validators(&set, &n, c->rpc->chain, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "validators");
+    uint64_t *sealed = arena_zalloc(c->a, n + 1, sizeof *sealed), *missed = arena_zalloc(c->a, n + 1, sizeof *missed), *newest = arena_zalloc(c->a, n + 1, sizeof *newest);
+    if (sealed == NULL || missed == NULL || newest == NULL) return rpc_fail_status(c, E_NOMEM, "missed steps");
+    /* counted back to where the set in force began: before it, steps were others' */
+    for (uint64_t k = ref.number, left = want; n > 0 && left > 0 && k > 0 && k >= epoch.start_block; k--, left--) {
+        hash32 hash;
+        struct header h;
+        s = blocks_get_canonical_hash(&hash, txn, k);
+        if (s == OK) s = blocks_get_header(&h, txn, &hash, c->a);
+        if (s != OK) return rpc_fail_status(c, s, "header");
+        if (last == 0) last = h.step;
+        const uint64_t gap = later > h.step ? later - h.step - 1 : 0, rounds = gap / n;
+        for (size_t i = 0; i < n; i++)
+            missed[i] += rounds;
+        for (uint64_t step = h.step + 1 + rounds * n; gap > 0 && step < later; step++)
+            missed[step % n]++;
+        for (size_t i = 0; i < n; i++) {
+            if (!address_eq(&set[i], &h.author)) continue;
+            sealed[i]++;
+            if (newest[i] == 0) newest[i] = h.step;
+        }
+        first = later = h.step;
+    }
+    struct buf *b = c->out;
+    jo_open(b, '{');
+    put_u64(b, "firstStep", first);
+    put_u64(b, "lastStep", last);
+    jo_key(b, "validators");
+    jo_open(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        jo_open(b, '{');
+        jo_key(b, "address");
+        jo_address(b, &set[i]);
+        put_u64(b, "sealed", sealed[i]);
+        put_u64(b, "missed", missed[i]);
+        jo_key(b, "lastSealedStep");
+        if (newest[i] != 0) jo_u64(b, newest[i]);
+        else jo_null(b);
+        jo_close(b, '}');
+    }
+    jo_close(b, ']');
+    jo_close(b, '}');
+    return true;
+}

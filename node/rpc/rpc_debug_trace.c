@@ -84,7 +84,7 @@ bool debug_trace_call(struct rpc_call *c)
     struct tracer t;
     const json_t *config = param(c, 2);
     if (!tracer_init(&t, c, config)) return false;
-    return rpc_trace_call(c, &t, json_object_get(config, "stateOverrides"), json_object_get(config, "blockOverrides"));
+    return rpc_trace_call(c, &t, 1, json_object_get(config, "stateOverrides"), json_object_get(config, "blockOverrides"));
 }
 
 bool debug_trace_block(struct rpc_call *c)

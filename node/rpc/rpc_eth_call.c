@@ -6,12 +6,6 @@
 
 #define ACCESS_ROUNDS_MAX 16 /* a list that still changes the path after that many runs never settles */
 
-struct call_args {
-    struct tx tx;
-    bool has_gas, has_price, has_nonce;
-    u256 price;
-};
-
 struct run {
     enum tx_verdict verdict;
     struct evm_result result;
@@ -27,6 +21,7 @@ struct call_env {
     uint64_t gas_limit; /* most that a run may have */
     struct state *state; /* of the last run: its result may view it */
     struct tracer *tracer; /* told of the state before the run; or NULL */
+    bool goes_on;          /* a run begins with what the one before it left */
 };
 
 /* ------------------------------------------------------------------ the call object */
@@ -124,7 +119,7 @@ static bool parse_fees(struct call_args *a, struct rpc_call *c, const json_t *o)
     return true;
 }
 
-static bool parse_call(struct call_args *a, struct rpc_call *c, const json_t *o)
+bool rpc_parse_call(struct call_args *a, struct rpc_call *c, const json_t *o)
 {
     *a = (struct call_args){0};
     struct tx *tx = &a->tx;
@@ -239,7 +234,7 @@ static bool override_account(struct rpc_call *c, struct state *st, const address
     return diff == NULL || override_storage(c, st, a, diff);
 }
 
-static bool apply_overrides(struct rpc_call *c, struct state *st, const json_t *o)
+bool rpc_apply_overrides(struct rpc_call *c, struct state *st, const json_t *o)
 {
     if (o == NULL) return true;
     if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 2: wants an object of state overrides by address");
@@ -254,7 +249,7 @@ static bool apply_overrides(struct rpc_call *c, struct state *st, const json_t *
     return true;
 }
 
-static bool apply_block_overrides(struct rpc_call *c, struct exec_env *env, const json_t *o)
+bool rpc_apply_block_overrides(struct rpc_call *c, struct exec_env *env, const json_t *o)
 {
     const json_t *v;
     struct evm_block *b = &env->block;
@@ -295,6 +290,7 @@ static void call_end(struct call_env *e)
 
 static bool open_call_state(struct call_env *e, struct rpc_call *c)
 {
+    if (e->goes_on && e->state != NULL) return true;
     call_end(e);
     enum status s = chain_state_at(&e->state, c->w->txn, c->rpc->chain, e->at.number);
     if (s == E_NOT_FOUND) {
@@ -306,7 +302,7 @@ static bool open_call_state(struct call_env *e, struct rpc_call *c)
         e->state = NULL;
         return rpc_fail_status(c, s, "state");
     }
-    return apply_overrides(c, e->state, e->overrides);
+    return rpc_apply_overrides(c, e->state, e->overrides);
 }
 
 static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, uint64_t gas, const struct evm_tracer *tracer)
@@ -314,7 +310,7 @@ static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, ui
     if (!open_call_state(e, c)) return false;
     struct exec_env env;
     chain_call_env(&env, c->rpc->chain, c->w->evm, c->w->txn, &e->header, e->at.is_pending);
-    if (!apply_block_overrides(c, &env, e->block_overrides)) return false;
+    if (!rpc_apply_block_overrides(c, &env, e->block_overrides)) return false;
     env.rules.fee_required = false;
     env.rules.eip3607 = false; /* contracts are asked what they would do as senders */
     if (!e->args.has_price) env.block.base_fee = U256_ZERO;
@@ -401,7 +397,7 @@ static bool run_eth_call(struct rpc_call *c, const json_t *o, size_t block_arg, 
 {
     struct call_env e = {.overrides = overrides, .block_overrides = block_overrides};
     struct run r;
-    bool ok = parse_call(&e.args, c, o) && call_begin(&e, c, block_arg);
+    bool ok = rpc_parse_call(&e.args, c, o) && call_begin(&e, c, block_arg);
     if (ok) {
         uint64_t gas = e.args.has_gas && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
         ok = call_run(&r, &e, c, gas, NULL);
@@ -470,7 +466,7 @@ bool eth_estimate_gas(struct rpc_call *c)
     struct call_env e = {.overrides = param(c, 2), .block_overrides = param(c, 3)};
     struct run r;
     uint64_t hi = 0, gas = 0;
-    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
+    bool ok = rpc_parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
     if (ok) {
         hi = e.args.has_gas && e.args.tx.gas_limit >= 21000 && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
         ok = cap_by_balance(&hi, &e, c) && call_run(&r, &e, c, hi, NULL);
@@ -633,7 +629,7 @@ bool eth_create_access_list(struct rpc_call *c)
     struct touch_tracer t = {.a = c->a};
     struct run r;
     struct rules rules;
-    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
+    bool ok = rpc_parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
     address to = e.args.tx.to;
     if (ok) {
         chain_spec_rules(&rules, c->rpc->spec, e.header.number + (e.at.is_pending ? 1 : 0), e.header.timestamp);
@@ -688,22 +684,56 @@ bool eth_create_access_list(struct rpc_call *c)
 
 /* ------------------------------------------------------------------ traces */
 
-bool rpc_trace_call(struct rpc_call *c, struct tracer *t, const json_t *overrides, const json_t *block_overrides)
+static bool trace_run(struct call_env *e, struct rpc_call *c, struct tracer *t)
 {
-    struct call_env e = {.overrides = overrides, .block_overrides = block_overrides, .tracer = t};
     struct run r;
-    bool ok = parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
-    uint64_t gas = 0;
-    if (ok) {
-        gas = e.args.has_gas && e.args.tx.gas_limit < e.gas_limit ? e.args.tx.gas_limit : e.gas_limit;
-        ok = call_run(&r, &e, c, gas, tracer_hooks(t));
+    uint64_t gas = e->args.has_gas && e->args.tx.gas_limit < e->gas_limit ? e->args.tx.gas_limit : e->gas_limit;
+    e->tracer = t;
+    if (!call_run(&r, e, c, gas, tracer_hooks(t))) return false;
+    if (r.verdict != TX_VALID) return fail_run(c, &r);
+    e->args.tx.gas_limit = gas;
+    const struct tracer_facts facts = {.tx = &e->args.tx, .receipt = &r.receipt, .result = &r.result, .author = &e->header.author, .number = e->header.number};
+    return tracer_end(t, &facts);
+}
+
+bool rpc_trace_calls(struct rpc_call *c, const json_t *calls, size_t block_arg)
+{
+    struct call_env e = {.goes_on = true};
+    bool ok = call_begin(&e, c, block_arg);
+    jo_open(c->out, '[');
+    for (size_t i = 0; ok && i < json_array_size(calls); i++) {
+        const json_t *pair = json_array_get(calls, i);
+        struct tracer t;
+        tracer_init_flat(&t, c);
+        t.wrapped = true;
+        ok = rpc_trace_types(c, json_array_get(pair, 1)) && rpc_parse_call(&e.args, c, json_array_get(pair, 0)) && trace_run(&e, c, &t);
     }
-    if (ok && r.verdict != TX_VALID) ok = fail_run(c, &r);
-    if (ok) {
-        e.args.tx.gas_limit = gas;
-        const struct tracer_facts facts = {.tx = &e.args.tx, .receipt = &r.receipt, .result = &r.result, .author = &e.header.author, .number = e.header.number};
-        ok = tracer_end(t, &facts);
-    }
+    jo_close(c->out, ']');
+    call_end(&e);
+    return ok;
+}
+
+bool rpc_trace_raw(struct rpc_call *c, struct tracer *t, bytes raw)
+{
+    struct call_env e = {.tracer = t};
+    struct err err = {0};
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL) return false;
+    enum status s = tx_get(&e.args.tx, raw, &err);
+    if (s == OK) s = tx_recover(&e.args.tx, true);
+    if (s != OK) return rpc_fail(c, RPC_BAD_PARAMS, "invalid transaction: %s", err.text[0] ? err.text : status_text(s));
+    e.args.has_gas = e.args.has_nonce = true;
+    e.args.has_price = !u256_is_zero(&e.args.tx.max_fee);
+    e.args.price = e.args.tx.max_fee;
+    bool ok = call_begin(&e, c, SIZE_MAX) && trace_run(&e, c, t);
+    call_end(&e);
+    return ok;
+}
+
+bool rpc_trace_call(struct rpc_call *c, struct tracer *t, size_t block_arg, const json_t *overrides, const json_t *block_overrides)
+{
+    struct call_env e = {.overrides = overrides, .block_overrides = block_overrides};
+    bool ok = rpc_parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, block_arg) && trace_run(&e, c, t);
     call_end(&e);
     return ok;
 }

@@ -233,3 +233,229 @@ bool parity_registry_address(struct rpc_call *c)
     else jo_null(c->out);
     return true;
 }
+
+/* ------------------------------------------------------------------ what a tool may ask once: constants of this node and its configuration */
+
+bool parity_transactions_limit(struct rpc_call *c)
+{
+    jo_dec(c->out, RPC_POOL_ANSWER_MAX);
+    return true;
+}
+
+/* SPEC(aura.md B13): RLP [version, client, compiler, system] */
+bool parity_extra_data(struct rpc_call *c)
+{
+    struct buf b;
+    buf_init(&b, 256);
+    size_t list = rlp_list_open(&b);
+    rlp_put_uint(&b, BYTES_LIT("\x01"));
+    rlp_put_string(&b, BYTES_LIT("poa-node"));
+    rlp_put_string(&b, BYTES_LIT("C17"));
+    rlp_put_string(&b, BYTES_LIT("li"));
+    rlp_list_close(&b, list);
+    jo_data(c->out, buf_view(&b));
+    buf_fini(&b);
+    return true;
+}
+
+static bool put_gas_limit(struct rpc_call *c)
+{
+    struct chain_head head;
+    struct header h;
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL) return false;
+    chain_get_head(&head, c->rpc->chain);
+    enum status s = blocks_get_header(&h, txn, &head.hash, c->a);
+    if (s != OK) return rpc_fail_status(c, s, "header");
+    jo_u64(c->out, h.gas_limit);
+    return true;
+}
+
+/* the gas limit stands where it is: floor and ceiling are the head's */
+bool parity_gas_floor_target(struct rpc_call *c)
+{
+    return put_gas_limit(c);
+}
+
+bool parity_gas_ceil_target(struct rpc_call *c)
+{
+    return put_gas_limit(c);
+}
+
+bool parity_dev_logs(struct rpc_call *c)
+{
+    jo_open(c->out, '[');
+    jo_close(c->out, ']');
+    return true;
+}
+
+bool parity_dev_logs_levels(struct rpc_call *c)
+{
+    jo_str(c->out, "");
+    return true;
+}
+
+bool parity_rpc_settings(struct rpc_call *c)
+{
+    struct buf *b = c->out;
+    jo_open(b, '{');
+    jo_key(b, "enabled");
+    jo_bool(b, true);
+    jo_key(b, "interface");
+    jo_str(b, "");
+    jo_key(b, "port");
+    jo_dec(b, rpc_http_port(c->rpc));
+    jo_close(b, '}');
+    return true;
+}
+
+bool parity_ws_url(struct rpc_call *c)
+{
+    char text[512], url[600];
+    struct enode e;
+    uint16_t port = rpc_ws_port(c->rpc) ? rpc_ws_port(c->rpc) : rpc_http_port(c->rpc);
+    if (!get_enode(text, c) || enode_get(&e, bytes_str(text), NULL) != OK) return rpc_fail(c, RPC_SERVER, "Network is disabled or not yet up.");
+    snprintf(url, sizeof url, "%.500s:%u", e.host, port);
+    jo_str(c->out, url);
+    return true;
+}
+
+bool parity_consensus_capability(struct rpc_call *c)
+{
+    jo_str(c->out, "capable");
+    return true;
+}
+
+bool parity_releases_info(struct rpc_call *c)
+{
+    jo_null(c->out);
+    return true;
+}
+
+bool parity_list_accounts(struct rpc_call *c)
+{
+    jo_null(c->out); /* as Parity answers without fat database: accounts can't be listed */
+    return true;
+}
+
+bool parity_list_storage_keys(struct rpc_call *c)
+{
+    address a;
+    if (!param_address(&a, c, 0)) return false;
+    jo_null(c->out);
+    return true;
+}
+
+bool parity_local_transactions(struct rpc_call *c)
+{
+    jo_open(c->out, '{');
+    jo_close(c->out, '}');
+    return true;
+}
+
+bool parity_pending_transactions_stats(struct rpc_call *c)
+{
+    struct rpc_pool_tx *list;
+    size_t n;
+    if (!rpc_pool_content(&list, &n, c, NULL)) return false;
+    jo_open(c->out, '{');
+    for (size_t i = 0; i < n; i++) {
+        char hash[67];
+        if (list[i].queued) continue;
+        hash_put(hash, &list[i].tx.hash);
+        jo_key(c->out, hash);
+        jo_open(c->out, '{');
+        jo_key(c->out, "firstSeen");
+        jo_null(c->out);
+        jo_key(c->out, "propagatedTo");
+        jo_open(c->out, '{');
+        jo_close(c->out, '}');
+        jo_close(c->out, '}');
+    }
+    jo_close(c->out, '}');
+    return true;
+}
+
+static void put_health(struct buf *b, const char *key, bool ok, const char *text, uint64_t details)
+{
+    jo_key(b, key);
+    jo_open(b, '{');
+    jo_key(b, "status");
+    jo_str(b, ok ? "ok" : "needsAttention");
+    jo_key(b, "message");
+    jo_str(b, ok ? "" : text);
+    jo_key(b, "details");
+    jo_dec(b, details);
+    jo_close(b, '}');
+}
+
+bool parity_node_health(struct rpc_call *c)
+{
+    const struct rpc_node *n = &c->rpc->node;
+    struct buf *b = c->out;
+    uint64_t starting = 0, highest = 0, peers = n->peer_count ? n->peer_count(n->ctx) : 0;
+    bool syncing = n->syncing != NULL && n->syncing(n->ctx, &starting, &highest);
+    jo_open(b, '{');
+    put_health(b, "peers", peers > 0, "no peers", peers);
+    put_health(b, "sync", !syncing, "the node is behind its peers", highest);
+    jo_close(b, '}');
+    return true;
+}
+
+/* SPEC(Parity): an error while something is amiss, else null */
+bool parity_node_status(struct rpc_call *c)
+{
+    const struct rpc_node *n = &c->rpc->node;
+    uint64_t starting, highest;
+    if (n->syncing != NULL && n->syncing(n->ctx, &starting, &highest)) return rpc_fail(c, RPC_SERVER, "Node is still syncing.");
+    if (n->peer_count != NULL && n->peer_count(n->ctx) == 0) return rpc_fail(c, RPC_SERVER, "Node is not connected to any peers.");
+    jo_null(c->out);
+    return true;
+}
+
+/* the prices of the newest transactions in ten equal ranges; null without any */
+bool parity_gas_price_histogram(struct rpc_call *c)
+{
+    enum { BLOCKS = 100, PRICES = 100, RANGES = 10 };
+    struct chain_head head;
+    struct kv_txn *txn = rpc_txn(c);
+    u256 low = U256_ZERO, high = U256_ZERO, *prices = arena_zalloc(c->a, PRICES, sizeof *prices);
+    uint64_t counts[RANGES] = {0};
+    size_t n = 0;
+    if (txn == NULL || prices == NULL) return txn != NULL && rpc_fail_status(c, E_NOMEM, "histogram");
+    chain_get_head(&head, c->rpc->chain);
+    for (uint64_t k = head.number, last = head.number > BLOCKS ? head.number - BLOCKS : 0; k > last && n < PRICES; k--) {
+        hash32 hash;
+        struct block b;
+        if (blocks_get_canonical_hash(&hash, txn, k) != OK || !load_block(&b, c, &hash)) return rpc_fail_status(c, E_CORRUPT, "block");
+        for (size_t i = 0; i < b.n_txs && n < PRICES; i++) {
+            const u256 *p = &b.txs[i].max_fee;
+            if (n == 0 || u256_lt(p, &low)) low = *p;
+            if (n == 0 || u256_lt(&high, p)) high = *p;
+            prices[n++] = *p;
+        }
+    }
+    if (n == 0) return rpc_fail(c, RPC_SERVER, "Not enough data");
+    u256 width, ten = u256_from_u64(RANGES), one = u256_from_u64(1);
+    u256_divmod(&width, NULL, u256_add(u256_sub(high, low), ten), ten);
+    if (u256_is_zero(&width)) width = one;
+    jo_open(c->out, '{');
+    jo_key(c->out, "bucketBounds");
+    jo_open(c->out, '[');
+    u256 at = low;
+    for (int i = 0; i <= RANGES; i++, at = u256_add(at, width))
+        jo_u256(c->out, &at);
+    jo_close(c->out, ']');
+    for (size_t i = 0; i < n; i++) {
+        u256 k;
+        u256_divmod(&k, NULL, u256_sub(prices[i], low), width);
+        counts[k.w[0] < RANGES ? k.w[0] : RANGES - 1]++;
+    }
+    jo_key(c->out, "counts");
+    jo_open(c->out, '[');
+    for (int i = 0; i < RANGES; i++)
+        jo_dec(c->out, counts[i]);
+    jo_close(c->out, ']');
+    jo_close(c->out, '}');
+    return true;
+}

@@ -1,6 +1,8 @@
 /* rpc_trace.c: trace_*: the calls of transactions in Parity's flat form. Nothing is stored for it: a block is run again. */
 #include "node/rpc/rpc_trace.h"
 
+#include "node/rpc/rpc_call.h"
+
 static const size_t ANY = SIZE_MAX;
 
 struct wanted {
@@ -257,6 +259,104 @@ bool trace_filter(struct rpc_call *c)
         if (ok) ok = put_block(c, &b, ANY, &w);
     }
     if (ok && is_cut && w.count == 0) ok = rpc_fail(c, RPC_LIMIT, "more than %d traces: ask for less, or by after and count", RPC_TRACE_MAX);
+    jo_close(c->out, ']');
+    return ok;
+}
+
+/* ------------------------------------------------------------------ trace_call and trace_replay*: an object with output and trace */
+
+bool rpc_trace_types(struct rpc_call *c, const json_t *types)
+{
+    if (types == NULL) return true;
+    if (!json_is_array(types)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace types: wants an array, [\"trace\"]");
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *t = json_string_value(json_array_get(types, i));
+        if (t != NULL && strcmp(t, "trace") == 0) continue;
+        if (t != NULL && (strcmp(t, "vmTrace") == 0 || strcmp(t, "stateDiff") == 0))
+            return rpc_fail(c, RPC_BAD_PARAMS, "%s is not made here: ask for \"trace\"; debug_traceTransaction has steps, its prestateTracer with diffMode the changes", t);
+        return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace type: allowed is \"trace\"");
+    }
+    return true;
+}
+
+bool trace_call(struct rpc_call *c)
+{
+    struct tracer t;
+    if (!rpc_trace_types(c, param(c, 1))) return false;
+    tracer_init_flat(&t, c);
+    t.wrapped = true;
+    return rpc_trace_call(c, &t, 2, NULL, NULL);
+}
+
+bool trace_call_many(struct rpc_call *c)
+{
+    if (!json_is_array(param(c, 0))) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants an array of [call, types]");
+    if (json_array_size(param(c, 0)) > RPC_BATCH_MAX) return rpc_fail(c, RPC_LIMIT, "at most %d calls", RPC_BATCH_MAX);
+    return rpc_trace_calls(c, param(c, 0), 1);
+}
+
+bool trace_raw_transaction(struct rpc_call *c)
+{
+    struct tracer t;
+    bytes raw;
+    if (!param_bytes(&raw, c, 0) || !rpc_trace_types(c, param(c, 1))) return false;
+    tracer_init_flat(&t, c);
+    t.wrapped = true;
+    return rpc_trace_raw(c, &t, raw);
+}
+
+static bool replay(struct rpc_call *c, const struct block *b, size_t index)
+{
+    struct chain_replay r;
+    struct tracer t;
+    bool ok = true;
+    if (b->n_txs == 0) return true;
+    if (!rpc_replay_open(&r, c, b)) return false;
+    while (ok && r.next < b->n_txs && (index == ANY || r.next <= index)) {
+        struct receipt receipt;
+        struct evm_result result;
+        const size_t i = r.next;
+        const bool shown = index == ANY || i == index;
+        tracer_init_flat(&t, c);
+        t.wrapped = true;
+        t.wrap_hash = index == ANY ? &b->txs[i].hash : NULL;
+        if (shown) tracer_begin(&t, r.state);
+        enum status s = chain_replay_next(&receipt, &result, &r, shown ? tracer_hooks(&t) : NULL, c->a);
+        const struct tracer_facts f = {.tx = &b->txs[i], .receipt = &receipt, .result = &result, .author = &b->header.author, .number = b->header.number};
+        if (s != OK) ok = rpc_fail_status(c, s, "trace");
+        else if (shown) ok = tracer_end(&t, &f);
+    }
+    chain_replay_close(&r);
+    return ok;
+}
+
+bool trace_replay_transaction(struct rpc_call *c)
+{
+    struct block b;
+    size_t index;
+    bool found;
+    if (!rpc_trace_types(c, param(c, 1)) || !find(&found, &b, &index, c, 0)) return false;
+    if (!found) {
+        jo_null(c->out);
+        return true;
+    }
+    return replay(c, &b, index);
+}
+
+bool trace_replay_block_transactions(struct rpc_call *c)
+{
+    struct block_ref ref;
+    struct block b;
+    if (!rpc_trace_types(c, param(c, 1)) || !param_block(&ref, c, 0)) return false;
+    if (!ref.found) {
+        jo_null(c->out);
+        return true;
+    }
+    if (!ref.is_canonical)
+        return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
+    if (!load_block(&b, c, &ref.hash)) return false;
+    jo_open(c->out, '[');
+    bool ok = replay(c, &b, ANY);
     jo_close(c->out, ']');
     return ok;
 }

@@ -25,16 +25,6 @@ struct traced_account {
     bool exists, exists_after;
 };
 
-struct traced_log {
-    struct traced_log *next;
-    address addr;
-    size_t n_topics;
-    hash32 topics[4];
-    bytes data;
-    uint64_t index;
-    size_t position; /* calls of the frame before it */
-};
-
 static const char *op_name(uint8_t op)
 {
     static const char *const names[256] = {
@@ -791,9 +781,26 @@ bool tracer_end(struct tracer *t, const struct tracer_facts *f)
         case TRACER_STRUCT_LOGS: put_struct_end(t, f); break;
         case TRACER_CALLS: put_calls(t, f); break;
         case TRACER_FLAT:
+            if (t->wrapped) {
+                jo_open(b, '{');
+                jo_key(b, "output");
+                jo_data(b, f->result->output);
+                jo_key(b, "stateDiff");
+                jo_null(b);
+                jo_key(b, "trace");
+            }
             jo_open(b, '[');
             tracer_put_flat(t, f, NULL, NULL);
             jo_close(b, ']');
+            if (t->wrapped && t->wrap_hash != NULL) {
+                jo_key(b, "transactionHash");
+                jo_hash(b, t->wrap_hash);
+            }
+            if (t->wrapped) {
+                jo_key(b, "vmTrace");
+                jo_null(b);
+                jo_close(b, '}');
+            }
             break;
         case TRACER_PRESTATE: s = put_prestate(t, f); break;
         case TRACER_NOTHING:

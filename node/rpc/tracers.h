@@ -27,6 +27,16 @@ struct traced_call {
     struct traced_log *logs, *last_log;
 };
 
+struct traced_log {
+    struct traced_log *next;
+    address addr;
+    size_t n_topics;
+    hash32 topics[4];
+    bytes data;
+    uint64_t index;
+    size_t position; /* calls of the frame before it */
+};
+
 struct traced_account;
 
 struct tracer {
@@ -47,6 +57,8 @@ struct tracer {
     size_t skip_depth;
     struct traced_call *root, *at;
     uint64_t n_logs;
+    bool wrapped; /* flat: in an object with the output beside it, as trace_call answers */
+    const hash32 *wrap_hash; /* and the transaction's hash; or NULL */
     /* prestate */
     bool diff, no_code, no_slots;
     int snapshot;

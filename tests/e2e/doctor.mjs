@@ -258,6 +258,7 @@ leaf('access-refused: the store does not know the secret that a node has; the co
   assert.match(d.text, new RegExp(`refuses the node ${lost.name}: it does not take its secret`));
   assert.match(d.evidence, /HTTP 401 invalid_client/);
   await mend(d);
+  process.kill(M.instances()[1].pid, 'SIGKILL'); // it would wait for the end of its lease, a minute
   await healthy(M);
 }, 240);
 leaf('key-mismatch: a document whose address is not that of its key', async () => {

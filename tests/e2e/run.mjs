@@ -18,6 +18,7 @@ const all = [
   'recover.mjs',
   'governance.mjs',
   'backup.mjs',
+  'rpc.mjs',
   'upgrade.mjs',
   'monitor.mjs',
   'readme.mjs',
