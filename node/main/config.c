@@ -209,6 +209,7 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
         s = need(c->vault_uri, "identity.vault_uri", err);
         if (s == OK) s = need(c->blob_uri, "identity.blob_uri", err);
     }
+    if (s == OK && c->chain == NULL && c->mode == IDENTITY_NONE && c->blob_uri != NULL) return OK; /* the specification is in the store */
     if (s == OK && !node_config_leases(c)) s = need(c->chain, "chain", err);
     return s;
 }

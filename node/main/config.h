@@ -12,7 +12,8 @@
  *     metrics: {port: 9545}
  *     identity:
  *       mode: secret                      # secret: leased from the store; sign: leased, and the vault signs with a key that no node sees;
- *                                         # file: a key file, for development; none: an observer
+ *                                         # file: a key file, for development; none: an observer: it follows and serves and never
+ *                                         # seals; without chain the store at blob_uri has the specification
  *       key_file: key.hex                 # mode file
  *       vault_uri: https://127.0.0.2:8443
  *       blob_uri: https://127.0.0.2:8443

@@ -20,6 +20,8 @@ enum {
     TICK_MS = 250,
     TX_MS = 10, /* transactions are announced that long after they came in, at most */
     INFORM_MS = 30000,
+    SPEC_WAIT_MS = 10000,
+    SPEC_PAUSE_MS = 250,
     RECENT_BEHIND = 10, /* SPEC(original-product.md A5): recentBlock is 10 behind the head */
 };
 #define MAP_BYTES ((uint64_t)1 << 40) /* address space of the database, not disk */
@@ -110,33 +112,65 @@ static enum status load_node_key(struct node *n, struct err *err)
     return s;
 }
 
+/* how the store is reached; *secret holds what cfg borrows: wipe it with store_secret_fini */
+static enum status store_config(struct identity_config *out, struct buf *secret, const struct node_config *c, struct err *err)
+{
+    buf_init(secret, 4096);
+    const enum status s = c->client_secret_file == NULL ? OK : file_read(secret, c->client_secret_file, err);
+    while (s == OK && secret->len > 0 && secret->ptr[secret->len - 1] <= ' ')
+        secret->len--;
+    const bool msi = c->token_kind == NULL || strcmp(c->token_kind, "msi") == 0;
+    *out = (struct identity_config){.vault_uri = c->vault_uri,
+                                    .blob_uri = c->blob_uri,
+                                    .container = c->container,
+                                    .token = {.kind = msi ? AZURE_TOKEN_MSI : AZURE_TOKEN_CLIENT,
+                                              .token_uri = c->token_uri,
+                                              .client_id = c->client_id,
+                                              .client_secret = s == OK && secret->len > 0 ? buf_cstr(secret) : NULL,
+                                              .ca_file = c->ca_file},
+                                    .ca_file = c->ca_file,
+                                    .hostname = c->hostname,
+                                    .region = c->region,
+                                    .sign = c->mode == IDENTITY_SIGN,
+                                    .lease_s = c->lease_s,
+                                    .base_path = c->base_path};
+    return s;
+}
+
+static void store_secret_fini(struct buf *secret)
+{
+    if (secret->ptr != NULL) secret_wipe(secret->ptr, secret->cap);
+    buf_fini(secret);
+}
+
 static enum status start_identity(struct node *n, struct err *err)
 {
-    const struct node_config *c = &n->cfg;
     struct buf secret;
-    buf_init(&secret, 4096);
-    enum status s = c->client_secret_file == NULL ? OK : file_read(&secret, c->client_secret_file, err);
-    while (s == OK && secret.len > 0 && secret.ptr[secret.len - 1] <= ' ')
-        secret.len--;
-    bool msi = c->token_kind == NULL || strcmp(c->token_kind, "msi") == 0;
-    struct identity_config ic = {.vault_uri = c->vault_uri,
-                                 .blob_uri = c->blob_uri,
-                                 .container = c->container,
-                                 .token = {.kind = msi ? AZURE_TOKEN_MSI : AZURE_TOKEN_CLIENT,
-                                           .token_uri = c->token_uri,
-                                           .client_id = c->client_id,
-                                           .client_secret = secret.len > 0 ? buf_cstr(&secret) : NULL,
-                                           .ca_file = c->ca_file},
-                                 .ca_file = c->ca_file,
-                                 .hostname = c->hostname,
-                                 .region = c->region,
-                                 .sign = c->mode == IDENTITY_SIGN,
-                                 .lease_s = c->lease_s,
-                                 .base_path = c->base_path};
+    struct identity_config ic;
+    enum status s = store_config(&ic, &secret, &n->cfg, err);
     struct identity_callbacks cb = {.ctx = n, .on_acquired = on_acquired, .on_lost = on_lost, .on_trouble = on_trouble};
     if (s == OK) s = identity_start(&n->identity, &ic, &cb, err);
-    if (secret.ptr != NULL) secret_wipe(secret.ptr, secret.cap);
-    buf_fini(&secret);
+    store_secret_fini(&secret);
+    return s;
+}
+
+/* An observer's specification. A young store may not have it yet; whoever keeps this process starts it again if it takes too long. */
+static enum status fetch_spec(struct node *n, struct err *err)
+{
+    struct buf secret;
+    struct identity_config ic;
+    const uint64_t until = clock_mono_ms() + SPEC_WAIT_MS;
+    enum status s = store_config(&ic, &secret, &n->cfg, err);
+    const enum status ready = s;
+    while (ready == OK) {
+        buf_clear(&n->spec_text);
+        buf_clear(&n->contracts_text);
+        s = identity_fetch_blob(&n->spec_text, &ic, "spec.json", SPEC_WAIT_MS, err);
+        if (s == OK) s = identity_fetch_blob(&n->contracts_text, &ic, "contracts.json", SPEC_WAIT_MS, err);
+        if (s == OK || clock_mono_ms() >= until) break;
+        clock_sleep_ms(SPEC_PAUSE_MS);
+    }
+    store_secret_fini(&secret);
     return s;
 }
 
@@ -147,6 +181,8 @@ static enum status load_spec(struct node *n, struct err *err)
     enum status s;
     if (n->cfg.chain != NULL) {
         s = file_read(&n->spec_text, n->cfg.chain, err);
+    } else if (n->identity == NULL) {
+        s = fetch_spec(n, err);
     } else {
         s = identity_get_blob(n->identity, &n->spec_text, "spec.json", err);
         if (s == OK) s = identity_get_blob(n->identity, &n->contracts_text, "contracts.json", err);

@@ -90,9 +90,20 @@ static enum status gather_settings(struct cli *c, bool resume, const char *dir, 
     return OK;
 }
 
-static size_t validator_count(const struct settings *s)
+/* nodes that follow and serve, and never seal */
+static bool is_observer(const struct settings *s)
+{
+    return strcmp(SETTING(s, identity_mode), "none") == 0;
+}
+
+static size_t instance_count(const struct settings *s)
 {
     return (size_t)(SETTING_INT_OF(s, nodes) * SETTING_INT_OF(s, regions));
+}
+
+static size_t validator_count(const struct settings *s)
+{
+    return is_observer(s) ? 0 : instance_count(s);
 }
 
 /* ------------------------------------------------------------------ plan */
@@ -103,7 +114,7 @@ static json_t *make_plan(struct deployment *d)
     json_t *regions = json_array(), *warnings = json_array();
     for (unsigned r = 1; r <= SETTING_INT_OF(s, regions); r++) {
         char location[64];
-        json_array_append_new(regions, json_pack("{s:i, s:s, s:I, s:s}", "region", (int)r, "location", settings_location(s, r, location), "validators",
+        json_array_append_new(regions, json_pack("{s:i, s:s, s:I, s:s}", "region", (int)r, "location", settings_location(s, r, location), is_observer(s) ? "observers" : "validators",
                                                  (json_int_t)SETTING_INT_OF(s, nodes), "loadBalancer", d->target.balancer[r - 1]));
     }
     size_t n = validator_count(s);
@@ -115,7 +126,7 @@ static json_t *make_plan(struct deployment *d)
     json_t *plan = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
                      SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
                      (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
-                     d->target.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : "(a new account)", "warnings", warnings);
+                     d->target.store_url, "admin", *SETTING(s, admin) != '\0' ? SETTING(s, admin) : is_observer(s) ? "(none)" : "(a new account)", "warnings", warnings);
     if (d->target.ops->plan != NULL) IGNORE(d->target.ops->plan(&d->target, plan, NULL) != OK, "what the target adds is for reading");
     return plan;
 }
@@ -144,8 +155,9 @@ static void print_plan(const struct deployment *d, const json_t *plan)
     printf("%s in %s, target %s, member %llu, network id %llu\n", d->is_join ? "Join a network" : "A new network", d->cli->dir, SETTING(s, target),
            (unsigned long long)SETTING_INT_OF(s, member_id), (unsigned long long)json_integer_value(json_object_get(plan, "networkId")));
     json_array_foreach(json_object_get(plan, "regions"), i, w)
-        printf("  region %zu (%s): %llu validators behind %s:%u\n", i + 1, json_string_value(json_object_get(w, "location")),
-               (unsigned long long)SETTING_INT_OF(s, nodes), json_string_value(json_object_get(w, "loadBalancer")), d->target.rpc_port);
+        printf("  region %zu (%s): %llu %s behind %s:%u\n", i + 1, json_string_value(json_object_get(w, "location")),
+               (unsigned long long)SETTING_INT_OF(s, nodes), is_observer(s) ? "observers" : "validators", json_string_value(json_object_get(w, "loadBalancer")), d->target.rpc_port);
+    if (is_observer(s)) printf("  observers: no validator keys, nothing is sealed here\n");
     printf("  identity store: %s, %zu validator keys\n  administrator: %s\n", d->target.store_url, validator_count(s),
            json_string_value(json_object_get(plan, "admin")));
     json_array_foreach(json_object_get(plan, "hosts"), i, w)
@@ -167,6 +179,7 @@ static enum status make_admin(struct deployment *d, struct err *err)
     struct cli *c = d->cli;
     const char *given = SETTING(&c->settings, admin);
     if (*given != '\0') return address_get(&d->admin, bytes_str(given));
+    if (is_observer(&c->settings)) return OK; /* who only looks votes for nobody */
     char dir[4096], password_path[4200];
     workspace_path(dir, &d->ws, "admin");
     (void)snprintf(d->admin_keystore, sizeof d->admin_keystore, "%s/keystore.json", dir);
@@ -294,8 +307,8 @@ static enum status resolve_template(struct deployment *d, bool count, struct err
                                 .n_validators = d->ids.n};
     enum status s = template_resolve(&d->resources, &d->outputs, &in, err);
     if (s == OK) s = d->target.ops->take_resources(&d->target, d->resources, err);
-    if (s == OK && count && d->target.n_instances != d->ids.n)
-        s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu validators were planned", d->target.n_instances, d->ids.n);
+    if (s == OK && count && d->target.n_instances != instance_count(&d->cli->settings))
+        s = err_set(err, E_INVALID, "the template makes %zu instances, but %zu were planned", d->target.n_instances, instance_count(&d->cli->settings));
     if (s == OK && count && d->target.ops->submits_template) s = template_submission(&d->tmpl, &d->parameters, &in, err);
     return s;
 }
@@ -415,7 +428,7 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     if (adopt_identities(d)) {
         report_step(&c->report, "go on with the %zu validator keys that the vault holds", d->ids.n);
     } else {
-        report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
+        if (!is_observer(&c->settings)) report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
         identities_generate(&d->ids, validator_count(&c->settings));
     }
     s = make_admin(d, err);
@@ -433,7 +446,7 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     const struct target_job job = {.resources = d->resources, .tmpl = d->tmpl, .parameters = d->parameters, .n_validators = d->ids.n};
     if (s == OK) s = d->target.ops->place(&d->target, &job, err);
     if (s == OK) {
-        report_step(&c->report, "put the identities into the vault");
+        report_step(&c->report, is_observer(&c->settings) ? "put the chain's specification into the store" : "put the identities into the vault");
         s = push_identities(d, contracts, err);
     }
     if (s == OK) s = workspace_write_json(&d->ws, "outputs.json", d->outputs, err);
@@ -550,6 +563,7 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
     buf_init(&d.spec, SPEC_MAX);
     enum exit_code code = EXIT_DONE;
 
+    if (cli_flag(c, "--observer") != NULL && !settings_take_flag(&c->settings, "--identity-mode", "none")) BUG("a setting");
     enum status s = gather_settings(c, !plan_only, c->dir, &err);
     char unfinished[4096];
     (void)snprintf(unfinished, sizeof unfinished, "%s/state.json", c->dir);

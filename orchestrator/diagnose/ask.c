@@ -136,7 +136,8 @@ static void ask_node(struct diag_node *n, struct http_client *http)
         n->is_syncing = true;
         n->highest = quantity(sync, "highestBlock");
     }
-    if (rpc_client_call(&author, rpc, "eth_coinbase", NULL, NULL) == OK && json_is_string(author)) {
+    if (rpc_client_call(&author, rpc, "eth_coinbase", NULL, NULL) == OK && json_is_string(author) &&
+        strspn(json_string_value(author) + 1, "x0") + 1 < strlen(json_string_value(author))) { /* all zero: it has no identity, an observer never has one */
         n->has_author = true;
         copy_text(n->author, sizeof n->author, author);
     }

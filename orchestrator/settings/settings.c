@@ -376,6 +376,11 @@ static void check_together(struct settings *s, bool join)
         settings_problem(s, "--data-url (join.dataUrl): missing: the data URL that a member of the network gave you, e.g. --data-url http://127.0.1.1");
     if (!join && *SETTING(s, data_url) != '\0')
         settings_problem(s, "--data-url (join.dataUrl): only `poa-deploy join` takes it; `new` makes a network of its own");
+    if (strcmp(SETTING(s, identity_mode), "none") == 0) {
+        if (!join) settings_problem(s, "%s: a new network needs validators; nodes without an identity join one: `poa-deploy join --observer`", where(s, SETTING_ID_identity_mode, w));
+        if (strcmp(SETTING(s, target), "local") != 0)
+            settings_problem(s, "%s: observers are made on this machine only (--target local); elsewhere run poa-node with identity.mode none", where(s, SETTING_ID_identity_mode, w));
+    }
     if (join) {
         static const enum setting_id fixed[] = {SETTING_ID_network_id, SETTING_ID_evm, SETTING_ID_step, SETTING_ID_gas_limit,
                                                 SETTING_ID_alloc, SETTING_ID_compat, SETTING_ID_tx_permission};

@@ -17,6 +17,7 @@ const all = [
   'rotate.mjs',
   'recover.mjs',
   'governance.mjs',
+  'observer.mjs',
   'backup.mjs',
   'rpc.mjs',
   'upgrade.mjs',
