@@ -83,5 +83,7 @@ MUST_CHECK enum status ws_send(struct ws_conn *c, bytes text);
 void ws_set_user(struct ws_conn *c, void *user);
 void *ws_user(struct ws_conn *c);
 const char *ws_path(const struct ws_conn *c);
+/** ws_request_header: a header of the handshake; within ws_open only */
+const char *ws_request_header(const struct ws_conn *c, const char *name);
 
 #endif

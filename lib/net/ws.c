@@ -256,3 +256,8 @@ const char *ws_path(const struct ws_conn *w)
 {
     return w->path;
 }
+
+const char *ws_request_header(const struct ws_conn *c, const char *name)
+{
+    return http_request_header(&c->conn->req, name);
+}

@@ -9,7 +9,7 @@ static const struct {
 } known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes discovery max_peers max_inbound "},
-    {"rpc", " address port ws_port apis cors "},
+    {"rpc", " address port ws_port apis cors max_connections jwt_secret_file "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
@@ -137,6 +137,14 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
         if (s == OK) s = port(&c->ws_port, &at, "ws_port", err);
         if (s == OK) s = text(&c->rpc_apis, &at, "apis", err);
         if (s == OK) s = text(&c->rpc_cors, &at, "cors", err);
+        if (s == OK) s = text(&c->rpc_jwt_file, &at, "jwt_secret_file", err);
+        struct json_at conns;
+        uint64_t most = 0;
+        if (s == OK && json_at_member(&conns, &at, "max_connections")) {
+            s = json_at_u64(&most, &conns, err);
+            if (s == OK && (most == 0 || most > 100000)) s = json_at_fail(&conns, err, "1 to 100000");
+        }
+        c->rpc_connections = (size_t)most;
     }
     if (s == OK) s = section(&at, &c->has_member, root, "member", err);
     if (s == OK && c->has_member) {

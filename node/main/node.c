@@ -324,6 +324,8 @@ static enum status start_services(struct node *n, struct err *err)
                                 .has_ws = true,
                                 .namespaces = n->cfg.rpc_apis,
                                 .cors = n->cfg.rpc_cors,
+                                .max_connections = n->cfg.rpc_connections,
+                                .jwt_secret_file = n->cfg.rpc_jwt_file,
                                 .client_version = NODE_CLIENT,
                                 .node_name = n->cfg.hostname};
         s = rpc_server_start(&n->rpc, &rc, n->chain, &pool, &node, err);

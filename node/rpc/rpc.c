@@ -3,6 +3,9 @@
 #include "lib/base/log.h"
 #include "node/rpc/rpc_priv.h"
 
+#include <zlib.h>
+
+#define GZIP_MIN 2048 /* below it a packet more or less decides nothing */
 #define TABLE_SLOTS 1024 /* over three times the methods */
 #define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,trace,rpc,aura"
 
@@ -234,16 +237,48 @@ static void respond_text(struct http_request *r, int status, const char *text, c
     http_respond(r, status, "text/plain; charset=utf-8", bytes_str(text), h, n);
 }
 
+/* a large answer for a client that takes gzip: hex shrinks to a fraction. Level 1: the wire is to be spared, not the last byte. */
+static bool zip(struct rpc_worker *w, struct http_request *r)
+{
+    const char *takes = http_request_header(r, "Accept-Encoding");
+    if (w->out.len < GZIP_MIN || takes == NULL || strstr(takes, "gzip") == NULL) return false;
+    z_stream z = {.next_in = w->out.ptr, .avail_in = (uInt)w->out.len};
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
+    size_t cap = deflateBound(&z, w->out.len);
+    uint8_t *p = malloc(cap);
+    z.next_out = p;
+    z.avail_out = (uInt)cap;
+    bool ok = p != NULL && deflate(&z, Z_FINISH) == Z_STREAM_END;
+    if (ok) {
+        buf_fini(&w->out);
+        buf_init(&w->out, RPC_RESPONSE_MAX);
+        w->out.ptr = p;
+        w->out.len = z.total_out;
+        w->out.cap = cap;
+    } else {
+        free(p);
+    }
+    deflateEnd(&z);
+    return ok;
+}
+
 static void on_request(void *ctx, struct http_request *r)
 {
     struct rpc_worker *w = ctx;
     const char *cors = w->rpc->cors;
-    struct http_header headers[4];
+    struct http_header headers[5];
     size_t n = 0;
     if (cors) headers[n++] = (struct http_header){"Access-Control-Allow-Origin", cors};
+    if (w->rpc->wants_token && http_request_method(r) != HTTP_OPTIONS &&
+        !token_is_good(http_request_header(r, "Authorization"), &w->rpc->token_key, clock_wall_ms() / 1000)) {
+        headers[n++] = (struct http_header){"WWW-Authenticate", "Bearer"};
+        respond_text(r, 401, "This port wants a token: Authorization: Bearer <JWT, HS256, iat within a minute>\n", headers, n);
+        return;
+    }
     switch (http_request_method(r)) {
     case HTTP_POST: {
         answer(w, NULL, http_request_body(r));
+        if (zip(w, r)) headers[n++] = (struct http_header){"Content-Encoding", "gzip"};
         if (w->out.len > 65536) {
             size_t len;
             uint8_t *p = buf_take(&w->out, &len);
@@ -277,8 +312,8 @@ static void on_request(void *ctx, struct http_request *r)
 
 static bool on_ws_open(void *ctx, struct ws_conn *ws)
 {
-    (void)ctx, (void)ws;
-    return true;
+    const struct rpc_worker *w = ctx;
+    return !w->rpc->wants_token || token_is_good(ws_request_header(ws, "Authorization"), &w->rpc->token_key, clock_wall_ms() / 1000);
 }
 
 static void on_ws_message(void *ctx, struct ws_conn *ws, bytes msg)
@@ -473,6 +508,7 @@ void rpc_server_stop(struct rpc *r)
     free(r->client_version);
     free(r->node_name);
     free(r->cors);
+    secret_fini(&r->token_key);
     free(r);
 }
 
@@ -492,10 +528,12 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     enum status s = r->client_version && r->node_name && (r->cors || !cfg->cors) ? OK : E_NOMEM;
     if (s == OK) s = parse_namespaces(&r->namespaces, cfg->namespaces ? cfg->namespaces : DEFAULT_NAMESPACES, err);
     if (s == OK) s = table_new(r);
+    r->wants_token = cfg->jwt_secret_file != NULL;
+    if (s == OK && r->wants_token) s = token_key_read(&r->token_key, cfg->jwt_secret_file, err);
     if (s == OK && cfg->has_http) s = worker_start(&r->http, r, cfg->http_port, err);
     if (s == OK && cfg->has_ws) s = worker_start(&r->ws, r, cfg->ws_port, err);
     /* the configuration's strings belong to the caller */
-    r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = NULL;
+    r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = r->cfg.jwt_secret_file = NULL;
     r->cfg.client_version = r->client_version;
     r->cfg.node_name = r->node_name;
     if (s != OK) {

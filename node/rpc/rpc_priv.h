@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/secret.h"
 #include "lib/codec/hex.h"
 #include "lib/codec/rlp.h"
 #include "lib/net/http_server.h"
@@ -115,6 +116,8 @@ struct rpc {
     struct rpc_pool pool;
     struct rpc_node node;
     uint32_t namespaces; /* bit mask */
+    bool wants_token;
+    secret32 token_key;
     atomic_uint_least64_t n_calls, n_errors;
     struct rpc_worker http, ws;
     struct rpc_method const **table; /* open addressing by rpc_hash of the name */
@@ -140,6 +143,12 @@ bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what);
 /** rpc_txn: the request's snapshot; NULL after rpc_fail */
 struct kv_txn *rpc_txn(struct rpc_call *c);
 void rpc_txn_end(struct rpc_worker *w);
+
+/* ------------------------------------------------------------------ token.c */
+/** token_key_read: 64 hex digits, 0x optional.  ret OK | E_INVALID, E_NOT_FOUND... */
+MUST_CHECK enum status token_key_read(secret32 *key, const char *path, struct err *err);
+/** token_is_good: "Bearer <JWT>" (RFC 7519, HS256) by that key, issued within a minute of now_s. header may be NULL. */
+bool token_is_good(const char *header, const secret32 *key, uint64_t now_s);
 
 /* ------------------------------------------------------------------ params.c: false after rpc_fail (-32602) */
 /** param: NULL when absent or null */

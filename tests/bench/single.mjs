@@ -90,7 +90,7 @@ const stopper = (child, dir) => () => new Promise((ok) => {
 // makeNode: spec.json, key.hex and poa-node.yaml in dir; validator: false for an observer
 export async function makeNode(dir, o = {}) {
   const seal = wallet('validator'), funded = wallet('funded');
-  const port = o.port ?? await freePort();
+  const port = o.port ?? await freePort(), wsPort = await freePort();
   fs.mkdirSync(dir, { recursive: true });
   const file = (name, text, mode = 0o644) => fs.writeFileSync(path.join(dir, name), text, { mode });
   file('spec.json', o.specText ?? JSON.stringify(spec({ validator: seal.address, funded: funded.address, ...o })));
@@ -99,11 +99,11 @@ export async function makeNode(dir, o = {}) {
   file('poa-node.yaml', `chain: ${path.join(dir, 'spec.json')}
 base_path: ${path.join(dir, 'data')}
 network: {address: 127.0.0.1, port: ${o.p2pPort ?? await freePort()}, discovery: false}
-rpc: {address: 127.0.0.1, port: ${port}, ws_port: ${await freePort()}, apis: "${o.apis ?? 'all'}"}
+rpc: {address: 127.0.0.1, port: ${port}, ws_port: ${wsPort}, apis: "${o.apis ?? 'all'}"${o.connections ? `, max_connections: ${o.connections}` : ''}}
 identity: ${identity}
 log: {level: ${o.logLevel ?? 'info'}, file: ${path.join(dir, 'node.log')}}
 `);
-  return { dir, port, url: `http://127.0.0.1:${port}`, key: funded.privateKey, address: funded.address, config: path.join(dir, 'poa-node.yaml') };
+  return { dir, port, wsPort, url: `http://127.0.0.1:${port}`, key: funded.privateKey, address: funded.address, config: path.join(dir, 'poa-node.yaml') };
 }
 
 // startNode: o.dir is kept; without it a temporary folder is used and removed by stop()

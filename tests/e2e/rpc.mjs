@@ -1,8 +1,13 @@
 // JSON-RPC as a whole: every method of the execution APIs and of the original's public sets is there, answers in its shape, and takes bad input
 // without harm: standard errors or a closed connection, memory bounded, the chain undisturbed.
 import fs from 'node:fs';
+import crypto from 'node:crypto';
+import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
+import zlib from 'node:zlib';
 import { ethers } from 'ethers';
+import WebSocket from 'ws';
 import { Member, assert, block, blocks, height, httpCall, leaf, rpc, run, sleep, stepOf, test, until, workFolder } from './lib.mjs';
 import { compile } from './solidity.mjs';
 import { rich } from './clients.mjs';
@@ -196,6 +201,51 @@ leaf('aura_getMissedSteps: who sealed, and whose steps went by', async () => {
   assert.ok(sealed >= n - 2 && sealed <= n + 1);
   await fails('aura_getMissedSteps', [100000], -32005);
 });
+
+leaf('a large answer is compressed for whoever takes it', async () => {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'rpc.discover', params: [] });
+  const get = (headers) => new Promise((ok, bad) => {
+    const r = http.request(M.url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers } }, (x) => {
+      const c = [];
+      x.on('data', (d) => c.push(d));
+      x.on('end', () => ok({ encoding: x.headers['content-encoding'], data: Buffer.concat(c) }));
+    });
+    r.on('error', bad);
+    r.end(body);
+  });
+  const plain = await get({}), zipped = await get({ 'accept-encoding': 'gzip, deflate' });
+  assert.equal(plain.encoding, undefined);
+  assert.equal(zipped.encoding, 'gzip');
+  assert.ok(zipped.data.length < plain.data.length / 4);
+  assert.equal(zlib.gunzipSync(zipped.data).toString(), plain.data.toString());
+});
+leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones, over HTTP and WebSocket', async () => {
+  const name = M.instances()[1].name, file = path.join(M.dir, 'local/instances', name, 'etc/poa-node.yaml'), good = fs.readFileSync(file, 'utf8');
+  const key = crypto.randomBytes(32), at = path.join(work, 'jwt.hex'), url = M.node(1);
+  fs.writeFileSync(at, `0x${key.toString('hex')}\n`, { mode: 0o600 });
+  fs.writeFileSync(file, good.replace(/^rpc:\n/m, `rpc:\n  jwt_secret_file: "${at}"\n`));
+  process.kill(M.instances()[1].pid, 'SIGKILL');
+  const b64 = (o) => Buffer.from(typeof o === 'string' ? o : JSON.stringify(o)).toString('base64url');
+  const token = ({ k = key, alg = 'HS256', iat = Math.floor(Date.now() / 1000) } = {}) => {
+    const head = `${b64({ alg, typ: 'JWT' })}.${b64({ iat })}`;
+    return `Bearer ${head}.${crypto.createHmac('sha256', k).update(head).digest('base64url')}`;
+  };
+  const ask = (authorization) => httpCall(url, { method: 'POST', body: '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}', headers: { 'content-type': 'application/json', ...(authorization ? { authorization } : {}) } });
+  try {
+    await until('the node is back', async () => (await ask()).status === 401, 40);
+    assert.match((await ask(token())).text, /"result":"0x/);
+    const none = `${b64({ alg: 'none' })}.${b64({ iat: Math.floor(Date.now() / 1000) })}.`;
+    for (const bad of [token({ k: crypto.randomBytes(32) }), token({ iat: Math.floor(Date.now() / 1000) - 90 }), token({ iat: Math.floor(Date.now() / 1000) + 90 }), token({ alg: 'none' }), `Bearer ${none}`,
+      'Bearer x', 'Bearer a.b.c', `Basic ${b64('a:b')}`, `Bearer ${'x'.repeat(8000)}`]) assert.equal((await ask(bad)).status, 401, bad.slice(0, 60));
+    const socket = (headers) => new Promise((ok) => { const w = new WebSocket(M.nodeWs(1), { headers }); w.on('open', () => { w.close(); ok('open'); }); w.on('error', () => ok('refused')); });
+    assert.equal(await socket({}), 'refused');
+    assert.equal(await socket({ authorization: token() }), 'open');
+  } finally {
+    fs.writeFileSync(file, good);
+    process.kill(M.instances()[1].pid, 'SIGKILL');
+  }
+  await until('it is open again', async () => (await ask()).status === 200, 60);
+}, 150);
 
 // ------------------------------------------------------------------------------------------------------------------- hostile input
 const rss = () => M.instances().map((i) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${i.pid}/status`, 'utf8'))[1]) / 1024);
