@@ -135,7 +135,7 @@ static bool place_positionals(struct cli *c, const char **words, size_t n)
 {
     const char *args = c->command->args;
     bool takes_dir = strstr(args, "[DIR]") != NULL, many = strstr(args, "ADDR...") != NULL;
-    bool one = !many && (strncmp(args, "ADDR", 4) == 0 || strncmp(args, "ID ", 3) == 0 || strncmp(args, "FILE", 4) == 0 || strcmp(args, "KEYSTORE") == 0);
+    bool one = !many && (strncmp(args, "ADDR", 4) == 0 || strncmp(args, "ID ", 3) == 0 || strncmp(args, "FILE", 4) == 0 || strcmp(args, "KEYSTORE") == 0 || strncmp(args, "COMMAND", 7) == 0);
     size_t i = 0;
     if (one) {
         if (n == 0) return false;

@@ -1,5 +1,6 @@
 /* cmd_doctor.c: doctor: the one most likely cause, its evidence, and the command that mends it. */
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/diagnose/diagnose.h"
 
@@ -91,7 +92,8 @@ enum exit_code cmd_doctor(struct cli *c)
 {
     struct err err = {0};
     static struct deployment d; /* large */
-    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    const struct target_env env = live_env(c);
+    enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
     const char *blob = cli_flag(c, "--break-lease");
     enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : cli_flag(c, "--renew-access") != NULL ? renew_access(c, &d) : examine(c, &d);

@@ -1,11 +1,15 @@
 /* cmd_logs.c: logs: what all programs of a deployment wrote, as one stream in the order of time. */
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/diagnose/deployment.h"
 #include "orchestrator/diagnose/log_line.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,6 +98,47 @@ static void add_sources(struct logs *l, const struct deployment *d, const char *
         deployment_log(path, d, name);
         add_source(l, name, path);
     }
+}
+
+/* files that the target brought: <name>.log, <name>.out.log */
+static void add_brought(struct logs *l, const char *dir)
+{
+    struct dirent **list = NULL;
+    int n = scandir(dir, &list, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char path[4096], name[256];
+        (void)snprintf(name, sizeof name, "%.255s", list[i]->d_name);
+        (void)snprintf(path, sizeof path, "%.3800s/%.255s", dir, list[i]->d_name);
+        char *end = strstr(name, ".out.log");
+        if (end == NULL) end = strstr(name, ".log");
+        if (end != NULL) {
+            *end = '\0';
+            add_file(l, name, path, 0);
+        }
+        free(list[i]);
+    }
+    free(list);
+}
+
+/* logs of a target elsewhere come into a folder of this process, which it takes away at its end; one that was left by a killed process, too */
+static enum status bring_logs(struct logs *l, char dir[static 4096], struct deployment *d, const char *wanted, bool follow, struct err *err)
+{
+    char all[4000];
+    if (d->target.ops->logs == NULL) return live_unsupported(&d->target, "logs", err);
+    (void)snprintf(all, sizeof all, "%.2900s/local/brought", d->ws.dir);
+    struct dirent **list = NULL;
+    int n = scandir(all, &list, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        long pid = strtol(list[i]->d_name, NULL, 10);
+        (void)snprintf(dir, 4096, "%.3600s/%.255s", all, list[i]->d_name);
+        if (pid > 0 && kill((pid_t)pid, 0) != 0) IGNORE(file_remove_tree(dir, NULL) != OK, "a copy only");
+        free(list[i]);
+    }
+    free(list);
+    (void)snprintf(dir, 4096, "%s/%ld", all, (long)getpid());
+    enum status s = d->target.ops->logs(&d->target, dir, wanted, l->since_ms, follow, err);
+    if (s == OK) add_brought(l, dir);
+    return s;
 }
 
 static bool open_source(struct source *s)
@@ -287,14 +332,23 @@ enum exit_code cmd_logs(struct cli *c)
     if (since != NULL && !log_since_parse(&l.since_ms, since, clock_wall_ms()))
         return cli_fail_text(c, EXIT_USAGE, "--since: '%s' is neither a time like 10m, 2h, 3d nor one like 2026-11-23T09:32:52Z", since);
     if (level != NULL && !log_level_parse(&l.level, level)) return cli_fail_text(c, EXIT_USAGE, "--level: '%s' is none of error, warn, info, debug, trace", level);
-    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    const struct target_env env = live_env(c);
+    enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
     l.sources = calloc(SOURCES_MAX, sizeof *l.sources);
     if (l.sources == NULL) {
         deployment_close(&d);
         return cli_fail_text(c, EXIT_FAILED, "out of memory");
     }
-    add_sources(&l, &d, wanted);
+    char brought[4096] = "";
+    if (deployment_is_local(&d)) add_sources(&l, &d, wanted);
+    else if (!d.is_started) s = err_set(&err, E_NOT_FOUND, "this deployment is not finished: nothing has run yet");
+    else s = bring_logs(&l, brought, &d, wanted, goes_on, &err);
+    if (s != OK) {
+        free(l.sources);
+        deployment_close(&d);
+        return cli_fail(c, &err);
+    }
     if (l.n == 0) {
         struct buf names;
         buf_init(&names, 1 << 16);
@@ -318,6 +372,7 @@ enum exit_code cmd_logs(struct cli *c)
         free(l.sources[i].data);
     }
     free(l.sources);
+    if (brought[0] != '\0') IGNORE(file_remove_tree(brought, NULL) != OK, "a copy only");
     deployment_close(&d);
     return EXIT_DONE;
 }

@@ -1,6 +1,7 @@
 /* cmd_status.c: status: members, validators, instances, chain; once, or as a live screen. */
 #include "lib/base/clock.h"
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/status_remote.h"
 #include "orchestrator/diagnose/diagnose.h"
 
@@ -229,7 +230,8 @@ static json_t *look(struct cli *c, bool *healthy, enum exit_code *code)
     json_t *doc = NULL, *outputs = NULL;
     const struct diag_options o = {.quick = true};
     if (status_is_remote(c)) return status_remote(c, healthy, code);
-    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    const struct target_env env = live_env(c);
+    enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) {
         *code = cli_fail(c, &err);
         return NULL;

@@ -5,15 +5,22 @@ static enum status note_target(void *arg, struct err *err)
     return workspace_save(arg, err);
 }
 
+struct target_env live_env(struct cli *c)
+{
+    return (struct target_env){.workspace_dir = "",
+                               .bin_dir = c->bin_dir,
+                               .exe = c->exe,
+                               .share_dir = c->share_dir,
+                               .settings = &c->settings,
+                               .report = &c->report,
+                               .force = cli_flag(c, "--force") != NULL};
+}
+
 enum status live_open_target(struct target *t, struct cli *c, struct workspace *ws, struct err *err)
 {
-    struct target_env env = {.workspace_dir = ws == NULL ? "" : ws->dir,
-                             .bin_dir = c->bin_dir,
-                             .exe = c->exe,
-                             .share_dir = c->share_dir,
-                             .settings = &c->settings,
-                             .report = &c->report};
+    struct target_env env = live_env(c);
     if (ws != NULL) {
+        env.workspace_dir = ws->dir;
         env.record = workspace_object(ws, "target");
         env.note = note_target;
         env.arg = ws;

@@ -4,8 +4,20 @@
 
 #include <limits.h>
 
+bool deployment_is_local(const struct deployment *d)
+{
+    return d->target.ops == NULL || d->target.ops == &TARGET_LOCAL;
+}
+
 enum status deployment_read(struct deployment *d, const char *dir, const char *bin_dir, struct settings *settings, struct err *err)
 {
+    const struct target_env env = {.bin_dir = bin_dir};
+    return deployment_read_env(d, dir, &env, settings, err);
+}
+
+enum status deployment_read_env(struct deployment *d, const char *dir, const struct target_env *base, struct settings *settings, struct err *err)
+{
+    struct target_env env = *base;
     *d = (struct deployment){.ws = {.lock_fd = -1}};
     char real[PATH_MAX];
     json_t *resources = NULL;
@@ -21,9 +33,12 @@ enum status deployment_read(struct deployment *d, const char *dir, const char *b
     if (s == OK && d->is_started) {
         s = workspace_read(&yaml, &d->ws, "consortium.yaml", err);
         if (s == OK) settings_take_file(settings, "consortium.yaml", buf_view(&yaml));
-        if (s == OK) s = local_init(&d->target, d->ws.dir, bin_dir, (unsigned)SETTING_INT_OF(settings, member_id), err);
+        env.workspace_dir = d->ws.dir;
+        env.settings = settings;
+        env.record = workspace_object(&d->ws, "target");
+        if (s == OK) s = target_open(&d->target, &env, err);
         if (s == OK) s = workspace_read_json(&resources, &d->ws, "deployment.json", err);
-        if (s == OK) s = local_add_resources(&d->target, resources, err);
+        if (s == OK) s = d->target.ops->take_resources(&d->target, resources, err);
     }
     if (s == OK && workspace_read_json(&d->programs, &d->ws, "local/programs.json", NULL) != OK) d->programs = json_array();
     json_decref(resources);
@@ -34,6 +49,7 @@ enum status deployment_read(struct deployment *d, const char *dir, const char *b
 
 void deployment_close(struct deployment *d)
 {
+    target_close(&d->target);
     workspace_close(&d->ws);
     json_decref(d->programs);
     d->programs = NULL;

@@ -5,6 +5,7 @@
 
 #include "orchestrator/settings/settings.h"
 #include "orchestrator/target/local.h"
+#include "orchestrator/target/target.h"
 #include "orchestrator/workspace/workspace.h"
 
 struct deployment {
@@ -14,6 +15,10 @@ struct deployment {
     bool is_started;  /* its identities stand: the keeper may run it */
 };
 
+/** deployment_read_env: the same for a target anywhere; env's workspace_dir, settings and record are set here, it must live as long as d */
+MUST_CHECK enum status deployment_read_env(struct deployment *d, const char *dir, const struct target_env *env, struct settings *settings, struct err *err);
+/** deployment_is_local: its programs and files are on this machine */
+bool deployment_is_local(const struct deployment *d);
 /** deployment_read: settings: takes the workspace's file.  ret OK | E_NOT_FOUND: no workspace | E_CORRUPT, E_IO, E_INVALID */
 MUST_CHECK enum status deployment_read(struct deployment *d, const char *dir, const char *bin_dir, struct settings *settings, struct err *err);
 void deployment_close(struct deployment *d);

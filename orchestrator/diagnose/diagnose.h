@@ -60,6 +60,7 @@ struct diag_identity {
 struct diag_facts {
     char dir[3000];
     bool is_started, is_finished;
+    bool is_remote; /* on hosts: their systemd is the keeper */
     long keeper_pid;
     uint64_t disk_free, disk_min;
     struct diag_program programs[DIAG_PROGRAMS_MAX]; /* identity-store, haproxy */

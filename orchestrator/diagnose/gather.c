@@ -217,6 +217,41 @@ static void look_at_node(struct diag_node *n, const struct deployment *d, const 
     (void)each_line(log, note_identity, n);
 }
 
+/* what the target says of its programs: no file of theirs is here */
+static void look_at_remote(struct diag_facts *f, const struct deployment *d)
+{
+    json_t *list = NULL, *o;
+    size_t i;
+    f->is_remote = true;
+    f->keeper_pid = 1; /* systemd's own */
+    f->n_nodes = d->target.n_instances;
+    for (size_t k = 0; k < f->n_nodes; k++) {
+        const struct target_instance *in = &d->target.instances[k];
+        COPY(f->nodes[k].program.name, in->name);
+        COPY(f->nodes[k].address, in->address);
+        COPY(f->nodes[k].region, in->location);
+    }
+    COPY(f->programs[0].name, "identity-store");
+    COPY(f->programs[1].name, "haproxy");
+    struct target *t = (struct target *)(uintptr_t)&d->target; /* it opens connections, that is all that changes */
+    if (t->ops->programs == NULL || t->ops->programs(&list, t, NULL) != OK) return;
+    json_array_foreach(list, i, o)
+    {
+        const char *name = json_string_value(json_object_get(o, "name")), *error = json_string_value(json_object_get(o, "error"));
+        struct diag_program *p = NULL;
+        for (size_t k = 0; k < DIAG_PROGRAMS_MAX && name != NULL; k++)
+            if (strncmp(name, f->programs[k].name, strlen(f->programs[k].name)) == 0) p = &f->programs[k];
+        for (size_t k = 0; k < f->n_nodes && name != NULL; k++)
+            if (strcmp(name, f->nodes[k].program.name) == 0) p = &f->nodes[k].program;
+        if (p == NULL || p->error[0] != '\0') continue;
+        p->pid = (long)json_integer_value(json_object_get(o, "pid"));
+        p->starts = (unsigned)json_integer_value(json_object_get(o, "starts"));
+        p->up_ms = (uint64_t)json_integer_value(json_object_get(o, "upMs"));
+        COPY(p->error, error == NULL ? "" : error);
+    }
+    json_decref(list);
+}
+
 enum status diagnose_gather(struct diag_facts **out, const struct deployment *d, const struct diag_options *o, struct err *err)
 {
     struct diag_facts *f = calloc(1, sizeof *f);
@@ -235,12 +270,16 @@ enum status diagnose_gather(struct diag_facts **out, const struct deployment *d,
     f->now_ms = clock_wall_ms();
     *out = f;
     if (!f->is_started) return OK;
-    look_at_program(&f->programs[0], d, "identity-store", NULL, f->keeper_pid);
-    look_at_program(&f->programs[1], d, "haproxy", NULL, f->keeper_pid);
-    for (size_t i = 0; i < d->target.n_instances; i++)
-        look_at_node(&f->nodes[f->n_nodes++], d, &d->target.instances[i], f->keeper_pid);
+    if (deployment_is_local(d)) {
+        look_at_program(&f->programs[0], d, "identity-store", NULL, f->keeper_pid);
+        look_at_program(&f->programs[1], d, "haproxy", NULL, f->keeper_pid);
+        for (size_t i = 0; i < d->target.n_instances; i++)
+            look_at_node(&f->nodes[f->n_nodes++], d, &d->target.instances[i], f->keeper_pid);
+    } else {
+        look_at_remote(f, d);
+    }
     if (f->keeper_pid == 0) return OK;
-    if (!o->quick) look_at_ports(f, d);
+    if (!o->quick && !f->is_remote) look_at_ports(f, d);
     ask_store(f, d, !o->quick);
     ask_nodes(f);
     f->now_ms = clock_wall_ms();

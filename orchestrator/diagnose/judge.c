@@ -119,8 +119,21 @@ static bool port_busy(struct diag_finding *out, const struct diag_facts *f)
     return false;
 }
 
+/* on a host: its own systemd starts it again, so what is to be done is to look */
+static void say_down_there(struct diag_finding *out, const struct diag_program *p, const struct diag_facts *f)
+{
+    if (p->error[0] != '\0') EVIDENCE("%s", p->error);
+    else EVIDENCE("systemd has started it %u time%s%s", p->starts, plural(p->starts), p->pid == 0 ? "; it does not run now" : "");
+    if (p->error[0] != '\0') MEND("poa-deploy up %s    (when the host is back)", f->dir);
+    else MEND("poa-deploy logs %s --instance %s --level warn    (then `poa-deploy up %s`)", f->dir, p->name, f->dir);
+}
+
 static void say_down(struct diag_finding *out, const struct diag_program *p, const struct diag_facts *f)
 {
+    if (f->is_remote) {
+        say_down_there(out, p, f);
+        return;
+    }
     if (p->stopped) {
         EVIDENCE("process %ld is stopped by a signal (state T)", p->pid);
         MEND("kill -CONT %ld", p->pid);
@@ -188,7 +201,7 @@ static bool node_hung(struct diag_finding *out, const struct diag_facts *f)
         }
         TEXT("the node %s runs but does not answer at %s:8545", n->program.name, n->address);
         say_down(out, &n->program, f);
-        if (!n->program.stopped) {
+        if (!n->program.stopped && !f->is_remote) {
             EVIDENCE("process %ld has run for %llu s; %s", n->program.pid, (ull)(n->program.up_ms / 1000), n->rpc_error);
             MEND("kill -9 %ld    (the keeper starts it again)", n->program.pid);
         }

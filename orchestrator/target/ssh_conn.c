@@ -34,7 +34,7 @@ static const char *why(const struct ssh_conn *c)
 
 /* -------------------------------------------------------------------- TCP */
 
-static enum status dial(struct ssh_conn *c, struct err *err)
+static enum status dial(struct ssh_conn *c, int wait_ms, struct err *err)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(c->port)};
     if (inet_pton(AF_INET, c->host, &sa.sin_addr) != 1) return err_set(err, E_INVALID, "%s: no IPv4 address", c->host);
@@ -46,8 +46,8 @@ static enum status dial(struct ssh_conn *c, struct err *err)
     setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     if (connect(c->fd, (struct sockaddr *)&sa, sizeof sa) != 0 && errno != EINPROGRESS) e = errno;
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-    if (e == 0 && poll(&p, 1, SSH_CONNECT_MS) == 0)
-        return err_set(err, E_TIMEOUT, "%s:%u does not answer within %d s: is the host up, and its SSH port open to this machine?", c->host, c->port, SSH_CONNECT_MS / 1000);
+    if (e == 0 && poll(&p, 1, wait_ms) == 0)
+        return err_set(err, E_TIMEOUT, "%s:%u does not answer within %d s: is the host up, and its SSH port open to this machine?", c->host, c->port, wait_ms / 1000);
     if (e == 0) getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n);
     if (e != 0) return err_set(err, E_NET, "%s:%u cannot be reached: %s. Is the host up, and does sshd listen there?", c->host, c->port, strerror(e));
     fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) & ~O_NONBLOCK);
@@ -215,15 +215,16 @@ enum status ssh_conn_open(struct ssh_conn **out, const char *host, uint16_t port
     c->fd = -1;
     c->port = port;
     (void)snprintf(c->host, sizeof c->host, "%s", host);
-    enum status s = dial(c, err);
+    int wait_ms = login->connect_ms > 0 ? login->connect_ms : SSH_CONNECT_MS;
+    enum status s = dial(c, wait_ms, err);
     if (s == OK && (c->session = libssh2_session_init()) == NULL) s = err_set(err, E_NOMEM, "no memory");
     if (s == OK) {
         libssh2_session_set_blocking(c->session, 1);
-        libssh2_session_set_timeout(c->session, SSH_CONNECT_MS);
+        libssh2_session_set_timeout(c->session, wait_ms);
         IGNORE(libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY, "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521") != 0,
                "what it knows by itself is as good");
         int e = libssh2_session_handshake(c->session, c->fd);
-        if (e == LIBSSH2_ERROR_TIMEOUT) s = err_set(err, E_TIMEOUT, "%s:%u: no SSH server answers there within %d s", host, port, SSH_CONNECT_MS / 1000);
+        if (e == LIBSSH2_ERROR_TIMEOUT) s = err_set(err, E_TIMEOUT, "%s:%u: no SSH server answers there within %d s", host, port, wait_ms / 1000);
         else if (e != 0) s = err_set(err, E_NET, "%s:%u: SSH does not come about: %s", host, port, why(c));
     }
     if (s == OK) s = check_host_key(c, login, err);

@@ -224,7 +224,7 @@ struct worker {
     ssh_work work;
     void *arg;
     pthread_t thread;
-    bool is_started, is_joined;
+    bool is_started, is_joined, is_left_out;
     atomic_bool is_done;
 };
 
@@ -233,8 +233,7 @@ static void *work_main(void *arg)
     struct worker *w = arg;
     struct ssh_host *h = w->h;
     h->err = (struct err){0};
-    h->status = ssh_connect(w->s, h, &h->err);
-    if (h->status == OK) h->status = w->work(w->s, h, w->arg, &h->err);
+    h->status = w->work == NULL ? ssh_connect(w->s, h, &h->err) : w->work(w->s, h, w->arg, &h->err);
     /* a connection that broke is of no more use */
     if (h->status == E_NET || h->status == E_TIMEOUT) {
         ssh_conn_close(h->conn);
@@ -274,23 +273,20 @@ static enum status verdict(struct worker *w, size_t n, struct err *err)
     return bad == 1 ? err_set(err, first, "%s", all) : err_set(err, first, "%zu of %zu hosts: %s", bad, n, all);
 }
 
-enum status ssh_each(struct ssh_target *s, unsigned roles, ssh_work work, void *arg, struct err *err)
+/* all workers that are due, to their end */
+static void go(struct ssh_target *s, struct worker *w, size_t n)
 {
-    static const size_t most = SSH_HOSTS_MAX;
-    struct worker *w = calloc(most, sizeof *w);
-    if (w == NULL) return err_set(err, E_NOMEM, "no memory");
-    size_t n = 0, begun = 0, done = 0;
-    for (size_t i = 0; i < s->n; i++)
-        if ((s->hosts[i].roles & roles) != 0 && !s->hosts[i].is_left_out) w[n++] = (struct worker){.s = s, .h = &s->hosts[i], .work = work, .arg = arg};
+    size_t begun = 0, done = 0;
     while (done < n) {
         while (begun < n && begun - done < SSH_AT_ONCE) {
             struct worker *x = &w[begun++];
-            x->is_started = pthread_create(&x->thread, NULL, work_main, x) == 0;
-            if (!x->is_started) {
+            x->is_joined = x->is_left_out;
+            x->is_started = !x->is_joined && pthread_create(&x->thread, NULL, work_main, x) == 0;
+            if (!x->is_started && !x->is_joined) {
                 x->h->status = err_set(&x->h->err, E_NOMEM, "%s: no thread for it", x->h->address);
                 x->is_joined = true;
-                done++;
             }
+            done += x->is_joined;
         }
         for (size_t i = 0; i < begun; i++) {
             if (w[i].is_joined || !atomic_load(&w[i].is_done)) continue;
@@ -301,6 +297,24 @@ enum status ssh_each(struct ssh_target *s, unsigned roles, ssh_work work, void *
         say(s->t->env.report, w, n, done);
         if (done < n) clock_sleep_ms(5);
     }
+}
+
+enum status ssh_each(struct ssh_target *s, unsigned roles, ssh_work work, void *arg, struct err *err)
+{
+    static const size_t most = SSH_HOSTS_MAX;
+    struct worker *w = calloc(most, sizeof *w);
+    if (w == NULL) return err_set(err, E_NOMEM, "no memory");
+    size_t n = 0;
+    bool forged = false;
+    for (size_t i = 0; i < s->n; i++)
+        if ((s->hosts[i].roles & roles) != 0 && !s->hosts[i].is_left_out) w[n++] = (struct worker){.s = s, .h = &s->hosts[i]};
+    /* SECURITY: where one host is not the one it should be, nothing happens on the others either */
+    go(s, w, n);
+    for (size_t i = 0; i < n; i++)
+        forged = forged || w[i].h->status == E_CRYPTO;
+    for (size_t i = 0; i < n; i++)
+        w[i] = (struct worker){.s = s, .h = w[i].h, .work = work, .arg = arg, .is_left_out = w[i].h->status != OK};
+    if (!forged) go(s, w, n);
     enum status st = verdict(w, n, err);
     free(w);
     return st;

@@ -186,7 +186,9 @@ enum status ssh_programs(json_t **out, struct target *t, struct err *err)
     struct err ignored = {0};
     if (l.list == NULL) return err_set(err, E_NOMEM, "no memory");
     pthread_mutex_init(&l.lock, NULL);
+    s->login.connect_ms = SSH_LOOK_MS;
     IGNORE(ssh_each(s, SSH_ALL, state_of, &l, &ignored) != OK, "a host that does not answer is a finding");
+    s->login.connect_ms = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct ssh_host *h = &s->hosts[i];
         const char *units[4];

@@ -11,6 +11,7 @@ enum {
     SSH_HOSTS_MAX = TARGET_INSTANCES_MAX + TARGET_REGIONS_MAX + 1,
     SSH_AT_ONCE = 16,           /* hosts that are worked on at the same time */
     SSH_CONNECT_MS = 10000,
+    SSH_LOOK_MS = 3000,         /* the same for `status` */
     SSH_QUIET_MS = 60000,       /* a command that says nothing for so long has failed */
     SSH_ANSWER_MAX = 1 << 20,   /* of a command of ours */
     SSH_SCRIPT_MAX = 24 << 10,  /* host.sh: it goes into one SSH packet */
@@ -29,6 +30,7 @@ struct ssh_login {
     const char *pins;          /* "ADDRESS=SHA256:...,ADDRESS=..." */
     const char *known_hosts;   /* file, "" : none */
     bool trust_new;
+    int connect_ms; /* 0: SSH_CONNECT_MS */
     pthread_mutex_t *known_lock; /* of the file */
 };
 

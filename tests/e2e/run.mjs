@@ -9,6 +9,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const all = [
   'doctor.mjs',
   'story.mjs',
+  'ssh.mjs',
   'kill.mjs',
   'netns.mjs',
   'web.mjs',
