@@ -167,6 +167,7 @@ struct chain_epoch {
     bool has_pending;
     uint64_t pending_signal_block;
     size_t signers_seen, signers_needed; /* toward finality of the oldest unfinalised block */
+    size_t earlier_sets; /* whose quorum the first block of this epoch that is final needs as well (node/aura/commit.h); 0: there is one */
     uint64_t ballot, decided;            /* which branch is followed: the higher ballot, then the further decided, then the heavier (side.c) */
 };
 void chain_get_epoch(struct chain_epoch *out, struct chain *c);

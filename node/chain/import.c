@@ -500,7 +500,8 @@ void chain_show_epoch(struct chain *c)
                                          .signers_seen = f->n_distinct,
                                          .signers_needed = finality_needed(f),
                                          .ballot = c->epoch.com.ballot,
-                                         .decided = c->epoch.decided};
+                                         .decided = c->epoch.decided,
+                                         .earlier_sets = c->epoch.com.joint_until == UINT64_MAX ? c->epoch.com.n_before : 0};
     pthread_mutex_unlock(&c->lock);
     validators_fini(&old);
 }
