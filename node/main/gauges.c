@@ -61,6 +61,10 @@ static void collect(void *ctx, struct metrics_facts *f, struct arena *a)
     f->best_known = n->sync.highest_block;
     f->blocks_bad = n->sync.n_blocks_bad;
     f->blocks_early = n->sync.n_blocks_early;
+    f->clock_peers = n->clock.n_measured;
+    f->clock_ahead_ms = n->clock.ahead_ms > 0 ? (uint64_t)n->clock.ahead_ms : 0;
+    f->clock_behind_ms = n->clock.ahead_ms < 0 ? (uint64_t)-n->clock.ahead_ms : 0;
+    f->clock_is_off = n->clock.is_off;
     pthread_mutex_unlock(&n->lock);
     if (f->best_known < f->head.number) f->best_known = f->head.number;
     pool_count(n->pool, &f->pool_pending, &f->pool_queued);

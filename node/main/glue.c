@@ -438,7 +438,20 @@ static bool author(void *ctx, address *out)
 static bool is_sealing(void *ctx)
 {
     struct node *n = ctx;
-    return n->has_self;
+    pthread_mutex_lock(&n->lock);
+    const bool is_off = n->clock.is_off;
+    pthread_mutex_unlock(&n->lock);
+    return n->has_self && !is_off;
+}
+
+static bool rpc_clock_of(void *ctx, struct rpc_clock *out)
+{
+    struct node *n = ctx;
+    pthread_mutex_lock(&n->lock);
+    *out = (struct rpc_clock){.n_measured = n->clock.n_measured, .n_apart = n->clock.n_apart, .ahead_ms = n->clock.ahead_ms,
+                              .limit_ms = n->clock_limit_ms, .is_off = n->clock.is_off};
+    pthread_mutex_unlock(&n->lock);
+    return out->limit_ms != 0;
 }
 
 void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *n)
@@ -458,6 +471,7 @@ void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *
                               .syncing = syncing,
                               .author = author,
                               .is_sealing = is_sealing,
+                              .clock = rpc_clock_of,
                               .reserve = reserve,
                               .reserved_only = reserved_only};
 }

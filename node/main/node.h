@@ -74,6 +74,8 @@ struct node {
     size_t n_peers;
     struct sync_state sync;
     struct p2p_counts counts;
+    struct skew_state clock; /* ours against the peers', in each step */
+    uint64_t clock_limit_ms; /* half a step: beyond it nothing is sealed; 0: not measured yet */
     char enode[512];
 
     pthread_t finder;

@@ -77,19 +77,24 @@ static bool clock_is_right(struct node *n, uint64_t step, uint64_t wall_ms)
     arena_init(&a, 1 << 20);
     const enum status s = chain_validators(&list, &n_validators, n->chain, &a);
     arena_fini(&a);
-    if (s == OK && n_validators == 1) return true; /* a lone validator's clock is the network's */
     struct skew *skew = sync_skew(p2p_sync(n->p2p));
     struct skew_state st;
     const uint64_t now = clock_mono_ms(), limit = aura_step_duration_ms(&n->spec.aura, step) / 2;
     skew_clock(skew, wall_ms, now);
     skew_get(&st, skew, limit, now);
-    if (st.is_off && (!n->clock_is_off || now - n->clock_logged_ms > CLOCK_LOG_EVERY_MS)) {
+    if (s == OK && n_validators == 1) st.is_off = false; /* a lone validator's clock is the network's */
+    pthread_mutex_lock(&n->lock);
+    n->clock = st;
+    n->clock_limit_ms = limit;
+    pthread_mutex_unlock(&n->lock);
+    if (n->has_self && st.is_off && (!n->clock_is_off || now - n->clock_logged_ms > CLOCK_LOG_EVERY_MS)) {
         log_error("engine", "Not sealing: this machine's clock is %lld ms %s those of %zu of %zu peers, and half a step is %llu ms: set the clock (is NTP running?)",
                   (long long)(st.ahead_ms < 0 ? -st.ahead_ms : st.ahead_ms), st.ahead_ms < 0 ? "behind" : "ahead of", st.n_apart, st.n_measured,
                   (unsigned long long)limit);
         n->clock_logged_ms = now;
     }
-    if (!st.is_off && n->clock_is_off) log_info("engine", "Sealing again: this machine's clock agrees with those of its peers skew=%lldms", (long long)st.ahead_ms);
+    if (n->has_self && !st.is_off && n->clock_is_off)
+        log_info("engine", "Sealing again: this machine's clock agrees with those of its peers skew=%lldms", (long long)st.ahead_ms);
     n->clock_is_off = st.is_off;
     return !st.is_off;
 }
@@ -102,7 +107,8 @@ static void on_seal_timer(uv_timer_t *t)
     struct sync_state sync;
     sync_get_state(&sync, p2p_sync(n->p2p));
     /* far behind, a block of ours could only make a fork */
-    if (n->has_self && step >= n->first_step && !sync.is_behind && clock_is_right(n, step, now) && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    const bool is_right = clock_is_right(n, step, now); /* also where nothing is sealed: it is shown */
+    if (n->has_self && step >= n->first_step && !sync.is_behind && is_right && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
     node_schedule_seal(n);
 }
 

@@ -91,6 +91,10 @@ static void put_engine(struct exposition *e, const struct metrics_facts *f)
     gauge(e, "poa_finality_signers_seen", f->epoch.signers_seen, "Distinct validators that have built on the oldest block that is not final.");
     gauge(e, "poa_finality_signers_needed", f->epoch.signers_needed, "Distinct validators that make a block final.");
     gauge(e, "poa_set_change_pending", f->epoch.has_pending, "1 while a change of the validator set waits for finality.");
+    gauge(e, "poa_clock_peers_measured", f->clock_peers, "Peers whose clock is known.");
+    one_ms(e, "poa_clock_ahead_seconds", METRIC_GAUGE, f->clock_ahead_ms, "How far this node's clock is ahead of its peers' (median); 0: it is not.");
+    one_ms(e, "poa_clock_behind_seconds", METRIC_GAUGE, f->clock_behind_ms, "How far this node's clock is behind its peers' (median); 0: it is not.");
+    gauge(e, "poa_clock_off", f->clock_is_off, "1 while the clock is apart from those of most peers by more than half a step: nothing is sealed.");
     put_validators(e, f);
     if (!f->is_validator) return;
     counter(e, "poa_seal_signatures", f->signed_n, "Seals signed.");

@@ -25,6 +25,8 @@ struct metrics_facts {
     uint64_t best_known;
     bool has_aura;
     uint64_t step, step_ms;
+    uint64_t clock_peers, clock_ahead_ms, clock_behind_ms; /* against the peers' clocks */
+    bool clock_is_off;
     struct chain_epoch epoch;
     size_t peers, max_peers, inbound_peers;
     uint64_t bytes_in, bytes_out; /* of peers */

@@ -49,6 +49,14 @@ struct rpc_peer {
     uint64_t head_number;
 };
 
+/* this machine's clock against those of the peers (node/sync/skew.h) */
+struct rpc_clock {
+    size_t n_measured, n_apart; /* peers; those further apart than the limit */
+    int64_t ahead_ms;           /* median; negative: behind */
+    uint64_t limit_ms;          /* half a step: a validator seals nothing beyond it */
+    bool is_off;
+};
+
 /* rpc_node: what the node knows of itself and of others; every pointer may be NULL */
 struct rpc_node {
     void *ctx;
@@ -59,6 +67,7 @@ struct rpc_node {
     bool (*syncing)(void *ctx, uint64_t *starting, uint64_t *highest); /* false: in step with its peers */
     bool (*author)(void *ctx, address *out);    /* the validator's address, if it is one */
     bool (*is_sealing)(void *ctx);
+    bool (*clock)(void *ctx, struct rpc_clock *out); /* false: not measured yet */
     bool (*reserve)(void *ctx, const char *enode, bool add); /* a reserved peer from now on, or no more; false: not now */
     void (*reserved_only)(void *ctx, bool only);
 };

@@ -59,6 +59,7 @@ bool aura_status(struct rpc_call *c)
     else jo_null(b);
     put_u64(b, "signersSeen", epoch.signers_seen);
     put_u64(b, "signersNeeded", epoch.signers_needed);
+    put_u64(b, "earlierSets", epoch.earlier_sets);
     jo_close(b, '}');
     address me;
     jo_key(b, "author");
@@ -66,6 +67,21 @@ bool aura_status(struct rpc_call *c)
     else jo_null(b);
     jo_key(b, "sealing");
     jo_bool(b, node->is_sealing != NULL && node->is_sealing(node->ctx));
+    struct rpc_clock clock;
+    jo_key(b, "clock");
+    if (node->clock != NULL && node->clock(node->ctx, &clock)) {
+        jo_open(b, '{');
+        put_u64(b, "peersMeasured", clock.n_measured);
+        put_u64(b, "peersApart", clock.n_apart);
+        put_u64(b, "aheadMs", clock.ahead_ms > 0 ? (uint64_t)clock.ahead_ms : 0);
+        put_u64(b, "behindMs", clock.ahead_ms < 0 ? (uint64_t)-clock.ahead_ms : 0);
+        put_u64(b, "limitMs", clock.limit_ms);
+        jo_key(b, "isOff");
+        jo_bool(b, clock.is_off);
+        jo_close(b, '}');
+    } else {
+        jo_null(b);
+    }
     jo_close(b, '}');
     return true;
 }

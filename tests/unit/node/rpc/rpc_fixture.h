@@ -144,6 +144,13 @@ static void on_chain_event(void *ctx, const struct chain_event *e)
     if (f->rpc) rpc_on_chain_event(f->rpc, e);
 }
 
+static inline bool fake_clock(void *ctx, struct rpc_clock *out)
+{
+    (void)ctx;
+    *out = (struct rpc_clock){.n_measured = 3, .n_apart = 2, .ahead_ms = -1500, .limit_ms = 1000, .is_off = true};
+    return true;
+}
+
 static bool fake_enode(void *ctx, char dst[static 512])
 {
     (void)ctx;
@@ -199,7 +206,7 @@ static inline int fixture_new(void **state)
     struct chain_config cc = {.archive = true, .listener_ctx = f, .on_event = on_chain_event, .extra_data = BYTES_LIT("test")};
     if (chain_open(&f->chain, f->kv, &f->spec, &cc, &err) != OK) fail_msg("chain: %s", err_text(&err));
     struct rpc_pool pool = {f, pool_add, pool_get, pool_next_nonce, pool_content_of, pool_count, NULL};
-    struct rpc_node node = {.ctx = f, .peer_count = fake_peer_count, .peers = fake_peers, .max_peers = 25, .enode = fake_enode};
+    struct rpc_node node = {.ctx = f, .peer_count = fake_peer_count, .peers = fake_peers, .max_peers = 25, .enode = fake_enode, .clock = fake_clock};
     struct rpc_config rc = {.address = "127.0.0.1", .has_http = true, .has_ws = true, .namespaces = "all", .cors = "*",
                             .client_version = "poa-node/v1.2.3/linux-x86_64", .node_name = "n1"};
     if (rpc_server_start(&f->rpc, &rc, f->chain, &pool, &node, &err) != OK) fail_msg("rpc: %s", err_text(&err));

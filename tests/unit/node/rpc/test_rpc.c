@@ -162,6 +162,14 @@ static void small_questions_have_their_answers(void **state)
     expect_json(f, "aura_getValidators", "[]", "[\"" RICH "\"]");
     json_t *r = ask(f, "aura_status", "[]");
     assert_true(json_is_object(json_object_get(r, "epoch")));
+    const json_t *clock = json_object_get(r, "clock");
+    assert_string_equal(str_at(clock, "peersMeasured"), "0x3");
+    assert_string_equal(str_at(clock, "peersApart"), "0x2");
+    assert_string_equal(str_at(clock, "aheadMs"), "0x0");
+    assert_string_equal(str_at(clock, "behindMs"), "0x5dc");
+    assert_string_equal(str_at(clock, "limitMs"), "0x3e8");
+    assert_true(json_is_true(json_object_get(clock, "isOff")));
+    assert_non_null(json_object_get(r, "safe"));
     json_decref(r);
     r = ask(f, "parity_netPeers", "[]");
     assert_int_equal(json_array_size(json_object_get(r, "peers")), 1);
