@@ -286,23 +286,25 @@ static enum status azure_destroy(struct target *t, json_t *stays, struct err *er
     struct azure *a = azure_of(t);
     const struct settings *st = t->env.settings;
     char path[AZURE_PATH_MAX], text[700];
-    if (azure_noted(t, "deployment") == NULL) return OK; /* nothing was begun */
+    const bool own_group = json_is_true(json_object_get(t->env.record, "groupCreated"));
+    if (azure_noted(t, "deployment") == NULL && !own_group) return OK; /* nothing was begun */
     enum status s = azure_sign_in(t, err);
     if (s == OK) s = check_strangers(t, err);
     if (s == E_NOT_FOUND) return OK; /* the group is gone */
     if (s != OK) return s;
     json_t *doc = NULL;
     const char *name = azure_noted(t, "deployment");
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourcegroups/%s/providers/Microsoft.Resources/deployments/%s/cancel?api-version=" AZURE_DEPLOYMENTS_API, a->subscription, a->group, name);
+    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourcegroups/%s/providers/Microsoft.Resources/deployments/%s/cancel?api-version=" AZURE_DEPLOYMENTS_API, a->subscription, a->group,
+                   name == NULL ? "none" : name);
     struct azure_arm_call stop = {.op = "cancel the deployment", .method = "POST", .path = path};
-    if (azure_arm_do(NULL, a->arm, &stop, NULL) == OK) {
+    if (name != NULL && azure_arm_do(NULL, a->arm, &stop, NULL) == OK) {
         report_step(t->env.report, "cancel the deployment that runs");
         IGNORE(azure_follow(NULL, t, name, false, NULL), "it ends as cancelled, which is what is waited for");
     }
     const char *host = strstr(a->vault_url, "://"), *vault = host == NULL ? "" : host + 3;
     (void)snprintf(path, sizeof path, "/subscriptions/%s/resourcegroups/%s?api-version=" AZURE_GROUPS_API, a->subscription, a->group);
     struct azure_arm_call del = {.op = "delete the resource group", .permission = "Microsoft.Resources/subscriptions/resourceGroups/delete", .method = "DELETE", .path = path};
-    report_step(t->env.report, "delete the resource group %s", a->group);
+    report_step(t->env.report, "delete the resource group %s%s", a->group, own_group ? "" : ", which was there before and holds nothing else");
     s = azure_arm_run(&doc, a->arm, &del, 0, NULL, NULL, err);
     json_decref(doc);
     if (s == E_NOT_FOUND) s = OK;

@@ -157,6 +157,33 @@ test('new again: the vault of the same name is brought back from soft delete', a
 
 // ------------------------------------------------------------------------------------------------ faults of the service
 const fresh = (name, fn) => test(name, async () => { await rig.forget(); await writeTokens(); fs.rmSync(path.join(rig.dir, 'net'), { recursive: true, force: true }); await fn(); });
+fresh('two regions, the vault signs, Azure Monitor, a permission contract: the documents that machines boot from are taken by the real programs', async () => {
+  const code = file('code', '6080604052348015600f57600080fd5b50603f80601d6000396000f3fe6080604052600080fdfe\n');
+  const x = ok(await rig.newNetwork('net', { '--regions': 2, '--locations': 'westeurope,eastus', '--identity-mode': 'sign', '--monitor': 'enable', '--tx-permission': code }));
+  assert.match(x.json.OMS_PORTAL_URL, /^https:\/\/portal\.azure\.com\/#resource\//); assert.equal(x.json.REGION_HOSTS.length, 2); assert.equal(x.json.VALIDATOR_ADDRESSES.length, 4);
+  assert.ok(await rpc(x.json.ETHEREUM_RPC_ENDPOINT, 'eth_getCode', ['0x0000000000000000000000000000000000001005', 'latest']));
+  const roles = resources('Microsoft.Authorization/roleAssignments').map((r) => r.properties.roleDefinitionId.split('/').pop());
+  assert.equal(roles.filter((r) => r === '12338af0-0e69-4776-bea7-57ae8d297424').length, 2, 'Key Vault Crypto User, for each scale set'); assert.ok(!roles.includes('4633458b-17de-408a-874b-0445c86b69e6'));
+  assert.equal(roles.filter((r) => r === '3913510d-42f4-4e42-8a64-420c390055eb').length, 2, 'Monitoring Metrics Publisher, for each scale set');
+  const rule = resources('Microsoft.Insights/dataCollectionRules')[0].properties, agent = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl0' }))['/etc/poa-agent.yaml'];
+  assert.ok(agent.includes(`rule: "${rule.immutableId}"`)); assert.ok(agent.includes('columns: suffixed')); assert.ok('Custom-NodeStats_CL' in rule.streamDeclarations);
+  const names = (t) => rule.streamDeclarations[`Custom-${t}_CL`].columns.map((c) => c.name);
+  assert.ok(names('MinedBlock').includes('BlockMiner_s') && names('MinedBlock').includes('BlockNumber_d') && names('NodeStats').includes('IsSealing_b'));
+  // poa-agent takes its document, but for the folders and addresses of the machine
+  const conf = file('agent.yaml', agent.replace('http://10.0.0.4:8545', x.json.ETHEREUM_RPC_ENDPOINT).replace('/var/lib/poa-agent', path.join(rig.dir, 'spool')).replace('/var/log/poa/poa-node.log', path.join(rig.dir, 'none.log')).replace(/endpoint: .*/, 'endpoint: "http://127.0.0.1:9"'));
+  const p = spawn(path.join(bin, 'poa-agent'), ['--config', conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  p.stderr.on('data', (d) => { said += d; });
+  await sleep(700);
+  assert.equal(p.exitCode, null, said);
+  await new Promise((done) => { p.once('exit', done); p.kill('SIGTERM'); });
+  assert.deepEqual(azure.strange, []);
+});
+fresh('destroy of a run that was stopped before its deployment was put: the group that it made is gone', async () => {
+  const x = await rig.newNetwork('net', {}, { onLine: (err, p) => { if (/create the resource group \S+ in \S+ \(/.test(err) && !p.killed) p.kill('SIGKILL'); } });
+  assert.equal(x.signal, 'SIGKILL'); assert.equal(azure.groups.size, 1);
+  ok(await rig.run(['destroy', 'net', '--yes', '--json'])); assert.equal(azure.groups.size, 0);
+});
 fresh('429 with Retry-After is obeyed, 5xx is tried again, a dropped connection too', async () => {
   let at = 0;
   azure.fault({ on: /^PUT .*\/deployments\//, status: 429, headers: { 'retry-after': '1' }, code: 'TooManyRequests', message: 'slow down', run: () => { at = Date.now(); } });
