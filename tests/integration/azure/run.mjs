@@ -64,6 +64,23 @@ test('the machines wait for the programs, take them as themselves, and check the
   assert.match(files['/etc/systemd/system/poa-node.service'], /^ProtectSystem=strict$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^NoNewPrivileges=yes$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^User=poa$/m);
   assert.ok(fs.existsSync(path.join(rig.machines.all[0].dir, 'local/share/poa-deploy/web/index.html')), 'the member pages are in the package');
 });
+test('what the machines boot from is what Jinja, as cloud-init runs it, and a YAML reader make of the document', async () => {
+  const script = `import sys, json, jinja2, yaml
+doc = sys.stdin.read()
+assert doc.startswith('## template: jinja\\n')
+meta = {'ds': {'meta_data': {'imds': {'network': {'interface': [{'ipv4': {'ipAddress': [{'privateIpAddress': '10.0.0.4', 'publicIpAddress': ''}]}}]}, 'compute': {'name': 'vl-ethx-reg1_0'}}}}, 'v1': {'local_hostname': 'vl-ethx-reg1000000'}}
+text = jinja2.Template(doc.split('\\n', 1)[1], trim_blocks=True).render(**meta)
+out = yaml.safe_load(text)
+json.dump({'files': {f['path']: f['content'] for f in out['write_files']}, 'run': out['runcmd']}, sys.stdout)`;
+  try { execFileSync('python3', ['-c', 'import jinja2, yaml'], { stdio: 'pipe' }); } catch { console.log('# python3-jinja2 or python3-yaml is absent: not compared'); return; }
+  const real = JSON.parse(execFileSync('python3', ['-c', script], { input: rig.machines.documents[0], encoding: 'utf8' }));
+  const mine = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl-ethx-reg1000000' }));
+  assert.deepEqual(Object.keys(real.files), Object.keys(mine));
+  for (const k of Object.keys(mine)) assert.equal(real.files[k].trimEnd(), mine[k].trimEnd(), k);
+  assert.deepEqual(real.run, [['/usr/local/sbin/poa-install'], ['systemctl', 'enable', '--now', 'poa-node.service']]);
+  // both programs take what they are given
+  for (const [program, name] of [['poa-node', '/etc/poa-node.yaml']]) execFileSync(path.join(bin, program), ['--config', file('check.yaml', real.files[name]), '--check-config'], { stdio: 'pipe' });
+});
 test('poa-install: waits for the programs, then unpacks what has the pinned hash, and nothing else', async () => {
   const files = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl0' })), at = path.join(rig.dir, 'vm'), m = rig.machines.all[0];
   fs.mkdirSync(path.join(at, 'bin'), { recursive: true }); fs.mkdirSync(path.join(at, 'usr/local'), { recursive: true }); fs.mkdirSync(path.join(at, 'etc'), { recursive: true }); fs.mkdirSync(path.join(at, 'run'), { recursive: true });
