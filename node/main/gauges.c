@@ -57,6 +57,8 @@ static void collect(void *ctx, struct metrics_facts *f, struct arena *a)
         f->inbound_peers += n->peers[i].inbound;
     f->bytes_in = n->counts.bytes_in;
     f->bytes_out = n->counts.bytes_out;
+    f->messages_in = n->counts.messages_in;
+    f->messages_out = n->counts.messages_out;
     f->is_syncing = n->sync.is_syncing;
     f->best_known = n->sync.highest_block;
     f->blocks_bad = n->sync.n_blocks_bad;

@@ -112,6 +112,8 @@ static void put_rest(struct exposition *e, const struct metrics_facts *f)
     gauge(e, "poa_inbound_peers", f->inbound_peers, "Connected peers that dialled this node.");
     one(e, "poa_peer_received_bytes", METRIC_COUNTER, "bytes", f->bytes_in, "Bytes that came from peers.");
     one(e, "poa_peer_sent_bytes", METRIC_COUNTER, "bytes", f->bytes_out, "Bytes that went to peers.");
+    counter(e, "poa_peer_received_messages", f->messages_in, "Messages that came from peers.");
+    counter(e, "poa_peer_sent_messages", f->messages_out, "Messages that went to peers.");
     gauge(e, "txpool_pending", f->pool_pending, "Transactions that the next blocks can take.");
     gauge(e, "txpool_queued", f->pool_queued, "Transactions that wait for one with a lower nonce.");
     one(e, "poa_database_bytes", METRIC_GAUGE, "bytes", f->db_bytes, "Pages of the database that are in use.");

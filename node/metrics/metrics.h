@@ -30,6 +30,7 @@ struct metrics_facts {
     struct chain_epoch epoch;
     size_t peers, max_peers, inbound_peers;
     uint64_t bytes_in, bytes_out; /* of peers */
+    uint64_t messages_in, messages_out;
     bool is_syncing;
     uint64_t blocks_bad, blocks_early;
     size_t pool_pending, pool_queued;

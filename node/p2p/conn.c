@@ -178,6 +178,7 @@ void conn_send(struct conn *c, unsigned id, bytes data)
     const bool snappy = c->state == CONN_READY && c->hello.version >= 5;
     enum status s = message_put(&message, id, data, snappy);
     if (s == OK) s = rlpx_put_frame(&c->rlpx, &frame, buf_view(&message));
+    if (s == OK) c->p->messages_out++;
     if (s == OK) conn_write(c, &frame);
     else p2p_log(c->p, LOG_LEVEL_WARN, "message not sent node=%s id=%u len=%zu: %s", c->remote, id, data.len, status_text(s));
     buf_fini(&message);
@@ -326,6 +327,7 @@ static enum status take_frame(struct conn *c)
         conn_disconnect(c, DISCONNECT_BREACH, "malformed message");
         return OK;
     }
+    p->messages_in++;
     on_message(c, id, data);
     if (p->inflate.cap > RX_KEEP) {
         const size_t keep = p->inflate.max;

@@ -466,7 +466,8 @@ size_t p2p_get_peers(struct p2p_peer_info *out, size_t max, const struct p2p *p)
 
 void p2p_get_counts(struct p2p_counts *out, const struct p2p *p)
 {
-    *out = (struct p2p_counts){.max_peers = p->cfg.max_peers, .targets = p->n_targets, .bytes_in = p->bytes_in, .bytes_out = p->bytes_out};
+    *out = (struct p2p_counts){.max_peers = p->cfg.max_peers, .targets = p->n_targets, .bytes_in = p->bytes_in, .bytes_out = p->bytes_out,
+                              .messages_in = p->messages_in, .messages_out = p->messages_out};
     for (size_t i = 0; i < p->n_conns; i++) {
         const struct conn *c = p->conns[i];
         out->connected += c->state == CONN_READY;

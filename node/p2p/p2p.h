@@ -88,6 +88,7 @@ struct p2p_counts {
     size_t connected, max_peers; /* peers past the Hello */
     size_t inbound, handshaking, targets, static_targets, static_connected, discovered;
     uint64_t bytes_in, bytes_out;
+    uint64_t messages_in, messages_out; /* pings, too */
 };
 void p2p_get_counts(struct p2p_counts *out, const struct p2p *p);
 

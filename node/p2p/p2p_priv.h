@@ -94,7 +94,7 @@ struct p2p {
     uint8_t udp_rx[1536];
     uint64_t save_at, ticked_ms;
     bool has_news; /* for the table of peers */
-    uint64_t bytes_in, bytes_out;
+    uint64_t bytes_in, bytes_out, messages_in, messages_out;
 };
 
 /* p2p.c */

@@ -10,7 +10,7 @@ const KINDS = {
   evm: async (o) => (await import('./evm.mjs')).evm(o),
   import: async (o) => (await import('./import.mjs')).importChain(o),
   state: async (o) => (await import('./state.mjs')).state(o),
-  sync: async (o) => (await import('./sync.mjs')).syncChain(o),
+  sync: async (o) => ({ full: await (await import('./sync.mjs')).syncChain({ runs: o.runs }), ...(await (await import('./catch_up.mjs')).catchUpBench(o)) }),
   'identity-store': async () => (await import('./identity_store.mjs')).identityStore(),
 };
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, count: { type: 'string' }, json: { type: 'boolean', default: false }, out: { type: 'string' } } });
