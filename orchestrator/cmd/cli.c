@@ -28,8 +28,8 @@ static void help_all(FILE *to)
           to);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-17s %s\n", COMMANDS[i].words, COMMANDS[i].summary);
-    fputs("\nDIR is the workspace, ./consortium if not given. Every command takes --json (one document on stdout), --yes (never ask)\n"
-          "and --help. Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.\n",
+    fputs("\nDIR is the workspace, ./consortium if not given. Every command takes --json (one document on stdout), --yes (never ask),\n"
+          "--help and --push REMOTE (the workspace's git record goes there: a URL, a folder, or a remote's name). Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.\n",
           to);
 }
 
@@ -179,7 +179,10 @@ static int parse(struct cli *c, int argc, char **argv, int from)
         if (strcmp(a, "--json") == 0) c->json = true;
         else if (strcmp(a, "--yes") == 0 || strcmp(a, "-y") == 0) c->yes = true;
         else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) c->help = true;
-        else {
+        else if (strcmp(a, "--push") == 0) {
+            if (i + 1 >= argc) return 1 + usage_error(c, "option '--push' needs a value: a git URL, a folder, or the name of a remote");
+            c->push = argv[++i];
+        } else {
             bool takes_value = false, settings = false;
             const char *value = "";
             if (a[1] == '-' && (eq = strchr(a, '=')) != NULL) *eq = '\0';
@@ -296,6 +299,43 @@ enum status cli_password(struct buf *out, struct cli *c, bool confirm, const cha
     return buf_status(out);
 }
 
+/* ---------------------------------------------------------------- record */
+
+static bool is_in(const char *words, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words, list[i]) == 0) return true;
+    return false;
+}
+
+/* a command that changed something is noted in the workspace's git record: what it was, with its flags (no flag takes a secret), and how it ended */
+static void record(struct cli *c, int argc, char **argv, int *code)
+{
+    static const char *const changing[] = {"new", "join", "up", "down", "rotate", "upgrade", "recover", "restore", "admin propose", "admin vote", "admin rescind",
+                                           "validator add", "validator remove", "validator accept", "ssh run", "ssh allow", "ssh deny", "gateway connect", "traffic-manager create"};
+    struct err err = {0};
+    struct buf text;
+    if (*code != EXIT_DONE || !is_in(c->command->words, changing, COUNT_OF(changing))) {
+        if (c->push == NULL || *code != EXIT_ALREADY) return;
+    }
+    buf_init(&text, 16 << 10);
+    buf_printf(&text, "%s%s%s\n\npoa-deploy", c->command->words, c->n_args > 0 ? " " : "", c->n_args > 0 ? c->args[0] : "");
+    for (int i = 1; i < argc; i++)
+        buf_printf(&text, strchr(argv[i], ' ') != NULL ? " '%s'" : " %s", argv[i]);
+    buf_put_u8(&text, '\n');
+    enum status s = *code == EXIT_DONE ? workspace_commit(c->dir, buf_cstr(&text), &err) : OK;
+    buf_fini(&text);
+    if (s == OK && c->push != NULL) s = workspace_push(c->dir, c->push, &err);
+    if (s == OK) return;
+    /* what was done stands; but a record that was asked for and is not there is a failure */
+    if (c->push == NULL) {
+        report_warn(&c->report, "%s", err_text(&err));
+        return;
+    }
+    report_error(&err);
+    *code = EXIT_FAILED;
+}
+
 /* ------------------------------------------------------------------- run */
 
 static void find_folders(struct cli *c)
@@ -356,7 +396,10 @@ int cli_main(int argc, char **argv)
     int code = parse(&c, argc, argv, used);
     if (code != 0) code--;
     else if (c.help) help_command(c.command, stdout);
-    else code = (int)c.command->run(&c);
+    else {
+        code = (int)c.command->run(&c);
+        record(&c, argc, argv, &code);
+    }
     settings_fini(&c.settings);
     return code;
 }

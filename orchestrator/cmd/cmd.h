@@ -15,6 +15,7 @@ struct command;
 struct cli {
     const struct command *command;
     bool json, yes, help;
+    const char *push; /* --push: remote of the git record, or NULL */
     const char *dir; /* workspace; "consortium" if not given */
     bool has_dir;    /* it was given */
     const char *args[CLI_ARGS_MAX]; /* positional arguments without DIR */

@@ -8,6 +8,7 @@
 #include "lib/crypto/secp256k1.h"
 #include "lib/eth/chain_spec.h"
 #include "node/chain/genesis.h"
+#include "orchestrator/cmd/changes.h"
 #include "orchestrator/cmd/cmd.h"
 #include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
@@ -169,6 +170,14 @@ static void print_plan(const struct deployment *d, const json_t *plan)
     if (!d->is_join) printf("  EVM %s, %s s a step, %s gas a block\n", SETTING(s, evm), SETTING(s, step), SETTING(s, gas_limit));
     json_object_foreach(json_object_get(plan, "resources"), type, count) printf("  %4lld %s\n", (long long)json_integer_value(count), type);
     json_array_foreach(json_object_get(plan, "warnings"), i, w) printf("  warning: %s\n", json_string_value(w));
+    json_array_foreach(json_object_get(plan, "changes"), i, w)
+    {
+        const char *recorded = json_string_value(json_object_get(w, "recorded"));
+        printf("  to %s: %s", json_string_value(json_object_get(w, "action")), json_string_value(json_object_get(w, "what")));
+        if (recorded != NULL) printf(", '%s' is recorded, '%s' is wanted", recorded, json_string_value(json_object_get(w, "wanted")));
+        printf(" (%s)\n", json_string_value(json_object_get(w, "why")));
+    }
+    if (json_array_size(json_object_get(plan, "changes")) == 0) puts("  nothing would change");
 }
 
 /* ----------------------------------------------------------------- steps */
@@ -564,7 +573,7 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
     enum exit_code code = EXIT_DONE;
 
     if (cli_flag(c, "--observer") != NULL && !settings_take_flag(&c->settings, "--identity-mode", "none")) BUG("a setting");
-    enum status s = gather_settings(c, !plan_only, c->dir, &err);
+    enum status s = gather_settings(c, true, c->dir, &err);
     char unfinished[4096];
     (void)snprintf(unfinished, sizeof unfinished, "%s/state.json", c->dir);
     if (s == OK && !plan_only && wizard_wanted(c) && !file_exists(unfinished) && !wizard_run(c, is_join)) {
@@ -584,6 +593,23 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
         d.has_ws = s == OK;
     }
     if (s == OK && d.has_ws && workspace_is_finished(&d.ws)) {
+        json_t *changes = json_array();
+        size_t i;
+        json_t *w;
+        if (changes_find(changes, c, cli_flag(c, "-f") != NULL, false, &err) == OK && json_array_size(changes) > 0) {
+            char list[600] = "";
+            json_array_foreach(changes, i, w)
+            {
+                size_t n = strlen(list);
+                (void)snprintf(list + n, sizeof list - n, "%s%s is '%.60s', not '%.60s' (%s)", n == 0 ? "" : "; ", json_string_value(json_object_get(w, "what")),
+                               json_string_value(json_object_get(w, "recorded")), json_string_value(json_object_get(w, "wanted")), json_string_value(json_object_get(w, "why")));
+            }
+            json_decref(changes);
+            s = err_set(&err, E_CONFLICT, "%s holds a finished deployment with other settings: %s", d.ws.dir, list);
+            deployment_fini(&d);
+            return cli_fail(c, &err);
+        }
+        json_decref(changes);
         if (c->json) {
             json_t *outputs = NULL;
             if (workspace_read_json(&outputs, &d.ws, "outputs.json", NULL) == OK) report_json(outputs);
@@ -606,14 +632,23 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
         if (s == OK) s = resolve_template(&d, false, &err);
     }
     if (s == OK && plan_only) {
-        json_t *plan = make_plan(&d);
+        json_t *plan = make_plan(&d), *changes = json_array();
         if (d.resources != NULL) json_object_set_new(plan, "resources", count_resources(d.resources));
+        s = changes_find(changes, c, cli_flag(c, "-f") != NULL, true, &err);
+        json_object_set(plan, "changes", changes);
+        if (json_array_size(changes) == 0 && cli_flag(c, "--detailed-exitcode") != NULL) code = EXIT_ALREADY;
+        json_decref(changes);
+        if (s != OK) {
+            json_decref(plan);
+            deployment_fini(&d);
+            return cli_fail(c, &err);
+        }
         report_done(&c->report);
         if (c->json) report_json(plan);
         else print_plan(&d, plan);
         json_decref(plan);
         deployment_fini(&d);
-        return EXIT_DONE;
+        return code;
     }
     if (s == OK) {
         json_t *plan = make_plan(&d);
@@ -646,5 +681,16 @@ enum exit_code cmd_join(struct cli *c)
 
 enum exit_code cmd_plan(struct cli *c)
 {
-    return deploy(c, *SETTING(&c->settings, data_url) != '\0', true);
+    struct settings file;
+    struct err err = {0};
+    char path[4200];
+    const char *given = cli_flag(c, "-f");
+    (void)snprintf(path, sizeof path, "%.4000s/consortium.yaml", c->dir);
+    /* it is a `join` by its flags, or by what is written down */
+    settings_init(&file);
+    bool is_join = *SETTING(&c->settings, data_url) != '\0';
+    if (!is_join && (given != NULL || file_exists(path)) && read_settings_file(&file, given != NULL ? given : path, &err) == OK)
+        is_join = *SETTING(&file, data_url) != '\0';
+    settings_fini(&file);
+    return deploy(c, is_join, true);
 }

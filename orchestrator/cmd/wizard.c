@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-enum when { ALWAYS, NEW_ONLY, JOIN_ONLY, WITH_EMAIL, REMOTE /* ssh, azure */, AZURE };
+enum when { ALWAYS, NEW_ONLY, JOIN_ONLY, WITH_EMAIL, REMOTE /* ssh, azure */, SSH, AZURE };
 
 static const struct step {
     const char *title;
@@ -16,10 +16,11 @@ static const struct step {
 } steps[] = {
     {"Basics",
      {{SETTING_ID_data_url, JOIN_ONLY}, {SETTING_ID_email, ALWAYS}, {SETTING_ID_smtp_url, WITH_EMAIL}, {SETTING_ID_vm_user, REMOTE}, {SETTING_ID_auth_type, REMOTE},
-      {SETTING_ID_ssh_key_file, REMOTE}, {SETTING_ID_subscription, AZURE}, {SETTING_ID_resource_group, AZURE}},
+      {SETTING_ID_ssh_key_file, AZURE}, {SETTING_ID_subscription, AZURE}, {SETTING_ID_resource_group, AZURE}},
      8},
     {"Deployment regions", {{SETTING_ID_regions, ALWAYS}, {SETTING_ID_locations, AZURE}}, 2},
-    {"Network size and performance", {{SETTING_ID_nodes, ALWAYS}, {SETTING_ID_storage, AZURE}, {SETTING_ID_vm_size, AZURE}}, 3},
+    {"Network size and performance", {{SETTING_ID_nodes, ALWAYS}, {SETTING_ID_hosts, SSH}, {SETTING_ID_identity_file, SSH}, {SETTING_ID_host_keys, SSH}, {SETTING_ID_storage, AZURE}, {SETTING_ID_vm_size, AZURE}},
+     6},
     {"Ethereum settings",
      {{SETTING_ID_member_id, ALWAYS}, {SETTING_ID_network_id, NEW_ONLY}, {SETTING_ID_admin, ALWAYS}, {SETTING_ID_alias, NEW_ONLY},
       {SETTING_ID_public_ip, AZURE}, {SETTING_ID_tx_permission, NEW_ONLY}},
@@ -41,6 +42,7 @@ static bool is_due(const struct settings *s, enum when when, bool join)
     case JOIN_ONLY: return join;
     case WITH_EMAIL: return *SETTING(s, email) != '\0';
     case REMOTE: return strcmp(target, "local") != 0;
+    case SSH: return strcmp(target, "ssh") == 0;
     case AZURE: return strcmp(target, "azure") == 0;
     }
     return false;

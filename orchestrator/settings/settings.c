@@ -466,3 +466,16 @@ void settings_put_yaml(const struct settings *s, struct buf *out)
         free(real);
     }
 }
+
+void settings_diff(json_t *out, const struct settings *wanted, const struct settings *recorded, bool all)
+{
+    for (size_t i = 0; i < SETTING_N; i++) {
+        if (!all && settings_is_default(wanted, (enum setting_id)i)) continue;
+        /* files are recorded by their whole path */
+        char *real = SETTING_TABLE[i].kind == SETTING_FILE ? realpath(wanted->value[i], NULL) : NULL;
+        const char *want = real != NULL ? real : wanted->value[i];
+        if (strcmp(want, recorded->value[i]) != 0)
+            json_array_append_new(out, json_pack("{s:s, s:s, s:s}", "path", SETTING_TABLE[i].path, "recorded", recorded->value[i], "wanted", want));
+        free(real);
+    }
+}

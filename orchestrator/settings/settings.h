@@ -54,6 +54,8 @@ bool settings_is_default(const struct settings *s, enum setting_id id);
 const char *settings_location(const struct settings *s, unsigned r, char dst[static 64]);
 /** settings_put_yaml: the resolved settings as a YAML document, without secrets */
 void settings_put_yaml(const struct settings *s, struct buf *out);
+/** settings_diff: append {"path", "recorded", "wanted"} for each setting with another value; all: also those that wanted has by default only */
+void settings_diff(json_t *out, const struct settings *wanted, const struct settings *recorded, bool all);
 #define SETTING(s, field) settings_get((s), SETTING_ID_##field)
 #define SETTING_INT_OF(s, field) settings_get_int((s), SETTING_ID_##field)
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *const tracked[] = {"consortium.yaml", "state.json",   "spec.json", "contracts.json",
-                                      "deployment.json", "outputs.json", ".gitignore"};
+                                      "deployment.json", "outputs.json", ".gitignore", "known_hosts"};
 
 void workspace_path(char dst[static 4096], const struct workspace *w, const char *name)
 {
@@ -136,7 +136,7 @@ bool workspace_is_finished(const struct workspace *w)
 }
 
 /* The repository is a record for people, not what we depend on: its failure never stops a deployment. */
-static bool commit(const struct workspace *w, const char *message)
+static bool commit(const char *dir, const char *message)
 {
     git_repository *repo = NULL;
     git_index *index = NULL;
@@ -150,11 +150,11 @@ static bool commit(const struct workspace *w, const char *message)
     if (git_repository_init_options_init(&opts, GIT_REPOSITORY_INIT_OPTIONS_VERSION) != 0) goto out;
     opts.flags = GIT_REPOSITORY_INIT_MKPATH;
     opts.initial_head = "main";
-    if (git_repository_init_ext(&repo, w->dir, &opts) != 0) goto out;
+    if (git_repository_init_ext(&repo, dir, &opts) != 0) goto out;
     if (git_repository_index(&index, repo) != 0) goto out;
     for (size_t i = 0; i < COUNT_OF(tracked); i++) {
         char path[4096];
-        workspace_path(path, w, tracked[i]);
+        (void)snprintf(path, sizeof path, "%s/%s", dir, tracked[i]);
         if (file_exists(path) && git_index_add_bypath(index, tracked[i]) != 0) goto out;
     }
     if (git_index_write(index) != 0 || git_index_write_tree(&tree_id, index) != 0) goto out;
@@ -183,7 +183,7 @@ static enum status save(struct workspace *w, const char *message, struct err *er
     workspace_path(path, w, ".gitignore");
     enum status s = file_exists(path) ? OK : workspace_write(w, ".gitignore", BYTES_LIT("/admin/\n/local/\n/.lock\n*.tmp.*\n"), 0644, err);
     if (s == OK) s = workspace_write_json(w, "state.json", w->state, err);
-    if (s == OK && message != NULL) IGNORE(!commit(w, message), "a record only");
+    if (s == OK && message != NULL) IGNORE(!commit(w->dir, message), "a record only");
     return s;
 }
 
@@ -234,4 +234,95 @@ json_t *workspace_object(struct workspace *w, const char *key)
 enum status workspace_save(struct workspace *w, struct err *err)
 {
     return save(w, NULL, err);
+}
+
+enum status workspace_commit(const char *dir, const char *message, struct err *err)
+{
+    struct workspace w = {.lock_fd = -1};
+    char path[4096];
+    enum status s = absolute(w.dir, dir, err);
+    if (s != OK) return s;
+    workspace_path(path, &w, "state.json");
+    if (!file_exists(path)) return OK;
+    s = take_lock(&w, err);
+    if (s == OK && !commit(w.dir, message)) s = err_set(err, E_IO, "%s/.git: the record cannot be written: %s", w.dir, git_error_last() == NULL ? "" : git_error_last()->message);
+    if (w.lock_fd >= 0) close(w.lock_fd);
+    return s;
+}
+
+/* ------------------------------------------------------------------ push */
+
+struct pushing {
+    size_t next; /* which key is tried next; 0: the agent's */
+    char refused[300]; /* by the remote, of our branch */
+};
+
+static int log_in(git_credential **out, const char *url, const char *user, unsigned allowed, void *arg)
+{
+    struct pushing *p = arg;
+    static const char *const usual[] = {"id_ed25519", "id_ecdsa"};
+    const char *home = getenv("HOME"), *name = user == NULL ? "git" : user;
+    (void)url;
+    if ((allowed & GIT_CREDENTIAL_USERNAME) != 0) return git_credential_username_new(out, name);
+    if ((allowed & GIT_CREDENTIAL_SSH_KEY) == 0) return GIT_PASSTHROUGH;
+    if (p->next == 0) {
+        p->next++;
+        if (getenv("SSH_AUTH_SOCK") != NULL) return git_credential_ssh_key_from_agent(out, name);
+    }
+    /* each key once: libgit2 asks again as long as it is refused */
+    while (home != NULL && p->next <= COUNT_OF(usual)) {
+        char path[4200];
+        (void)snprintf(path, sizeof path, "%s/.ssh/%s", home, usual[p->next++ - 1]);
+        if (file_exists(path)) return git_credential_ssh_key_new(out, name, NULL, path, "");
+    }
+    return GIT_EAUTH;
+}
+
+static int note_refusal(const char *ref, const char *status, void *arg)
+{
+    struct pushing *p = arg;
+    if (status != NULL) (void)snprintf(p->refused, sizeof p->refused, "%.100s: %.180s", ref, status);
+    return 0;
+}
+
+static enum status push_failed(int code, const char *remote, struct err *err)
+{
+    const git_error *e = git_error_last();
+    const char *why = e == NULL || e->message == NULL ? "it failed" : e->message;
+    if (code == GIT_ENONFASTFORWARD) return err_set(err, E_CONFLICT, "--push: %s has commits that this workspace has not: someone else works on the same deployment; fetch and look at them (git -C DIR fetch)", remote);
+    if (code == GIT_EAUTH) return err_set(err, E_DENIED, "--push: %s refuses the log-in: neither ssh-agent nor ~/.ssh/id_ed25519 or id_ecdsa is taken", remote);
+    if (code == GIT_ECERTIFICATE) return err_set(err, E_CRYPTO, "--push: the host key of %s is not the one in ~/.ssh/known_hosts, or not there: %s", remote, why);
+    return err_set(err, code == GIT_ENOTFOUND ? E_NOT_FOUND : E_NET, "--push: %s: %s", remote, why);
+}
+
+enum status workspace_push(const char *dir, const char *remote, struct err *err)
+{
+    git_repository *repo = NULL;
+    git_remote *to = NULL;
+    struct pushing p = {0, ""};
+    char spec[] = "refs/heads/main:refs/heads/main";
+    char *specs[] = {spec};
+    const git_strarray refs = {specs, 1};
+    git_push_options opts;
+    if (git_libgit2_init() < 0) return err_set(err, E_NOMEM, "no memory");
+    enum status s = OK;
+    int code = git_repository_open(&repo, dir);
+    if (code != 0) s = err_set(err, E_NOT_FOUND, "--push: %s has no git record", dir);
+    if (s == OK) {
+        if (git_remote_lookup(&to, repo, remote) != 0) code = git_remote_create_anonymous(&to, repo, remote);
+        if (to == NULL) s = push_failed(code, remote, err);
+    }
+    if (s == OK && git_push_options_init(&opts, GIT_PUSH_OPTIONS_VERSION) != 0) s = err_set(err, E_NOMEM, "no memory");
+    if (s == OK) {
+        opts.callbacks.credentials = log_in;
+        opts.callbacks.push_update_reference = note_refusal;
+        opts.callbacks.payload = &p;
+        code = git_remote_push(to, &refs, &opts);
+        if (code != 0) s = push_failed(code, remote, err);
+        else if (p.refused[0] != '\0') s = err_set(err, E_DENIED, "--push: %s refuses: %s", remote, p.refused);
+    }
+    git_remote_free(to);
+    git_repository_free(repo);
+    git_libgit2_shutdown();
+    return s;
 }

@@ -6,7 +6,8 @@
  *     admin/           keystore of an account made here (0700)
  *     local/           what runs on this machine: store, instances, logs (0700)
  *
- * The upper six are kept in a git repository of the workspace, a commit a step; admin/ and local/ never are. */
+ * The upper six, and known_hosts of the ssh target, are kept in a git repository of the workspace: a commit a step and one for every
+ * command that changed something; admin/ and local/ never are. */
 #ifndef ORCHESTRATOR_WORKSPACE_WORKSPACE_H
 #define ORCHESTRATOR_WORKSPACE_WORKSPACE_H
 
@@ -45,6 +46,13 @@ MUST_CHECK enum status workspace_set_fact(struct workspace *w, const char *key, 
 /** workspace_record, workspace_set_record: the same for an object (stolen; NULL removes it). The view lives until it is set again. */
 const json_t *workspace_record(const struct workspace *w, const char *key);
 MUST_CHECK enum status workspace_set_record(struct workspace *w, const char *key, json_t *value_take, struct err *err);
+/** workspace_commit: note in the git record what a command did and why: a commit of the tracked files, also when none has changed. dir: of a workspace
+ *  that nobody holds open. No workspace there: nothing happens. */
+MUST_CHECK enum status workspace_commit(const char *dir, const char *message, struct err *err);
+/** workspace_push: branch main of the record to a remote: a URL (ssh://, git@host:path, https://), a folder, or the name of a remote of the repository.
+ *  Over SSH: ssh-agent, then ~/.ssh/id_ed25519 and id_ecdsa; the host's key must stand in ~/.ssh/known_hosts.
+ *  ret OK | E_NOT_FOUND: there is no record | E_DENIED, E_NET, E_CONFLICT: refused, not reached, the remote has other commits */
+MUST_CHECK enum status workspace_push(const char *dir, const char *remote, struct err *err);
 /** workspace_object: the object of that name in state.json, made if there is none; changed freely, made durable by workspace_save. NULL: no memory */
 json_t *workspace_object(struct workspace *w, const char *key);
 MUST_CHECK enum status workspace_save(struct workspace *w, struct err *err);

@@ -25,6 +25,7 @@ const all = [
   'monitor.mjs',
   'readme.mjs',
   'mail.mjs',
+  'workspace.mjs',
   'commands.mjs',
 ];
 const files = process.argv.length > 2 ? process.argv.slice(2) : all;
