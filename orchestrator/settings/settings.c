@@ -347,6 +347,8 @@ static void check_azure(struct settings *s, bool join)
         settings_problem(s, "--connection-key-file (ethereum.connectionKeyFile): missing: a connection to --member-gateway needs the key that both ends share");
     if (*shared != '\0' && file_exists(shared) && (!first_line(text, sizeof text, shared) || !matches("^[A-Za-z0-9]{1,128}$", text)))
         settings_problem(s, "%s: the key in '%s' is not allowed: 1 to 128 letters and digits", where(s, SETTING_ID_connection_key_file, w), shared);
+    if (strcmp(SETTING(s, monitor), "prometheus") == 0)
+        settings_problem(s, "%s: prometheus runs beside a local network only; in Azure it is enable or disable", where(s, SETTING_ID_monitor, w));
     if (strcmp(SETTING(s, monitor), "enable") == 0 && (*SETTING(s, workspace_id) == '\0') != (*SETTING(s, workspace_key_file) == '\0'))
         settings_problem(s, "--workspace-id and --workspace-key-file (monitor.workspaceId, monitor.workspaceKeyFile): an existing workspace needs both, a new one neither");
     secret_wipe(text, sizeof text);

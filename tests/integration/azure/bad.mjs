@@ -2,7 +2,7 @@
 // with its flag, what is allowed and what to do; nothing is made, and the exit code is 2 for settings, 1 for what Azure refuses.
 import assert from 'node:assert/strict';
 import fs from 'node:fs'; import path from 'node:path';
-import { CLIENT } from './rig.mjs';
+import { root } from './rig.mjs';
 
 export function badTests({ test, fresh, rig, azure, ok, fails, file }) {
   const weak = () => file('weak', 'alllowercase\n'), short = () => file('short', 'Ab1!\n'), long = () => file('long', `Aa1${'x'.repeat(70)}\n`), strong = () => file('strong', 'Correct-Horse-1\n'), noKey = () => file('nokey', 'hello\n');
@@ -22,7 +22,7 @@ export function badTests({ test, fresh, rig, azure, ok, fails, file }) {
     ['public or private', { '--ip': 'both' }, /--ip .*public\|private/], ['permission contract', { '--tx-permission': '/none' }, /--tx-permission/], ['gateway of a public network', { '--member-gateway': `/subscriptions/${azure.subscription}/resourceGroups/o/providers/Microsoft.Network/virtualNetworkGateways/g` }, /only a member that joins a private network/],
     ['gateway that is none', { '--member-gateway': 'gw' }, /--member-gateway/], ['shared key', { '--connection-key-file': noKey2 }, /1 to 128 letters and digits/],
     // Azure Monitor
-    ['monitoring', { '--monitor': 'maybe' }, /--monitor .*enable\|disable/], ['workspace id', { '--monitor': 'enable', '--workspace-id': 'w' }, /--workspace-id/], ['workspace without its key', { '--monitor': 'enable', '--workspace-id': azure.subscription }, /needs both/], ['monitor location', { '--monitor-location': 'a b' }, /--monitor-location/],
+    ['monitoring', { '--monitor': 'maybe' }, /--monitor .*enable\|disable/], ['workspace id', { '--monitor': 'enable', '--workspace-id': 'w' }, /--workspace-id/], ['workspace without its key', { '--monitor': 'enable', '--workspace-id': azure.subscription }, /needs both/], ['Prometheus in Azure', { '--monitor': 'prometheus' }, /prometheus .*local network/], ['monitor location', { '--monitor-location': 'a b' }, /--monitor-location/],
     // who signs in
     ['login', { '--azure-login': 'guess' }, /--azure-login/], ['tenant', { '--tenant': '?' }, /--tenant/], ['client', { '--client-id': 'me' }, /--client-id/], ['address of the resource manager', { '--arm-endpoint': 'ftp://x' }, /--arm-endpoint/],
     ['data URL of new', { '--data-url': 'http://127.0.0.1' }, /only `poa-deploy join` takes it/],
@@ -123,6 +123,25 @@ export function badTests({ test, fresh, rig, azure, ok, fails, file }) {
     fails(await rig.run(['gateway', 'connect', x.json.VNET_GATEWAY_RESOURCE_ID, 'private', '--shared-key-file', key, '--json']), /is the own gateway/, 2);
     fails(await rig.run(['traffic-manager', 'create', 'private', '--json']), /no public address of a load balancer/);
     assert.deepEqual(azure.strange, []);
+  });
+  test('templates that cannot be read, wait for each other in a circle, call a function that is not there: told with file and place', async () => {
+    const share = path.join(rig.dir, 'share'), main = path.join(share, 'templates/mainTemplate.json'), good = JSON.parse(fs.readFileSync(path.join(root, 'templates/mainTemplate.json')));
+    fs.cpSync(path.join(root, 'templates'), path.join(share, 'templates'), { recursive: true });
+    fs.mkdirSync(path.join(share, 'orchestrator/contracts'), { recursive: true });
+    for (const d of ['artifacts', 'src']) fs.cpSync(path.join(root, 'orchestrator/contracts', d), path.join(share, 'orchestrator/contracts', d), { recursive: true });
+    const plan = (text) => { fs.writeFileSync(main, text); return rig.run(['plan', '--json', ...rig.flags()], { env: { POA_SHARE: share } }); };
+    ok(await plan(JSON.stringify(good)));
+    const broken = await plan('{ "resources": [ }');
+    assert.equal(broken.code, 1, broken.err); assert.match(broken.err, /mainTemplate\.json.*line 1/);
+    const two = (a, b) => JSON.stringify({ ...good, resources: [...good.resources, { type: 'Microsoft.Network/publicIPAddresses', apiVersion: '2025-07-01', name: 'one', ...a }, { type: 'Microsoft.Network/publicIPAddresses', apiVersion: '2025-07-01', name: 'two', ...b }] });
+    const circle = await plan(two({ dependsOn: ['two'] }, { dependsOn: ['one'] }));
+    assert.equal(circle.code, 2, circle.err); assert.match(circle.err, /wait for each other in a circle: (one -> two -> one|two -> one -> two)/);
+    const strange = await plan(two({ tags: { a: "[frobnicate('x')]" } }, {}));
+    assert.notEqual(strange.code, 0); assert.match(strange.err, /frobnicate/); assert.match(strange.err, /resources\[\d+\]\.tags\.a/);
+    fs.rmSync(main);
+    const gone = await plan.call(null, JSON.stringify(good)).then(() => { fs.rmSync(main); return rig.run(['plan', '--json', ...rig.flags()], { env: { POA_SHARE: share } }); });
+    assert.notEqual(gone.code, 0); assert.match(gone.err, /mainTemplate\.json/);
+    assert.ok(!fs.existsSync(path.join(rig.dir, 'consortium')));
   });
   test('five regions of fifteen: plan in under a second and 100 MiB, with every resource counted', async () => {
     const regions = ['westeurope', 'northeurope', 'eastus', 'westus2', 'southeastasia'].join(','), n = azure.log.length, time = path.join(rig.dir, 'time');
