@@ -208,7 +208,7 @@ static enum status write_records(struct file *r, struct record *rec, struct admi
     enum status s = rewind_file(r);
     if (s == OK) s = get_magic(r);
     if (s != OK) return s;
-    s = kv_open_lmdb(&kv, cfg->data_dir, store_table_names, TABLE_N, cfg->max_bytes, 0, r->err);
+    s = kv_open_lmdb(&kv, cfg->data_dir, store_table_names, TABLE_N, cfg->max_bytes, KV_DURABLE, r->err);
     if (s != OK) return s;
     s = kv_begin(&txn, kv, true);
     while (s == OK && (s = get_record(rec, r)) == OK && rec->table != END_MARK) {

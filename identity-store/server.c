@@ -7,14 +7,17 @@
 #include "identity-store/routes.h"
 #include "identity-store/secrets.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define TARGET "store"
 
-enum { MAX_CONNECTIONS = 4096, IDLE_TIMEOUT_S = 120, SWEEP_EVERY_S = 600, STOP_GRACE_MS = 20 };
+enum { MAX_CONNECTIONS = 4096, IDLE_TIMEOUT_S = 120, SWEEP_EVERY_S = 600, STOP_GRACE_MS = 20, RESIDENT_MAX = 24 << 20 };
 
 struct server {
     const struct config *cfg;
@@ -263,10 +266,23 @@ static void sweep(struct server *s)
     s->swept_ms = clock_mono_ms();
 }
 
+/* the database's file counts as our memory as far as it has been read: more of it than this is let go of, and read again when it is wanted */
+static void bound_memory(struct server *s)
+{
+    struct buf b;
+    unsigned long all = 0, resident = 0;
+    buf_init(&b, 256);
+    if (file_read(&b, "/proc/self/statm", NULL) == OK && sscanf(buf_cstr(&b), "%lu %lu", &all, &resident) == 2 &&
+        (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) > RESIDENT_MAX)
+        kv_trim(s->store.kv);
+    buf_fini(&b);
+}
+
 static void idle(void *ctx)
 {
     struct server *s = ctx;
     audit_sync(&s->audit);
+    bound_memory(s);
     if (clock_mono_ms() - s->swept_ms >= (uint64_t)SWEEP_EVERY_S * 1000) sweep(s);
 }
 

@@ -302,7 +302,7 @@ enum status store_open(struct store *out, const struct store_options *o, struct 
     buf_init(&st.token_key_pem, 16 << 10);
     rng_fill(st.request_seed, sizeof st.request_seed);
     enum status s = o->kek_file == NULL ? kv_open_memory(&st.kv, TABLE_N)
-                                        : kv_open_lmdb(&st.kv, o->data_dir, store_table_names, TABLE_N, o->max_bytes, 0, err);
+                                        : kv_open_lmdb(&st.kv, o->data_dir, store_table_names, TABLE_N, o->max_bytes, KV_DURABLE, err);
     if (s == OK) s = open_contents(&st, o, err);
     if (s != OK) {
         store_close(&st);

@@ -94,3 +94,8 @@ uint64_t kv_used_bytes(struct kv *kv)
 {
     return kv->ops->used_bytes(kv);
 }
+
+void kv_trim(struct kv *kv)
+{
+    if (kv->ops->trim != NULL) kv->ops->trim(kv);
+}

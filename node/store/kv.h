@@ -2,7 +2,7 @@
  * memcmp. One writer at a time, any number of readers, each on a snapshot of the moment it began.
  *
  * A commit is one fsync. After kv_commit gives OK the data outlives the process, however it dies; when the machine itself stops, the newest commit
- * may be taken back as a whole, never an older one or a part, unless kv_sync has followed. KV_NOSYNC: no fsync, for tests. */
+ * may be taken back as a whole, never an older one or a part, unless kv_sync has followed, or the store was opened with KV_DURABLE. KV_NOSYNC: no fsync, for tests. */
 #ifndef NODE_STORE_KV_H
 #define NODE_STORE_KV_H
 
@@ -13,7 +13,7 @@ struct kv;
 struct kv_txn;
 struct kv_cursor;
 
-enum { KV_NOSYNC = 1, KV_READONLY = 2 };
+enum { KV_NOSYNC = 1, KV_READONLY = 2, KV_DURABLE = 4 };
 
 /** kv_open_lmdb: path is a folder (made if absent); tables are named by the caller, ids are indices into names. map_bytes bounds the file. */
 MUST_CHECK enum status kv_open_lmdb(struct kv **out, const char *path, const char *const *names, size_t n_tables, uint64_t map_bytes,
@@ -53,5 +53,7 @@ MUST_CHECK enum status kv_sync(struct kv *kv);
 void kv_set_bulk(struct kv *kv);
 /** kv_used_bytes: pages in use, for status. */
 uint64_t kv_used_bytes(struct kv *kv);
+/** kv_trim: the pages of the file that are mapped count as this process' memory: let go of them; the next reads map theirs again. Any thread. */
+void kv_trim(struct kv *kv);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 
 struct lmdb {
     struct kv base;
@@ -101,7 +102,8 @@ enum status kv_open_lmdb(struct kv **out, const char *path, const char *const *n
 
     /* NOTLS: a reader may begin on one thread and go on on another. NORDAHEAD: reads are random, the file may be larger than memory. */
     /* NOMETASYNC: the page that makes a commit the newest is synced along with the next one: half the syncs. The database stays whole. */
-    unsigned mdb_flags = MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMETASYNC;
+    unsigned mdb_flags = MDB_NOTLS | MDB_NORDAHEAD;
+    if (!(flags & KV_DURABLE)) mdb_flags |= MDB_NOMETASYNC;
     if (readonly) mdb_flags |= MDB_RDONLY;
     if (flags & KV_NOSYNC) mdb_flags |= MDB_NOSYNC;
     int rc = mdb_env_create(&db->env);
@@ -339,6 +341,24 @@ static void lmdb_set_bulk(struct kv *kv)
     ((struct lmdb *)kv)->is_bulk = true;
 }
 
+/* LMDB does not say where its map is, the system does. The map is read only and shared: what is let go of is there again at the next look. */
+static void lmdb_trim(struct kv *kv)
+{
+    const char *dir = NULL;
+    char line[512], *file = NULL, *real = NULL;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (mdb_env_get_path(((struct lmdb *)kv)->env, &dir) == 0 && asprintf(&file, "%s/data.mdb", dir) >= 0) real = realpath(file, NULL);
+    while (maps != NULL && real != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        const char *path = strchr(line, '/');
+        if (path == NULL || strncmp(path, real, strlen(real)) != 0 || path[strlen(real)] != '\n') continue;
+        if (sscanf(line, "%lx-%lx r--s", &from, &to) == 2) (void)madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);
+    }
+    if (maps != NULL) (void)fclose(maps);
+    free(file);
+    free(real);
+}
+
 static const struct kv_ops LMDB_OPS = {
     .close = lmdb_close,
     .begin = lmdb_begin,
@@ -356,4 +376,5 @@ static const struct kv_ops LMDB_OPS = {
     .sync = lmdb_sync,
     .set_bulk = lmdb_set_bulk,
     .used_bytes = lmdb_used_bytes,
+    .trim = lmdb_trim,
 };

@@ -21,6 +21,7 @@ struct kv_ops {
     enum status (*sync)(struct kv *kv); /* NULL: there is no disk */
     void (*set_bulk)(struct kv *kv);      /* NULL: nothing is gained */
     uint64_t (*used_bytes)(struct kv *kv);
+    void (*trim)(struct kv *kv); /* NULL: nothing is mapped */
 };
 
 struct kv {

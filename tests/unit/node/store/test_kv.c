@@ -9,7 +9,9 @@
 #include "node/store/kv.h"
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { TABLES = 3 };
@@ -336,6 +338,40 @@ static void lmdb_keeps_data_over_a_close_and_says_when_it_is_full(void **state)
     assert_int_equal(kv_begin(&t, f->kv, true) == OK, 0);
 }
 
+/* LMDB makes a commit the newest by a write through a descriptor that is synced with each write, or leaves that to the next sync */
+static unsigned synced_writes;
+ssize_t pwrite(int fd, const void *ptr, size_t len, off_t at)
+{
+    synced_writes += (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
+    return syscall(SYS_pwrite64, fd, ptr, len, at);
+}
+
+static unsigned synced_by_a_commit(const struct fixture *f, unsigned flags)
+{
+    struct kv *kv;
+    struct kv_txn *t;
+    char dir[96];
+    struct err err = {0};
+    (void)snprintf(dir, sizeof dir, "%s/%u", f->dir, flags);
+    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLES, 1 << 20, flags, &err), OK);
+    synced_writes = 0;
+    assert_int_equal(kv_begin(&t, kv, true), OK);
+    assert_int_equal(kv_put(t, 0, bytes_str("k"), bytes_str("v")), OK);
+    assert_int_equal(kv_commit(t), OK);
+    kv_trim(kv); /* what is mapped is let go of; it is there again when it is looked at */
+    assert_int_equal(kv_begin(&t, kv, false), OK);
+    expect(t, 0, "k", "v");
+    kv_abort(t);
+    kv_close(kv);
+    return synced_writes;
+}
+
+static void a_durable_commit_is_the_newest_on_the_disk_when_it_returns(void **state)
+{
+    assert_int_equal(synced_by_a_commit(*state, KV_DURABLE), 1);
+    assert_int_equal(synced_by_a_commit(*state, 0), 0);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -352,6 +388,7 @@ int main(void)
         BOTH(random_writes_agree_with_a_plain_array),
         BOTH(a_reader_may_end_on_another_thread_while_a_writer_writes),
         cmocka_unit_test_setup_teardown(bulk_commits_are_seen_at_once_and_written_by_sync, setup_lmdb, teardown),
+        cmocka_unit_test_setup_teardown(a_durable_commit_is_the_newest_on_the_disk_when_it_returns, setup_lmdb, teardown),
         cmocka_unit_test_setup_teardown(lmdb_keeps_data_over_a_close_and_says_when_it_is_full, setup_lmdb, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
