@@ -12,6 +12,8 @@ enum {
     SEARCH_PAUSE_MS = 2000,  /* no free identity, or no answer: try again */
     SEARCH_QUICK_MS = 100,   /* the same at first: a young network's identities appear within moments */
     SEARCH_QUICK_TRIES = 50,
+    HURRY_MS = 60000,        /* a hand-over follows the change of the set that it belongs to within seconds */
+    HURRY_RENEW_MS = 250,
     RENEW_RETRY_MS = 500,    /* between the retries' own deadlines */
     RENEW_DEADLINE_MS = 8000,
     RELEASE_DEADLINE_MS = 3000,
@@ -35,6 +37,8 @@ struct identity {
     struct identity_doc doc;
     secret32 key;
     uint64_t sign_until_ms; /* monotonic; 0: never */
+    uint64_t hurry_until_ms;
+    bool poked; /* look at the lease now */
     struct journal journal;
 
     pthread_mutex_t callers_lock; /* callers' own clients: one call at a time */
@@ -105,7 +109,7 @@ static uint64_t end_of_signing(const struct identity *id, uint64_t sent_ms)
     return sent_ms + (uint64_t)id->set.lease_s * 1000 - id->set.margin_ms;
 }
 
-/* wait, or until identity_stop */
+/* wait, or until identity_stop or identity_hurry */
 static void rest(struct identity *id, uint64_t ms)
 {
     struct timespec until;
@@ -117,8 +121,9 @@ static void rest(struct identity *id, uint64_t ms)
         until.tv_sec++;
     }
     (void)pthread_mutex_lock(&id->lock);
-    while (!atomic_load(&id->stop))
+    while (!atomic_load(&id->stop) && !id->poked)
         if (pthread_cond_timedwait(&id->wake, &id->lock, &until) != 0) break;
+    id->poked = false;
     (void)pthread_mutex_unlock(&id->lock);
 }
 
@@ -224,11 +229,12 @@ static enum identity_loss keep(struct identity *id, uint64_t sent_ms)
             /* retries within the call: the last of them is what counted, but the first is the safe one to count from */
             (void)pthread_mutex_lock(&id->lock);
             id->sign_until_ms = end_of_signing(id, asked_ms);
+            bool hurry = asked_ms < id->hurry_until_ms;
             (void)pthread_mutex_unlock(&id->lock);
             if (expired || id->last_trouble[0]) trouble(id, "the lease is renewed again");
             id->last_trouble[0] = 0;
             expired = false;
-            next_ms = asked_ms + id->set.renew_ms;
+            next_ms = asked_ms + (hurry ? HURRY_RENEW_MS : id->set.renew_ms);
             continue;
         }
         if (s == E_CANCELLED) return IDENTITY_LOST_STOPPED;
@@ -427,6 +433,15 @@ uint64_t identity_can_sign_ms(const struct identity *id)
     uint64_t now = clock_mono_ms(), left = id->held && now < id->sign_until_ms ? id->sign_until_ms - now : 0;
     (void)pthread_mutex_unlock(lock_of(id));
     return left;
+}
+
+void identity_hurry(struct identity *id)
+{
+    (void)pthread_mutex_lock(&id->lock);
+    id->hurry_until_ms = clock_mono_ms() + HURRY_MS;
+    id->poked = true;
+    (void)pthread_cond_broadcast(&id->wake);
+    (void)pthread_mutex_unlock(&id->lock);
 }
 
 bool identity_index(const struct identity *id, unsigned *i)

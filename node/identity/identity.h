@@ -76,6 +76,10 @@ uint64_t identity_can_sign_ms(const struct identity *id);
 /** identity_index: i of the blob that is held; false: none */
 bool identity_index(const struct identity *id, unsigned *i);
 
+/** identity_hurry: the held identity may be about to change (its address has left the validator set): for a minute the lease is renewed, and so
+ *  looked at, each quarter of a second, and a hand-over is noticed at once. Any thread. */
+void identity_hurry(struct identity *id);
+
 /** identity_publish: write enodeUrl, hostname and region to the held blob under its lease; any thread but one at a time is served.
  *  ret OK | E_DENIED: no identity now | E_CONFLICT: the lease is lost | as lib/azure/rest.h */
 MUST_CHECK enum status identity_publish(struct identity *id, const char *enode_url, struct err *err);

@@ -434,6 +434,23 @@ static void on_wake(uv_async_t *h)
     if (restart || (n->has_self && n->chain == NULL)) stop_loop(n); /* node_run goes on from there */
 }
 
+/* our address has left the set: the identity is handed over, if this was a rotation, within moments */
+static void watch_set(struct node *n)
+{
+    struct arena a;
+    address *list;
+    size_t count;
+    if (n->identity == NULL || n->chain == NULL || !n->has_self) return;
+    arena_init(&a, 1 << 20);
+    if (chain_validators(&list, &count, n->chain, &a) == OK) {
+        bool in = false;
+        for (size_t i = 0; i < count; i++) in = in || address_eq(&list[i], &n->self);
+        if (n->was_in_set && !in) identity_hurry(n->identity);
+        n->was_in_set = in;
+    }
+    arena_fini(&a);
+}
+
 static void on_tick(uv_timer_t *t)
 {
     struct node *n = t->data;
@@ -448,6 +465,7 @@ static void on_tick(uv_timer_t *t)
     size_t peers = n->n_peers;
     pthread_mutex_unlock(&n->lock);
     if (was != is && n->rpc != NULL) rpc_on_sync(n->rpc);
+    watch_set(n);
     node_gate_tick(n);
     uint64_t now = clock_mono_ms();
     if (now - n->informed_ms >= INFORM_MS) {

@@ -69,6 +69,7 @@ struct node {
     enum reserved_wish { RESERVED_AS_IS, RESERVED_ONLY, RESERVED_AND_OTHERS } reserved_wish;
     bool stop, restart; /* another identity: start again as it */
     bool again;         /* the same identity, which was lost in between */
+    bool was_in_set;    /* the loop's: our address was a validator's at the last tick */
     /* what other threads may know of the loop's; under lock */
     struct p2p_peer_info peers[SYNC_PEERS_MAX];
     size_t n_peers;

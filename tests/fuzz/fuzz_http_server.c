@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/net/http_server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -53,7 +54,12 @@ static int dial(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
     sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0) BUG("the server is gone");
+    /* where the server closed first its ends wait for a minute, and thousands of them use up the ports */
+    for (int tries = 0; fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0; tries++) {
+        if (errno != EADDRNOTAVAIL || tries == 900) BUG("the server is gone");
+        clock_sleep_ms(100);
+    }
+    if (fd < 0) BUG("no socket");
     struct linger no = {1, 0}; /* no TIME_WAIT: there are many of us */
     struct timeval tv = {10, 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &no, sizeof no);
