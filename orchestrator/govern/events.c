@@ -289,27 +289,40 @@ static void put_texts(json_t *row, const json_t *aliases)
     buf_fini(&b);
 }
 
-/* times and senders that the logs do not tell, in one request each hundred */
+static void put_time(json_t *row, uint64_t seconds)
+{
+    char iso[24];
+    clock_format_iso(iso, seconds);
+    json_object_set_new(row, "time", json_string(iso));
+}
+
+/* the times of blocks: by the logs themselves where the node tells them there, else each block is asked for once */
 static enum status fill_in(json_t *rows, struct govern *g, struct err *err)
 {
     json_t *calls = json_array(), *row, *answers = NULL;
-    size_t i;
+    size_t i, at = 0;
+    json_int_t last = -1;
     json_array_foreach(rows, i, row)
     {
         char number[19];
-        hex_put_quantity(number, (uint64_t)json_integer_value(json_object_get(row, "block")));
-        json_array_append_new(calls, json_pack("[s, [s, b]]", "eth_getBlockByNumber", number, 0));
-        json_array_append_new(calls, json_pack("[s, [O]]", "eth_getTransactionByHash", json_object_get(row, "transactionHash")));
+        json_int_t block = json_integer_value(json_object_get(row, "block"));
+        if (json_is_string(json_object_get(row, "time"))) put_time(row, quantity(row, "time"));
+        else if (block != last) {
+            hex_put_quantity(number, (uint64_t)block);
+            json_array_append_new(calls, json_pack("[s, [s, b]]", "eth_getBlockByNumber", number, 0));
+            last = block;
+        }
     }
     enum status s = rpc_client_batch(&answers, g->rpc, calls, err);
+    last = -1;
     json_array_foreach(rows, i, row)
     {
-        char iso[24];
+        json_int_t block = json_integer_value(json_object_get(row, "block"));
         if (s != OK) break;
-        clock_format_iso(iso, quantity(json_array_get(answers, 2 * i), "timestamp"));
-        json_object_set_new(row, "time", json_string(iso));
-        json_t *from = json_object_get(json_array_get(answers, 2 * i + 1), "from");
-        json_object_set(row, "from", from == NULL ? json_null() : from);
+        if (json_is_string(json_object_get(row, "time"))) continue;
+        if (block != last && last != -1) at++;
+        last = block;
+        put_time(row, quantity(json_array_get(answers, at), "timestamp"));
     }
     json_decref(answers);
     return s;

@@ -13,7 +13,7 @@ json_t *govern_event_json(const json_t *log);
  *  aliases: object address -> alias; NULL: none known */
 void govern_event_text(struct buf *out, const json_t *event, const json_t *aliases);
 /** govern_history: from the first block to the head, oldest first:
- *  [{"block", "time" (ISO, UTC), "transactionHash", "from", "events": [{"event", ..., "text"}]}] */
+ *  [{"block", "time" (ISO, UTC), "transactionHash", "events": [{"event", ..., "text"}]}] */
 MUST_CHECK enum status govern_history(json_t **out, struct govern *g, struct err *err);
 
 #endif

@@ -47,7 +47,7 @@ export function overview() {
     h('dl', { class: 'cards' },
       card('Block', h('span', { id: 'height' }, count(state.head)), stale ? `no new block for ${ago(since).replace(' ago', '')}` : ago(since)),
       card('Sealing now', inTurn ? h('span', { class: 'mono' }, addressOf(inTurn)) : 'nobody', inTurn ? [`for ${sealer(inTurn)}`, host ? `, ${host}` : ''] : null),
-      card('Final', count(n.finalised), behind === 0 ? 'the newest block is final' : `${plural(behind, 'block')} behind; ${n.signersSeen ?? 0} of ${n.signersNeeded ?? 0} signers seen`),
+      card('Final', count(n.finalised), behind === 0 ? 'the newest block is final' : `${plural(behind, 'block')} behind; a majority seals twice on top`),
       g ? card('Administrators', count(g.admins.length), `${plural(g.majority, 'vote')} decide${g.majority === 1 ? 's' : ''}`) : null,
       card('Validators', count(n.validators?.length ?? 0), g ? `${g.validatorCapacity} allowed to each administrator` : null),
       g ? card('Open proposals', count(g.proposals.length), g.proposals.length ? h('a', { href: '#administrators' }, 'Look at them') : 'none') : null),
@@ -183,8 +183,8 @@ export function validators() {
   const groups = admins().map((a) => ({ admin: a.address, list: g.validators.filter((v) => same(v.admin, a.address)), planned: a.plannedValidators.length }));
   groups.sort((a, b) => Number(isYou(b.admin)) - Number(isYou(a.admin)));
   const orphans = g.validators.filter((v) => !v.admin || !adminOf(v.admin));
-  const rowsOf = (list, own) => list.map((v) => [v.address, [h('div', null, mono(v.address), hostLine(v.address)), validatorState(v),
-    own && v.planned ? button('Remove', 'removeValidators', [v.address], { class: 'danger', 'aria-label': `Remove ${v.address}` }) : null]]);
+  const columns = (own) => (own ? ['Account', 'State', 'Action'] : ['Account', 'State']);
+  const rowsOf = (list, own) => list.map((v) => [v.address, [h('div', null, mono(v.address), hostLine(v.address)), validatorState(v), ...(own ? [v.planned ? button('Remove', 'removeValidators', [v.address], { class: 'danger', 'aria-label': `Remove ${v.address}` }) : null] : [])]]);
   return [
     h('p', { class: 'hint' }, `Each administrator is allowed ${plural(g.validatorCapacity, 'node')}.`),
     ownNodes(g),
@@ -194,8 +194,8 @@ export function validators() {
     h('h2', null, 'Validators by administrator'),
     groups.map((x) => h('section', { class: 'group', 'data-key': x.admin, 'aria-label': `Validators of ${nameIn(g, x.admin)}` },
       h('h3', null, aliasOf(x.admin) || 'Anon', isYou(x.admin) ? h('span', { class: 'you' }, ' (You)') : null, h('span', { class: 'small' }, ` ${x.planned} of ${g.validatorCapacity}`)),
-      table(`Validators of ${nameIn(g, x.admin)}`, ['Account', 'State', 'Action'], rowsOf(x.list, acts && isYou(x.admin)), 'No validators.'))),
-    orphans.length ? h('section', { class: 'group' }, h('h3', null, 'Of nobody'), h('p', { class: 'hint' }, 'Their administrator was removed; they stay until another administrator’s validator joins.'), table('Validators of nobody', ['Account', 'State', 'Action'], rowsOf(orphans, false), '')) : null,
+      table(`Validators of ${nameIn(g, x.admin)}`, columns(acts && isYou(x.admin)), rowsOf(x.list, acts && isYou(x.admin)), 'No validators.'))),
+    orphans.length ? h('section', { class: 'group' }, h('h3', null, 'Of nobody'), h('p', { class: 'hint' }, 'Their administrator was removed; they stay until another administrator’s validator joins.'), table('Validators of nobody', columns(false), rowsOf(orphans, false), '')) : null,
     acts ? null : onlyLooking(),
   ];
 }
