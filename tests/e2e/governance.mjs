@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { Wallet } from 'ethers';
+import { Signature, Wallet } from 'ethers';
 import { Member, assert, done, httpCall, leaf, poa, root, rpc, run, skip, test, until, workFolder } from './lib.mjs';
 import { keyOf, launch, open, program } from './browser.mjs';
 
@@ -11,6 +11,7 @@ const work = workFolder();
 const at = (f) => path.join(work, f);
 // A is the network; B and C are operators' deployments for the members M and N, who have a key and nothing else
 const A = new Member(50, work, 'a'), B = new Member(51, work, 'b'), C = new Member(52, work, 'c');
+let tx; // as the shell prints one for a wallet elsewhere
 const accounts = new Map(); // name -> {file, password, wallet}
 const keyed = (name) => ['--keystore', accounts.get(name).file, '--password-file', accounts.get(name).password];
 const current = async (m) => (await rpc(m.url, 'aura_getValidators')).map((a) => a.toLowerCase()).sort();
@@ -56,7 +57,7 @@ test('A votes the members in: what happened, what is missing, when it takes effe
 
 test('a transaction is printed for a wallet elsewhere, signed there, and sent by the same command', async () => {
   const { wallet } = accounts.get('m'), who = accounts.get('n').wallet.address, words = ['admin', 'vote', who, A.dir, '--for'];
-  const tx = (await done([...words, '--unsigned', '--from', wallet.address, '--json'])).json;
+  tx = (await done([...words, '--unsigned', '--from', wallet.address, '--json'])).json;
   assert.deepEqual(Object.keys(tx).sort(), ['chainId', 'data', 'from', 'gas', 'gasPrice', 'nonce', 'to', 'value']);
   const sign = (more) => wallet.signTransaction({ type: 0, to: tx.to, data: tx.data, value: 0, gasPrice: 0, gasLimit: tx.gas, nonce: Number(tx.nonce), chainId: Number(tx.chainId), ...more });
   refused(await command(words, '--send', await sign({ chainId: 5 })), /signed for chain id 5, but this network has \d+/);
@@ -91,6 +92,26 @@ test('a validator is looked at before it is added: each thing that is wrong has 
   process.kill(pid, 'SIGCONT');
   assert.equal(q.check, 'reachable');
   assert.match(q.text, /cannot be reached/);
+  // an operator that claims another's node, and a node that proves its key but is far behind with a wrong clock: it signs as ethers does
+  const own = Wallet.createRandom(), { enodeUrl } = JSON.parse((await httpCall(`${B.dataUrl}/nodes`)).text).nodes[0];
+  const liar = http.createServer((r, w) => {
+    const u = new URL(r.url, 'http://x'), entry = (address, url) => ({ address, enodeUrl: url, hostname: 'there', region: '' });
+    if (u.pathname === '/nodes') return w.end(JSON.stringify({ nodes: [entry(strange, enodeUrl), entry(own.address, enodeUrl.replace(/@[^:]+/, '@127.0.0.9'))] }));
+    const challenge = u.searchParams.get('challenge'), p = { chainId: Number(tx.chainId), genesisHash: A.outputs.GENESIS_HASH, challenge, timeMs: Date.now() + 5000, block: 0, syncing: false };
+    const text = `proof of possession of the validator key ${own.address.toLowerCase()}\nchain ${p.chainId}\ngenesis ${p.genesisHash}\nchallenge ${challenge}\ntime ${p.timeMs}\nblock 0\nsyncing no\n`;
+    const s = Signature.from(own.signMessageSync(text));
+    return w.end(JSON.stringify({ address: own.address, ...p, signature: `${s.r}${s.s.slice(2)}0${s.yParity}` }));
+  });
+  await new Promise((ok) => liar.listen(3000, '127.0.0.9', ok));
+  try {
+    const [k] = await problems([strange, A.dir, '--data-url', 'http://127.0.0.9:3000', ...keyed('m')]);
+    assert.equal(k.check, 'key');
+    assert.match(k.text, /\(there\): its node does not prove that it holds the key: the node that answers holds the key of 0x/);
+    await until('some blocks', async () => Number(await rpc(A.url, 'eth_blockNumber')) > 5, 30);
+    const late = await problems([own.address, A.dir, '--data-url', 'http://127.0.0.9:3000', ...keyed('m'), '--force', '--unsigned', '--from', accounts.get('m').wallet.address], 0);
+    assert.match(late.err, /warning: .*its node is at block 0, the network at \d+: wait until it has caught up/);
+    assert.match(late.err, /warning: .*its clock is [45]\.\d s ahead of this machine's, and half a step \(0\.5 s\) is the most/);
+  } finally { liar.close(); liar.closeAllConnections?.(); }
   // what --force says: the same, as a warning; the contract would take it
   const forced = await command(['validator', 'add'], strange, A.dir, '--data-url', B.dataUrl, ...keyed('m'), '--force', '--unsigned', '--from', accounts.get('m').wallet.address);
   assert.equal(forced.code, 0, forced.err);
@@ -169,7 +190,11 @@ leaf('the nodes are killed as they get a transaction: the command goes on when t
     q.on('data', (d) => chunks.push(d));
     q.on('end', async () => {
       const body = Buffer.concat(chunks).toString();
-      if (body.includes('eth_sendRawTransaction') && sent++ === 0) for (const { pid } of A.instances()) process.kill(pid, 'SIGKILL');
+      if (body.includes('eth_sendRawTransaction') && sent++ === 0) {
+        for (const { pid } of A.instances()) process.kill(pid, 'SIGKILL');
+        q.socket.destroy(); // they died with it
+        return;
+      }
       try {
         const x = await httpCall(A.url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
         r.writeHead(x.status, { 'content-type': 'application/json' }).end(x.text);
