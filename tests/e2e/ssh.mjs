@@ -263,8 +263,13 @@ test('upgrade: one host after the other, the chain goes on; again: nothing to do
   return `${s.toFixed(1)} s, ${grown} blocks meanwhile`;
 });
 
-test('an upgrade that does not come up is taken back on its host, and goes no further', async () => {
-  const pack = packageOf('broken', (dir) => fs.writeFileSync(path.join(dir, 'bin/poa-node'), '#!/bin/sh\n[ "$1" = --version ] || { sleep 1; exit 7; }\n', { mode: 0o755 }));
+test('an upgrade (a .deb) that does not come up is taken back on its host, and goes no further', async () => {
+  packageOf('broken', (dir) => fs.writeFileSync(path.join(dir, 'bin/poa-node'), '#!/bin/sh\n[ "$1" = --version ] || { sleep 1; exit 7; }\n', { mode: 0o755 }));
+  const tree = path.join(work, 'deb'), pack = `${tree}.deb`;
+  fs.mkdirSync(path.join(tree, 'DEBIAN'), { recursive: true });
+  fs.renameSync(path.join(work, 'broken'), path.join(tree, 'usr'));
+  fs.writeFileSync(path.join(tree, 'DEBIAN/control'), 'Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: x <x@localhost>\nDescription: x\n');
+  assert.equal(spawnSync('dpkg-deb', ['--build', '-Zgzip', tree, pack]).status, 0);
   const r = await poa(['upgrade', b, '--to', pack, '--json', '--timeout', '3']);
   assert.equal(r.code, 1);
   assert.match(errorOf(r), /^10\.77\.0\.5 is not well with the new programs.*It has those from before again; the other hosts were not touched/);
