@@ -8,7 +8,7 @@ static const struct {
     const char *section, *keys;
 } known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive log "},
-    {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes discovery max_peers max_inbound "},
+    {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
     {"rpc", " address port ws_port apis cors max_connections jwt_secret_file "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
@@ -119,6 +119,7 @@ static enum status read_network(struct node_config *c, const struct json_at *roo
     if (s == OK) s = flag(&c->discovery, &n, "discovery", err);
     if (s == OK) s = flag(&c->reserved_only, &n, "reserved_only", err);
     if (s == OK) s = text(&c->allowed_nodes, &n, "allowed_nodes", err);
+    if (s == OK) s = text(&c->node_key_password_file, &n, "node_key_password_file", err);
     if (s == OK) s = limit(&c->max_peers, &n, "max_peers", err);
     if (s == OK) s = limit(&c->max_inbound, &n, "max_inbound", err);
     if (s == OK) s = enodes(&c->bootnodes, &c->n_bootnodes, &n, "bootnodes", err);

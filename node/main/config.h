@@ -6,6 +6,7 @@
  *       nat: extip:203.0.113.7            # our address as others see it, as public_address; none: the address that we listen at
  *       max_inbound: 34                   # of max_peers; strangers that call can't take all places
  *       reserved: [enode://...]           # dialled for ever, beyond max_peers; reserved_only: true: nobody else
+ *       node_key_password_file: FILE      # an observer's devp2p key is kept encrypted in base_path
  *       allowed_nodes: nodes.txt          # who may connect: enode URLs or node ids, one a line; read again when it changes
  *     rpc: {address: 127.0.1.10, port: 8545, ws_port: 8546, apis: "web3,net,eth,...", cors: "*"}
  *     member: {address: 127.0.1.10, port: 3000, web_dir: /usr/share/poa-deploy/web}
@@ -47,7 +48,7 @@ struct node_config {
     size_t n_bootnodes;
     const char **reserved;
     size_t n_reserved;
-    const char *allowed_nodes;
+    const char *allowed_nodes, *node_key_password_file;
     bool discovery, archive, reserved_only;
     size_t max_peers, max_inbound;
     bool has_rpc, has_member;

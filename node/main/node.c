@@ -90,28 +90,6 @@ static enum status load_key_file(struct node *n, struct err *err)
     return s == OK ? journal_open(&n->journal, n->cfg.base_path, err) : s;
 }
 
-/* the devp2p key of an observer, or of a node whose validator key stays in the vault: made once, kept in base_path */
-static enum status load_node_key(struct node *n, struct err *err)
-{
-    char path[4096], hex[64];
-    (void)snprintf(path, sizeof path, "%s/nodekey", n->cfg.base_path);
-    struct buf text;
-    buf_init(&text, 256);
-    enum status s;
-    if (file_exists(path)) {
-        s = file_read(&text, path, err);
-        if (s == OK && hex_get_fixed(n->node_key.b, 32, buf_view(&text)) != OK) s = err_set(err, E_CORRUPT, "%s holds no key; remove it to get a new one", path);
-    } else {
-        ec_secret_generate(&n->node_key);
-        hex_put(hex, n->node_key.b, 32);
-        s = file_write_atomic(path, bytes_make(hex, 64), 0600, err);
-        secret_wipe(hex, sizeof hex);
-    }
-    if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
-    buf_fini(&text);
-    return s;
-}
-
 /* how the store is reached; *secret holds what cfg borrows: wipe it with store_secret_fini */
 static enum status store_config(struct identity_config *out, struct buf *secret, const struct node_config *c, struct err *err)
 {
@@ -353,7 +331,7 @@ static enum status start_services(struct node *n, struct err *err)
 
 static enum status boot(struct node *n, struct err *err)
 {
-    enum status s = n->cfg.mode == IDENTITY_NONE || n->cfg.mode == IDENTITY_SIGN ? load_node_key(n, err) : OK;
+    enum status s = n->cfg.mode == IDENTITY_NONE || n->cfg.mode == IDENTITY_SIGN ? node_load_key(n, err) : OK;
     if (s == OK) s = load_spec(n, err);
     if (s == OK) s = open_chain(n, err);
     if (s == OK) s = node_gauges_open(n, err);

@@ -108,6 +108,9 @@ enum status node_prove(void *ctx, uint8_t sig65[static 65], struct possession *p
 /** node_web_dir: where the page's files are: as configured, beside the program, or as packaged; NULL: nowhere */
 const char *node_web_dir(char dst[static 4096], const char *configured);
 
+/** node_load_key: node_key.c: the devp2p key that is no validator's: from base_path, or a new one that is kept there */
+MUST_CHECK enum status node_load_key(struct node *n, struct err *err);
+
 /* --- gate.c: who may connect */
 MUST_CHECK enum status node_gate_open(struct node *n, const uint8_t own[static 64], struct err *err);
 void node_gate_close(struct node *n);

@@ -10,6 +10,7 @@ import { bin, cpuSeconds, freePort, rpc, root, rssMiB, sleep, spec, wallet } fro
 import { round, say } from './report.mjs';
 
 const CHAIN = 10101, TXS = 10;
+const anonMiB = (pid) => +(+/RssAnon:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1] / 1024).toFixed(1);
 const hwmMiB = (pid) => +(+/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1] / 1024).toFixed(1);
 
 class Node {
@@ -55,17 +56,17 @@ async function catchUp(dir, specFile, servers, top, gas) {
   const n = await new Node(dir, specFile, { bootnodes: servers.map((s) => s.enode) }).start();
   try {
     const before = servers.map((s) => cpuSeconds(s.pid));
-    let first, height = 0;
+    let height = 0, own = 0;
     for (const end = performance.now() + 300000; height < top;) {
       if (performance.now() > end) throw new Error(`the new node is at ${height} of ${top}`);
       height = await n.height();
-      if (height > 0) first ??= performance.now();
+      own = Math.max(own, anonMiB(n.pid));
       await sleep(20);
     }
     const took = (performance.now() - n.began) / 1000;
     const mine = await rpc(n.url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]), theirs = await rpc(servers[0].url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]);
     if (mine.hash !== theirs.hash) throw new Error('the chains differ');
-    return { peers: servers.length, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), peak_mib: hwmMiB(n.pid),
+    return { peers: servers.length, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), own_mib: own, peak_mib: hwmMiB(n.pid),
       server_cpu_s: servers.map((s, i) => round(cpuSeconds(s.pid) - before[i])) };
   } finally {
     await n.stop();
@@ -91,7 +92,7 @@ async function longChain(work, blocks) {
   try {
     for (const n of [1, 3]) {
       const r = await catchUp(path.join(work, `new${n}`), specFile, servers.slice(0, n), blocks, blocks * TXS * 21000);
-      say(`  from ${n} peer${n > 1 ? 's' : ''}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.peak_mib} MiB; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
+      say(`  from ${n} peer${n > 1 ? 's' : ''}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.own_mib} MiB of its own and ${r.peak_mib} MiB with the mapped database; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
       out.push(r);
     }
   } finally {

@@ -170,13 +170,26 @@ await test('reserved peers: reserved_only turns others away; parity_set adds, re
   check(/parity_dropNonReservedPeers/.test(closed), `"all" does not open it: ${closed}`);
   await n.stop();
 });
-await test('the node key stays over a restart, nat: extip names the address; nat: any is refused with a reason', async () => {
+await test('the node key stays over a restart, and encrypted where a password is named; nat: extip names the address; nat: any is refused with a reason', async () => {
   const n = await new Node({ network: 'nat: "extip:203.0.113.7"' }).start(), was = n.enode;
   check(was.includes('@203.0.113.7:'), was);
   await n.stop();
   await n.start();
   check(n.enode === was, `${n.enode} is not ${was}`);
   await n.stop();
+  const password = path.join(n.dir, 'password'), data = path.join(n.dir, 'data');
+  fs.writeFileSync(password, 'of the node key\n');
+  n.network += `, node_key_password_file: ${password}`;
+  await n.start();
+  check(n.enode === was, 'the same key, now encrypted');
+  check(!fs.existsSync(`${data}/nodekey`) && JSON.parse(fs.readFileSync(`${data}/nodekey.json`)).version === 3, 'only the keystore is left');
+  await n.stop();
+  await n.start();
+  check(n.enode === was, 'the same key, read from the keystore');
+  await n.stop();
+  fs.writeFileSync(password, 'another');
+  const denied = await n.start().then(() => 'it started', (e) => e.message);
+  check(/node_key_password_file: not the password of/.test(denied), denied);
   const bad = new Node({ network: 'nat: any' });
   const why = await bad.start().then(() => 'it started', (e) => e.message);
   check(/network\.nat: 'any': only none, or extip:/.test(why), why);
