@@ -216,7 +216,10 @@ static enum identity_loss keep(struct identity *id, uint64_t sent_ms)
     char blob[BLOB_NAME_MAX + 1], lease_id[BLOB_LEASE_ID_LEN + 1];
     memcpy(blob, id->blob, sizeof blob); /* written by this thread only */
     memcpy(lease_id, id->lease_id, sizeof lease_id);
-    uint64_t next_ms = sent_ms + id->set.renew_ms;
+    (void)pthread_mutex_lock(&id->lock);
+    bool hurried = sent_ms < id->hurry_until_ms; /* who hands over may have been in the middle of it */
+    (void)pthread_mutex_unlock(&id->lock);
+    uint64_t next_ms = sent_ms + (hurried ? HURRY_RENEW_MS : id->set.renew_ms);
     bool expired = false;
     for (;;) {
         uint64_t now = clock_mono_ms();
