@@ -120,16 +120,28 @@ static void read_fault(struct azure_fault *f, char *message, size_t cap, const s
     json_decref(doc);
 }
 
+/* the name is that of something that was deleted and is kept: back with it, or away for good */
+static void offer_recovery(char *hint, size_t cap, const struct azure_rest *r, const struct azure_call *c)
+{
+    bool is_key = strncmp(c->path, "/keys/", 6) == 0;
+    const char *name = c->path + (is_key ? 6 : strncmp(c->path, "/secrets/", 9) == 0 ? 9 : 0), *word = is_key ? "key" : "secret";
+    char uri[200];
+    (void)snprintf(uri, sizeof uri, "%.100s/deleted%ss/%.*s", r->base_uri, word, (int)strcspn(name, "/?"), name);
+    (void)snprintf(hint, cap, "; it was deleted and is kept for now: recover it (`az keyvault %s recover --id %s`), or purge it for good (`az keyvault %s purge --id %s`), "
+                   "then try again", word, uri, word, uri);
+}
+
 static enum status explain(const struct azure_rest *r, const struct azure_call *c, const struct azure_fault *f, const char *message,
                            enum status s, struct err *err)
 {
-    char hint[320] = "";
+    char hint[640] = "";
     const char *who = r->cfg.tokens ? azure_token_identity(r->cfg.tokens) : "nobody (no token)";
     if (f->http_status == 403 && c->permission)
         (void)snprintf(hint, sizeof hint, "; grant %s the permission %s on %s (a new grant takes some minutes to work), or let its address "
                        "through the firewall", who, c->permission, r->base_uri);
     else if (f->http_status == 401)
         (void)snprintf(hint, sizeof hint, "; the service does not accept the token of %s: check tenant, client id and secret", who);
+    else if (f->http_status == 409 && strcmp(f->code, "ObjectIsDeletedButRecoverable") == 0) offer_recovery(hint, sizeof hint, r, c);
     else if (f->http_status == 429) (void)snprintf(hint, sizeof hint, "; it is being throttled");
     return err_set(err, s, "%s %s: %s as %s: HTTP %d %s%s%.300s%s", r->service, r->base_uri, c->op, who, f->http_status, f->code,
                    message[0] ? ": " : "", message, hint);

@@ -211,6 +211,25 @@ static void definitive_answers_come_back_at_once_and_name_everything(void **stat
     azure_token_source_free(t);
 }
 
+static void a_deleted_name_in_the_way_is_offered_recovery_or_purge(void **state)
+{
+    struct fake *f = *state;
+    SCRIPT(f, {409, "{\"error\":{\"code\":\"Conflict\",\"message\":\"Secret validator-0 is currently in a deleted but recoverable state\",\"innererror\":{\"code\":"
+                    "\"ObjectIsDeletedButRecoverable\"}}}"});
+    struct azure_token_source *t = tokens_of(f);
+    struct keyvault *v = vault(f, t, 5000);
+    struct err err = {0};
+    char recover[300], purge[300];
+    assert_int_equal(keyvault_secret_set(NULL, v, "validator-0", BYTES_LIT("x"), NULL, NULL, 0, &err), E_CONFLICT);
+    (void)snprintf(recover, sizeof recover, "az keyvault secret recover --id %s/deletedsecrets/validator-0", f->base);
+    (void)snprintf(purge, sizeof purge, "az keyvault secret purge --id %s/deletedsecrets/validator-0", f->base);
+    assert_non_null(strstr(err.text, recover));
+    assert_non_null(strstr(err.text, purge));
+    assert_int_equal(f->at, 1); /* waiting does not help: it is not tried again */
+    keyvault_free(v);
+    azure_token_source_free(t);
+}
+
 static void a_refused_token_is_renewed_once(void **state)
 {
     struct fake *f = *state;
@@ -520,6 +539,7 @@ int main(void)
         cmocka_unit_test(transient_answers_are_retried_and_the_token_is_asked_for_once),
         cmocka_unit_test(the_deadline_ends_retries_with_a_transient_status),
         cmocka_unit_test(definitive_answers_come_back_at_once_and_name_everything),
+        cmocka_unit_test(a_deleted_name_in_the_way_is_offered_recovery_or_purge),
         cmocka_unit_test(a_refused_token_is_renewed_once),
         cmocka_unit_test(a_denial_may_be_given_time_to_become_a_grant),
         cmocka_unit_test(cancellation_ends_a_pause),
