@@ -83,8 +83,12 @@ void jo_null(struct buf *b)
 
 void jo_dec(struct buf *b, uint64_t v)
 {
+    char t[20];
+    size_t at = sizeof t;
+    do t[--at] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
     sep(b);
-    buf_printf(b, "%llu", (unsigned long long)v);
+    buf_put(b, t + at, sizeof t - at);
 }
 
 void jo_u64(struct buf *b, uint64_t v)

@@ -206,22 +206,47 @@ bool param_block(struct block_ref *out, struct rpc_call *c, size_t i)
     return value_block(out, c, param(c, i), arg_name(name, i));
 }
 
+static bool open_state(struct state **state, uint64_t number, struct rpc_call *c)
+{
+    enum status s = chain_state_at(state, c->w->txn, c->rpc->chain, number);
+    if (s == E_NOT_FOUND)
+        return rpc_fail(c, RPC_SERVER, "missing trie node: the state of block %llu is pruned, only recent blocks have theirs (see --archive)",
+                        (unsigned long long)number);
+    return s == OK || rpc_fail_status(c, s, "state");
+}
+
+static bool state_ref(struct block_ref *ref, struct rpc_call *c, size_t i)
+{
+    if (!param_block(ref, c, i)) return false;
+    if (!ref->found) return rpc_fail(c, RPC_SERVER, "header not found");
+    if (!ref->is_canonical) return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref->number);
+    return rpc_txn(c) != NULL;
+}
+
 bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i)
 {
     struct block_ref ref;
-    if (!param_block(&ref, c, i)) return false;
-    if (!ref.found) return rpc_fail(c, RPC_SERVER, "header not found");
-    if (!ref.is_canonical) return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
-    struct kv_txn *txn = rpc_txn(c);
-    enum status s = OK;
-    if (h != NULL) s = blocks_get_header(h, txn, &ref.hash, c->a);
+    if (!state_ref(&ref, c, i)) return false;
+    enum status s = h == NULL ? OK : blocks_get_header(h, c->w->txn, &ref.hash, c->a);
     if (s != OK) return rpc_fail_status(c, s, "header");
-    s = chain_state_at(state, txn, c->rpc->chain, ref.number);
-    if (s == E_NOT_FOUND)
-        return rpc_fail(c, RPC_SERVER, "missing trie node: the state of block %llu is pruned, only recent blocks have theirs (see --archive)",
-                        (unsigned long long)ref.number);
-    if (s != OK) return rpc_fail_status(c, s, "state");
     *pending = ref.is_pending;
+    return open_state(state, ref.number, c);
+}
+
+bool param_read_state(struct state **state, bool *pending, struct rpc_call *c, size_t i)
+{
+    struct block_ref ref;
+    struct rpc_worker *w = c->w;
+    if (!state_ref(&ref, c, i)) return false;
+    if (w->read_state == NULL || w->read_number != ref.number) {
+        struct state *st = NULL;
+        if (!open_state(&st, ref.number, c)) return false;
+        state_free(w->read_state);
+        w->read_state = st;
+        w->read_number = ref.number;
+    }
+    *pending = ref.is_pending;
+    *state = w->read_state;
     return true;
 }
 

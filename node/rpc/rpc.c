@@ -89,6 +89,8 @@ struct kv_txn *rpc_txn(struct rpc_call *c)
 
 void rpc_txn_end(struct rpc_worker *w)
 {
+    state_free(w->read_state);
+    w->read_state = NULL;
     kv_abort(w->txn);
     w->txn = NULL;
 }
@@ -106,7 +108,9 @@ static void put_id(struct buf *b, const json_t *id)
     if (id == NULL || json_is_null(id)) {
         jo_null(b);
     } else if (json_is_integer(id)) {
-        buf_printf(b, "%lld", (long long)json_integer_value(id));
+        const json_int_t v = json_integer_value(id);
+        if (v >= 0) jo_dec(b, (uint64_t)v); /* printf costs more than a small call */
+        else buf_printf(b, "%lld", (long long)v);
     } else if (json_is_string(id)) {
         jo_text(b, bytes_make(json_string_value(id), json_string_length(id)));
     } else {

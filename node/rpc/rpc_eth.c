@@ -258,9 +258,8 @@ bool eth_get_balance(struct rpc_call *c)
     struct state *st;
     bool pending;
     u256 v;
-    if (!param_address(&a, c, 0) || !param_state(&st, NULL, &pending, c, 1)) return false;
+    if (!param_address(&a, c, 0) || !param_read_state(&st, &pending, c, 1)) return false;
     enum status s = state_get_balance(st, &a, &v);
-    state_free(st);
     if (s != OK) return rpc_fail_status(c, s, "state");
     jo_u256(c->out, &v);
     return true;
@@ -272,9 +271,8 @@ bool eth_get_transaction_count(struct rpc_call *c)
     struct state *st;
     bool pending;
     uint64_t nonce;
-    if (!param_address(&a, c, 0) || !param_state(&st, NULL, &pending, c, 1)) return false;
+    if (!param_address(&a, c, 0) || !param_read_state(&st, &pending, c, 1)) return false;
     enum status s = state_get_nonce(st, &a, &nonce);
-    state_free(st);
     if (s != OK) return rpc_fail_status(c, s, "state");
     if (pending && c->rpc->pool.next_nonce) nonce = c->rpc->pool.next_nonce(c->rpc->pool.ctx, &a, nonce);
     jo_u64(c->out, nonce);
@@ -287,10 +285,9 @@ bool eth_get_code(struct rpc_call *c)
     struct state *st;
     bool pending;
     bytes code;
-    if (!param_address(&a, c, 0) || !param_state(&st, NULL, &pending, c, 1)) return false;
+    if (!param_address(&a, c, 0) || !param_read_state(&st, &pending, c, 1)) return false;
     enum status s = state_get_code(st, &a, &code);
     if (s == OK) jo_data(c->out, code);
-    state_free(st);
     return s == OK || rpc_fail_status(c, s, "state");
 }
 
@@ -303,9 +300,8 @@ bool eth_get_storage_at(struct rpc_call *c)
     json_t *k = param(c, 1);
     if (!param_address(&a, c, 0)) return false;
     if (k == NULL) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument 1");
-    if (!value_u256(&key, c, k, "argument 1") || !param_state(&st, NULL, &pending, c, 2)) return false;
+    if (!value_u256(&key, c, k, "argument 1") || !param_read_state(&st, &pending, c, 2)) return false;
     enum status s = state_get_storage(st, &a, &key, &v);
-    state_free(st);
     if (s != OK) return rpc_fail_status(c, s, "state");
     uint8_t be[32];
     u256_to_be(be, &v);

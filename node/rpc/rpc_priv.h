@@ -86,6 +86,8 @@ struct rpc_worker {
     struct arena arena;
     struct buf out;
     struct kv_txn *txn; /* of the request in progress; NULL: none was needed yet */
+    struct state *read_state; /* of the request too: what its reads of read_number look into; NULL: none yet */
+    uint64_t read_number;
 
     pthread_mutex_t lock; /* guards the inbox, which other threads write */
     struct rpc_news *inbox;
@@ -175,6 +177,8 @@ bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, con
 bool param_block(struct block_ref *out, struct rpc_call *c, size_t i);
 /** param_state: state and header of a block parameter; fails when absent or pruned. *pending: on top of it. Free the state. */
 bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i);
+/** param_read_state: the same to read from only; it is the request's and stays for the next call of its batch: don't free it. */
+bool param_read_state(struct state **state, bool *pending, struct rpc_call *c, size_t i);
 
 /* ------------------------------------------------------------------ block_cache.c */
 void block_cache_fini(struct rpc_worker *w);

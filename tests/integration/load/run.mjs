@@ -17,10 +17,13 @@ const work = workFolder(), M = new Member(49, work, 'm');
 const me = Array.from({ length: 8 }, (_, i) => new ethers.Wallet(ethers.id(`load ${i}`)));
 const nodes = [0, 1, 2, 3];
 const send = (i, raw) => rpc(M.node(i % 4), 'eth_sendRawTransaction', [raw], 20000);
+// own: memory that is the process's alone; the rest of what is resident are pages of the database's file, which the kernel takes back as it likes
+const memory = (p, key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(fs.readFileSync(`/proc/${p.pid}/status`, 'utf8'))[1]) / 1024;
 const facts = () => {
   const list = M.instances();
   return {
-    rss: list.map((p) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${p.pid}/status`, 'utf8'))[1]) / 1024),
+    own: list.map((p) => memory(p, 'RssAnon')),
+    all: list.map((p) => memory(p, 'VmRSS')),
     disk: list.map((p) => fs.statSync(path.join(M.dir, 'local/instances', p.name, 'var/lib/poa/db/data.mdb')).blocks * 512),
   };
 };
@@ -66,7 +69,7 @@ test(`${SECONDS} s at ${SHARE * 100} % of the gas limit`, async () => {
       sent++;
     }
     await Promise.all(jobs);
-    if (second % 5 === 4) samples.push(facts().rss.map((x) => x));
+    if (second % 5 === 4) samples.push(facts().own);
     await sleep(Math.max(0, began + (second + 1) * 1000 - Date.now()));
   }
   const spent = (Date.now() - began) / 1000;
@@ -77,10 +80,10 @@ test(`${SECONDS} s at ${SHARE * 100} % of the gas limit`, async () => {
   assert.equal(txs, sent);
   // flat: between the middle and the end of the load, not from the idle node to the loaded one
   const third = samples[Math.floor(samples.length / 2)], end = samples.at(-1);
-  const said = `${sent} transactions in ${spent.toFixed(0)} s (${(gas / spent / 1e6).toFixed(1)} Mgas/s, ${(gas / (list.length - 1) / limit * 100).toFixed(0)} % full), ${missed} of ${list.length - 1 + missed} steps missed, memory ${before.rss.map((x) => x.toFixed(0))} -> ${third.map((x) => x.toFixed(0))} -> ${end.map((x) => x.toFixed(0))} MiB, `
+  const said = `${sent} transactions in ${spent.toFixed(0)} s (${(gas / spent / 1e6).toFixed(1)} Mgas/s, ${(gas / (list.length - 1) / limit * 100).toFixed(0)} % full), ${missed} of ${list.length - 1 + missed} steps missed, own memory ${before.own.map((x) => x.toFixed(0))} -> ${third.map((x) => x.toFixed(0))} -> ${end.map((x) => x.toFixed(0))} MiB (with the database's pages ${after.all.map((x) => x.toFixed(0))}), `
     + `disk +${growth.map((d) => (d / 1048576).toFixed(1))} MiB (${(Math.max(...growth) / txs).toFixed(0)} bytes a transaction, bound ${(bound / 1048576).toFixed(0)} MiB)`;
   assert.ok(missed <= allowed, said);
-  for (const i of nodes) assert.ok(end[i] < third[i] * 1.15 + 16, said);
+  for (const i of nodes) assert.ok(end[i] < third[i] * 1.1 + 8, said);
   for (const g of growth) assert.ok(g < bound, said);
   const hashes = new Set(await Promise.all(nodes.map((i) => rpc(M.node(i), 'eth_getBlockByNumber', ['0x' + (from + 5).toString(16), false]).then((b) => b.hash))));
   assert.equal(hashes.size, 1, 'one chain');

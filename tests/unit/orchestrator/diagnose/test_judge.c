@@ -225,6 +225,44 @@ static void chains(void **state)
 }
 
 /* 200 validators, all missing: nothing is written past its end */
+static void what_the_store_refuses(void **state)
+{
+    (void)state;
+    well();
+    f.nodes[1].answers = f.nodes[1].has_lease = false;
+    f.nodes[1].waits_identity = true;
+    PUT(f.nodes[1].identity_line, "list blobs: gives no token to client vl-000001: HTTP 401 invalid_client: ...");
+    assert_int_equal(first(), DIAG_ACCESS);
+    assert_non_null(strstr(out[0].text, "vl-000001: it does not take its secret"));
+    assert_non_null(strstr(out[0].mend, "--renew-access"));
+    PUT(f.nodes[1].identity_line, "read secret: HTTP 403 Forbidden");
+    assert_int_equal(first(), DIAG_ACCESS);
+    assert_non_null(strstr(out[0].text, "may not do what it asks for"));
+    PUT(f.nodes[1].identity_line, "identity-2.json: the key in https://v/secrets/x is not that of the address in the document");
+    assert_int_equal(first(), DIAG_KEY);
+    assert_non_null(strstr(out[0].mend, "rotate /w --index 2"));
+    /* an old line of a node that has its lease again says nothing */
+    f.nodes[1].answers = f.nodes[1].has_lease = true;
+    f.nodes[1].waits_identity = false;
+    assert_int_equal(diagnose_judge(out, DIAG_CAUSE_N, &f), 0);
+}
+
+static void forks(void **state)
+{
+    (void)state;
+    well();
+    f.fork_block = 480;
+    f.fork_common = 412;
+    PUT(f.fork_best, "0xaaaaaaaaaaaaaaaa");
+    PUT(f.nodes[2].fork_hash, "0xbbbbbbbbbbbbbbbb");
+    assert_int_equal(first(), DIAG_FORK);
+    assert_non_null(strstr(out[0].text, "vl-000002 is on another chain than vl-000000: they parted after block 412"));
+    assert_non_null(strstr(out[0].mend, "rm -r"));
+    f.nodes[2].peers = 0; /* data is not deleted where a connection would do */
+    (void)first();
+    assert_null(strstr(out[0].mend, "rm -r"));
+}
+
 static void long_lists_are_cut(void **state)
 {
     (void)state;
@@ -246,7 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(nodes_that_do_not_run),
         cmocka_unit_test(identities),                  cmocka_unit_test(clocks),    cmocka_unit_test(peers),
-        cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut),
+        cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
