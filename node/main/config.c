@@ -9,7 +9,7 @@ static const struct {
 } known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
-    {"rpc", " address port ws_port apis cors max_connections jwt_secret_file "},
+    {"rpc", " address port ws_port apis cors max_connections jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
@@ -139,6 +139,7 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
         if (s == OK) s = text(&c->rpc_apis, &at, "apis", err);
         if (s == OK) s = text(&c->rpc_cors, &at, "cors", err);
         if (s == OK) s = text(&c->rpc_jwt_file, &at, "jwt_secret_file", err);
+        if (s == OK) s = text(&c->rpc_ipc_path, &at, "ipc_path", err);
         struct json_at conns;
         uint64_t most = 0;
         if (s == OK && json_at_member(&conns, &at, "max_connections")) {

@@ -53,7 +53,7 @@ struct node_config {
     size_t max_peers, max_inbound;
     bool has_rpc, has_member;
     const char *rpc_address, *rpc_apis, *rpc_cors;
-    const char *rpc_jwt_file;
+    const char *rpc_jwt_file, *rpc_ipc_path;
     size_t rpc_connections; /* 0: as the server has it */
     uint16_t rpc_port, ws_port;
     const char *member_address, *web_dir;

@@ -304,6 +304,7 @@ static enum status start_services(struct node *n, struct err *err)
                                 .cors = n->cfg.rpc_cors,
                                 .max_connections = n->cfg.rpc_connections,
                                 .jwt_secret_file = n->cfg.rpc_jwt_file,
+                                .ipc_path = n->cfg.rpc_ipc_path,
                                 .client_version = NODE_CLIENT,
                                 .node_name = n->cfg.hostname};
         s = rpc_server_start(&n->rpc, &rc, n->chain, &pool, &node, err);

@@ -215,15 +215,11 @@ static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch
     else jo_close(out, ']');
 }
 
-/* leaves the answer in w->out; empty: none is due */
-static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
+static void answer_doc(struct rpc_worker *w, struct ws_conn *ws, json_t *doc, const json_error_t *e)
 {
-    buf_clear(&w->out);
-    json_error_t e;
-    json_t *doc = json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (doc == NULL) {
         char text[300];
-        snprintf(text, sizeof text, "parse error: %s", e.text);
+        snprintf(text, sizeof text, "parse error: %s", e->text);
         put_error(&w->out, NULL, RPC_PARSE, text, NULL);
     } else if (json_is_array(doc)) {
         answer_batch(w, ws, doc);
@@ -232,6 +228,26 @@ static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
     }
     json_decref(doc);
     rpc_txn_end(w);
+}
+
+/* leaves the answer in w->out; empty: none is due */
+static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
+{
+    json_error_t e;
+    buf_clear(&w->out);
+    answer_doc(w, ws, json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e), &e);
+}
+
+enum rpc_feed rpc_answer_front(struct rpc_worker *w, bytes data, size_t *used)
+{
+    json_error_t e;
+    json_t *doc = json_loadb((const char *)data.ptr, data.len, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, &e);
+    if (doc == NULL && json_error_code(&e) == json_error_premature_end_of_input) return RPC_FEED_MORE;
+    *used = doc == NULL ? data.len : (size_t)e.position;
+    bool bad = doc == NULL;
+    buf_clear(&w->out);
+    answer_doc(w, NULL, doc, &e);
+    return bad ? RPC_FEED_BAD : RPC_FEED_DONE;
 }
 
 /* ------------------------------------------------------------------ HTTP and WebSocket */
@@ -465,15 +481,21 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
     return OK;
 }
 
-static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, struct err *err)
+enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err)
 {
-    const struct rpc_config *cfg = &r->cfg;
     w->rpc = r;
     arena_init(&w->arena, RPC_ARENA_MAX);
     buf_init(&w->out, RPC_RESPONSE_MAX);
     (void)pthread_mutex_init(&w->lock, NULL);
     enum status s = evm_new(&w->evm, 0);
-    if (s != OK) return err_set(err, s, "RPC: %s", status_text(s));
+    return s == OK ? OK : err_set(err, s, "RPC: %s", status_text(s));
+}
+
+static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, struct err *err)
+{
+    const struct rpc_config *cfg = &r->cfg;
+    enum status s = rpc_worker_init(w, r, err);
+    if (s != OK) return s;
     struct http_server_config hc = {.bind_address = cfg->address,
                                     .port = port,
                                     .max_body = cfg->max_body ? cfg->max_body : RPC_BODY_MAX,
@@ -486,11 +508,9 @@ static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t po
     return s == OK ? OK : err_prefix(err, "RPC");
 }
 
-static void worker_stop(struct rpc_worker *w)
+void rpc_worker_fini(struct rpc_worker *w)
 {
     if (w->rpc == NULL) return;
-    http_server_stop(w->server);
-    w->server = NULL;
     filters_fini(w);
     block_cache_fini(w);
     free(w->news);
@@ -503,9 +523,17 @@ static void worker_stop(struct rpc_worker *w)
     (void)pthread_mutex_destroy(&w->lock);
 }
 
+static void worker_stop(struct rpc_worker *w)
+{
+    http_server_stop(w->server);
+    w->server = NULL;
+    rpc_worker_fini(w);
+}
+
 void rpc_server_stop(struct rpc *r)
 {
     if (r == NULL) return;
+    rpc_ipc_stop(r->ipc);
     worker_stop(&r->http);
     worker_stop(&r->ws);
     free(r->table);
@@ -536,8 +564,9 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     if (s == OK && r->wants_token) s = token_key_read(&r->token_key, cfg->jwt_secret_file, err);
     if (s == OK && cfg->has_http) s = worker_start(&r->http, r, cfg->http_port, err);
     if (s == OK && cfg->has_ws) s = worker_start(&r->ws, r, cfg->ws_port, err);
+    if (s == OK && cfg->ipc_path != NULL) s = rpc_ipc_start(&r->ipc, r, cfg->ipc_path, err);
     /* the configuration's strings belong to the caller */
-    r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = r->cfg.jwt_secret_file = NULL;
+    r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = r->cfg.jwt_secret_file = r->cfg.ipc_path = NULL;
     r->cfg.client_version = r->client_version;
     r->cfg.node_name = r->node_name;
     if (s != OK) {

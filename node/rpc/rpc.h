@@ -82,6 +82,7 @@ struct rpc_config {
     size_t max_body, max_connections; /* 0: 5 MiB, 1024 */
     unsigned idle_timeout_s;          /* 0: 120 */
     const char *tls_cert_file, *tls_key_file;
+    const char *ipc_path;        /* a Unix socket beside the ports, mode 0600; NULL: none */
     const char *jwt_secret_file; /* 32 bytes in hex: every request and WebSocket needs a token signed by it (HS256, iat within a minute); NULL: none */
     const char *client_version; /* "poa-node/v1.0.0/linux-x86_64" */
     const char *node_name;      /* NULL: "" */

@@ -53,6 +53,11 @@ static void drop_expired(struct rpc_worker *w)
 static bool filter_add(struct rpc_call *c, struct rpc_filter *f)
 {
     struct rpc_worker *w = c->w;
+    if (w->server == NULL) { /* the socket of the owner's: it hears no news */
+        log_filter_fini(&f->logs);
+        json_decref(f->query);
+        return rpc_fail(c, RPC_SERVER, "this connection has no filters: ask over HTTP or WebSocket");
+    }
     drop_expired(w);
     if (w->filters == NULL) w->filters = calloc(RPC_FILTERS_MAX, sizeof *w->filters);
     if (w->news == NULL) w->news = calloc(RPC_NEWS_MAX, sizeof *w->news);

@@ -122,6 +122,7 @@ struct rpc {
     secret32 token_key;
     atomic_uint_least64_t n_calls, n_errors;
     struct rpc_worker http, ws;
+    struct rpc_ipc *ipc;
     struct rpc_method const **table; /* open addressing by rpc_hash of the name */
 };
 
@@ -145,6 +146,18 @@ bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what);
 /** rpc_txn: the request's snapshot; NULL after rpc_fail */
 struct kv_txn *rpc_txn(struct rpc_call *c);
 void rpc_txn_end(struct rpc_worker *w);
+
+/** rpc_worker_init, rpc_worker_fini: a worker without a server, for a thread of one's own */
+MUST_CHECK enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err);
+void rpc_worker_fini(struct rpc_worker *w);
+/** rpc_answer_front: answer the document at the front of data into w->out (empty: a notification). */
+enum rpc_feed { RPC_FEED_DONE /* used: its length */, RPC_FEED_MORE /* it is not whole yet */, RPC_FEED_BAD /* no JSON: out has the error */ };
+enum rpc_feed rpc_answer_front(struct rpc_worker *w, bytes data, size_t *used);
+
+/* ------------------------------------------------------------------ ipc.c */
+struct rpc_ipc;
+MUST_CHECK enum status rpc_ipc_start(struct rpc_ipc **out, struct rpc *r, const char *path, struct err *err);
+void rpc_ipc_stop(struct rpc_ipc *p); /* NULL allowed */
 
 /* ------------------------------------------------------------------ token.c */
 /** token_key_read: 64 hex digits, 0x optional.  ret OK | E_INVALID, E_NOT_FOUND... */

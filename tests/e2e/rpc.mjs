@@ -221,9 +221,9 @@ leaf('a large answer is compressed for whoever takes it', async () => {
 });
 leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones, over HTTP and WebSocket', async () => {
   const name = M.instances()[1].name, file = path.join(M.dir, 'local/instances', name, 'etc/poa-node.yaml'), good = fs.readFileSync(file, 'utf8');
-  const key = crypto.randomBytes(32), at = path.join(work, 'jwt.hex'), url = M.node(1);
+  const ipc = path.join(work, 'node.ipc'), key = crypto.randomBytes(32), at = path.join(work, 'jwt.hex'), url = M.node(1);
   fs.writeFileSync(at, `0x${key.toString('hex')}\n`, { mode: 0o600 });
-  fs.writeFileSync(file, good.replace(/^rpc:\n/m, `rpc:\n  jwt_secret_file: "${at}"\n`));
+  fs.writeFileSync(file, good.replace(/^rpc:\n/m, `rpc:\n  ipc_path: "${ipc}"\n  jwt_secret_file: "${at}"\n`));
   process.kill(M.instances()[1].pid, 'SIGKILL');
   const b64 = (o) => Buffer.from(typeof o === 'string' ? o : JSON.stringify(o)).toString('base64url');
   const token = ({ k = key, alg = 'HS256', iat = Math.floor(Date.now() / 1000) } = {}) => {
@@ -240,6 +240,23 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
     const socket = (headers) => new Promise((ok) => { const w = new WebSocket(M.nodeWs(1), { headers }); w.on('open', () => { w.close(); ok('open'); }); w.on('error', () => ok('refused')); });
     assert.equal(await socket({}), 'refused');
     assert.equal(await socket({ authorization: token() }), 'open');
+    // the socket of the owner's: ethers speaks it; documents in pieces, several at once, and no JSON
+    const local = new ethers.IpcSocketProvider(ipc);
+    assert.equal(Number((await local.getNetwork()).chainId), Number(await rpc(M.node(0), 'eth_chainId')));
+    assert.ok((await local.getBlock(0)).hash);
+    local.destroy();
+    assert.equal(fs.statSync(ipc).mode & 0o777, 0o600);
+    const talk = (parts) => new Promise((ok) => {
+      const s = net.connect(ipc);
+      let got = '';
+      s.on('data', (d) => { got += d; });
+      s.on('close', () => ok(got));
+      (async () => { for (const x of parts) { s.write(x); await sleep(60); } setTimeout(() => s.end(), 300); })();
+    });
+    const q = '{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}';
+    assert.equal((await talk([q.slice(0, 20), q.slice(20), q + q + `[${q}]`])).trim().split('\n').length, 4);
+    assert.match(await talk([q.replace('eth_blockNumber', 'eth_newBlockFilter'), q.replace('eth_blockNumber', 'eth_subscribe')]), /no filters[^]*error/);
+    assert.match(await talk([q, ' nonsense']), /"result".*\n.*-32700/);
   } finally {
     fs.writeFileSync(file, good);
     process.kill(M.instances()[1].pid, 'SIGKILL');
