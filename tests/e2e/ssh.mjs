@@ -210,6 +210,25 @@ leaf('a host whose key has changed is refused by name from then on', async () =>
   assert.ok(await height(rpcOf(6)) > 0);
 });
 
+leaf('the git record is pushed over SSH, and not to a host whose key is another', async () => {
+  const home = path.join(work, 'home'), key = fs.readFileSync(path.join(hosts.dir(6), 'etc/ssh/ssh_host_ed25519_key.pub'), 'utf8').split(' ')[1];
+  const other = fs.readFileSync(path.join(hosts.dir(1), 'etc/ssh/ssh_host_ed25519_key.pub'), 'utf8').split(' ')[1];
+  fs.mkdirSync(path.join(home, '.ssh'), { recursive: true });
+  fs.copyFileSync(hosts.key, path.join(home, '.ssh/id_ed25519'));
+  await hosts.sh(6, 'su poaadmin -c "git init --quiet --bare --initial-branch=main /home/poaadmin/record.git"');
+  const push = (known) => {
+    fs.writeFileSync(path.join(home, '.ssh/known_hosts'), `10.77.0.6 ssh-ed25519 ${known}\n`);
+    return poa(['ssh', 'run', 'true', a, '--push', 'ssh://poaadmin@10.77.0.6/home/poaadmin/record.git'], { env: { HOME: home, SSH_AUTH_SOCK: undefined } });
+  };
+  const bad = await push(other);
+  assert.equal(bad.code, 1);
+  assert.match(bad.err, /--push: /);
+  assert.equal(await hosts.sh(6, 'su poaadmin -c "git -C /home/poaadmin/record.git log --oneline main 2>/dev/null"'), '');
+  const good = await push(key);
+  assert.equal(good.code, 0, good.err);
+  assert.equal((await hosts.sh(6, 'su poaadmin -c "git -C /home/poaadmin/record.git log -1 --format=%s main"')), 'ssh run true');
+});
+
 leaf('a host of one deployment is not taken by another', async () => {
   const r = await poa(['new', path.join(work, 'bad'), ...ssh, ...onHosts(1, 5), '--host-keys', hosts.pins(1, 5)]);
   assert.equal(r.code, 1);
