@@ -1,5 +1,6 @@
 /* cmd_doctor.c: doctor: the one most likely cause, its evidence, and the command that mends it. */
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/status_remote.h"
 #include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/diagnose/diagnose.h"
@@ -90,6 +91,8 @@ static enum exit_code examine(struct cli *c, const struct deployment *d)
 
 enum exit_code cmd_doctor(struct cli *c)
 {
+    if (status_is_remote(c))
+        return cli_fail_text(c, EXIT_FAILED, "`doctor` reads the files and logs of the programs, which are on machines in Azure: `poa-deploy status %s` tells how they and the chain are, `poa-deploy ssh allow %s` opens the way to them", c->dir, c->dir);
     struct err err = {0};
     static struct deployment d; /* large */
     const struct target_env env = live_env(c);

@@ -74,10 +74,13 @@ export class Machines {
     m.proc = spawn(path.join(m.dir, 'local/bin/poa-node'), ['--config', m.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
     m.err = '';
     m.proc.stderr.on('data', (d) => { m.err = (m.err + d).slice(-4000); });
+    // Restart=always of its unit: a node that has lost its identity ends, and comes back for another
+    m.proc.once('exit', () => setTimeout(() => { if (!m.stopped) { m.starts = (m.starts ?? 1) + 1; this.start(m); } }, 200));
   }
   async stop() {
     this.stopped = true;
     await Promise.all(this.all.map((m) => m.done));
+    for (const m of this.all) m.stopped = true;
     await Promise.all(this.all.map((m) => !m.proc || m.proc.exitCode !== null ? 0 : new Promise((ok) => { m.proc.once('exit', ok); m.proc.kill('SIGKILL'); })));
   }
 }
