@@ -319,35 +319,54 @@ static void gather_signature(struct gather *g, const struct tx *t)
     gather_u256(g, &t->s);
 }
 
+/* what a signature covers beside the fields that the caller gave */
+static void complete(struct tx *t)
+{
+    if (t->type == TX_LEGACY || t->type == TX_ACCESS_LIST) t->max_priority = t->max_fee;
+    if (t->type != TX_LEGACY) t->has_chain_id = true;
+}
+
+static enum status put_signed(struct tx *tx, struct tx *t, struct buf *out, const uint8_t sig[static 65])
+{
+    struct gather g;
+    uint8_t type = (uint8_t)t->type;
+    size_t from = out->len;
+    t->r = u256_from_be(sig);
+    t->s = u256_from_be(sig + 32);
+    t->y_parity = sig[64];
+    gather_fields(&g, t);
+    gather_signature(&g, t);
+    buf_put_bytes(out, type_prefix(&type));
+    gather_put(out, &g);
+    enum status s = buf_status(out);
+    if (s != OK) return s;
+    t->hash = gather_hash(&g, type_prefix(&type));
+    t->has_sender = true;
+    t->raw = bytes_make(out->ptr + from, out->len - from);
+    *tx = *t;
+    return OK;
+}
+
 enum status tx_sign(struct tx *tx, struct buf *out, const secret32 *key)
 {
     uint8_t sig[65], pub[64];
     struct tx t = *tx;
-    if (t.type == TX_LEGACY || t.type == TX_ACCESS_LIST) t.max_priority = t.max_fee;
-    if (t.type != TX_LEGACY) t.has_chain_id = true;
+    complete(&t);
     hash32 h = tx_signing_hash(&t);
     enum status s = ec_sign(sig, h.b, key);
     if (s == OK) s = ec_public(pub, key);
     if (s != OK) return s;
-    t.r = u256_from_be(sig);
-    t.s = u256_from_be(sig + 32);
-    t.y_parity = sig[64];
-
-    struct gather g;
-    uint8_t type = (uint8_t)t.type;
-    size_t from = out->len;
-    gather_fields(&g, &t);
-    gather_signature(&g, &t);
-    buf_put_bytes(out, type_prefix(&type));
-    gather_put(out, &g);
-    s = buf_status(out);
-    if (s != OK) return s;
-    t.hash = gather_hash(&g, type_prefix(&type));
     ec_address(t.sender.b, pub);
-    t.has_sender = true;
-    t.raw = bytes_make(out->ptr + from, out->len - from);
-    *tx = t;
-    return OK;
+    return put_signed(tx, &t, out, sig);
+}
+
+enum status tx_sign_with(struct tx *tx, struct buf *out, const uint8_t sig65[static 65])
+{
+    struct tx t = *tx;
+    complete(&t);
+    hash32 h = tx_signing_hash(&t);
+    enum status s = ec_recover_address(t.sender.b, sig65, h.b);
+    return s == OK ? put_signed(tx, &t, out, sig65) : s;
 }
 
 /* ------------------------------------------------------------------- fees */

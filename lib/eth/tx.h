@@ -55,6 +55,8 @@ hash32 tx_signing_hash(const struct tx *tx);
 /** tx_sign: fill y_parity, r, s, sender, hash and append the canonical form to out; tx->raw then views out's memory (valid until out
  *  changes). All other fields of tx are the input; access_list etc. as RLP payload. has_chain_id decides EIP-155 for legacy. */
 MUST_CHECK enum status tx_sign(struct tx *tx, struct buf *out, const secret32 *key);
+/** tx_sign_with: the same with a signature over tx_signing_hash that was made elsewhere.  ret E_CRYPTO: it is none */
+MUST_CHECK enum status tx_sign_with(struct tx *tx, struct buf *out, const uint8_t sig65[static 65]);
 /** tx_effective_tip: min(max_priority, max_fee - base_fee); false when max_fee < base_fee. */
 bool tx_effective_tip(u256 *tip, const struct tx *tx, const u256 *base_fee);
 /** tx_gas_price: what one gas costs the sender: base_fee + tip. max_fee must be >= base_fee. */

@@ -4,6 +4,7 @@
 #include "lib/base/file.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/eth/possession.h"
+#include "lib/eth/tx.h"
 #include "node/identity/identity_priv.h"
 
 #include <jansson.h>
@@ -409,6 +410,29 @@ enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const 
     uint64_t now = clock_mono_ms(), until = id->sign_until_ms;
     enum status s = id->held && now < until ? OK : E_DENIED;
     if (s == OK && memcmp(id->doc.address, p->validator.b, 20) != 0) s = E_CONFLICT;
+    if (s == OK && !id->set.sign) s = ec_sign(sig65, digest.b, &id->key);
+    doc = id->doc;
+    (void)pthread_mutex_unlock(&id->lock);
+    return s == OK && id->set.sign ? sign_by_vault(id, sig65, &doc, digest.b, until - now) : s;
+}
+
+/* SPEC(aura.md B5): reportBenign(address,uint256), reportMalicious(address,uint256,bytes) */
+static bool is_report(const struct tx *tx)
+{
+    static const uint8_t benign[4] = {0xd6, 0x9f, 0x13, 0xbb}, malicious[4] = {0xc4, 0x76, 0xdd, 0x40};
+    return tx->type == TX_LEGACY && tx->has_chain_id && tx->has_to && u256_is_zero(&tx->value) && u256_is_zero(&tx->max_fee) && tx->data.len >= 4 + 64 &&
+           (memcmp(tx->data.ptr, benign, 4) == 0 || memcmp(tx->data.ptr, malicious, 4) == 0);
+}
+
+enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], const struct tx *tx)
+{
+    struct identity_doc doc;
+    if (!is_report(tx)) return E_INVALID;
+    const hash32 digest = tx_signing_hash(tx);
+    (void)pthread_mutex_lock(&id->lock);
+    uint64_t now = clock_mono_ms(), until = id->sign_until_ms;
+    enum status s = id->held && now < until ? OK : E_DENIED;
+    if (s == OK && memcmp(id->doc.address, tx->sender.b, 20) != 0) s = E_DENIED;
     if (s == OK && !id->set.sign) s = ec_sign(sig65, digest.b, &id->key);
     doc = id->doc;
     (void)pthread_mutex_unlock(&id->lock);

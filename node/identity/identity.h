@@ -22,6 +22,7 @@
 #include "lib/base/secret.h"
 
 struct identity;
+struct tx;
 struct possession; /* lib/eth/possession.h */
 
 struct identity_config {
@@ -67,6 +68,10 @@ MUST_CHECK enum status identity_sign(struct identity *id, uint8_t sig65[static 6
 /** identity_prove: sign the statement of possession; p->validator must be the identity that is held. No step, no journal: it is no seal.
  *  ret OK | E_DENIED: no identity, or its lease is not surely held now | E_CONFLICT: another identity is held | as identity_sign of the vault */
 MUST_CHECK enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const struct possession *p);
+/** identity_sign_report: a report of misbehaviour to the validator contract: a transaction of no value and no price that calls reportBenign or
+ *  reportMalicious; nothing else is signed for its sender.
+ *  ret OK | E_DENIED: no identity of that sender, or its lease is not surely held | E_INVALID: another kind of transaction | the vault's */
+MUST_CHECK enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], const struct tx *tx);
 /** identity_sign_counts: signatures given since the start, and microseconds that they took in all, journal and vault included. */
 void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us);
 /** identity_address: ret OK | E_DENIED: none now */

@@ -174,15 +174,6 @@ bool node_known_sender(void *ctx, const hash32 *hash, address *out)
     return n->pool != NULL && pool_known_sender(n->pool, hash, out);
 }
 
-void node_on_report(void *ctx, const struct chain_report *r)
-{
-    (void)ctx;
-    char who[43];
-    address_put(who, &r->validator);
-    if (r->malicious) log_warn("engine", "misbehaviour validator=%s block=%llu: %s", who, (unsigned long long)r->block, r->what);
-    else log_debug("engine", "benign validator=%s block=%llu: %s", who, (unsigned long long)r->block, r->what);
-}
-
 static int cmp_address(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(address));
@@ -302,7 +293,11 @@ void node_on_event(void *ctx, const struct chain_event *e)
 
 static enum status rpc_add(void *ctx, hash32 *hash, bytes raw, struct err *err)
 {
-    struct node *n = ctx;
+    return node_add_tx(hash, ctx, raw, err);
+}
+
+enum status node_add_tx(hash32 *hash, struct node *n, bytes raw, struct err *err)
+{
     enum status s = node_submit(hash, n, raw, err);
     if (s != OK) return s;
     pthread_mutex_lock(&n->lock);

@@ -22,7 +22,7 @@
 #define NODE_VERSION "0.1.0"
 #define NODE_CLIENT "poa-node/v" NODE_VERSION "/linux-x86_64"
 
-enum { TX_QUEUE_MAX = 1 << 16, PENDING_PEERS_MAX = 256 };
+enum { TX_QUEUE_MAX = 1 << 16, PENDING_PEERS_MAX = 256, REPORTS_MAX = 64 };
 
 struct node {
     struct node_config cfg;
@@ -57,6 +57,8 @@ struct node {
     uint64_t first_step; /* no proposal before this one */
     bool clock_is_off;   /* no proposal while it is */
     uint64_t clock_logged_ms;
+    struct chain_report reports[REPORTS_MAX]; /* to be sent to the validator contract */
+    size_t n_reports;
 
     /* for the loop, from other threads; under lock */
     pthread_mutex_t lock;
@@ -95,6 +97,8 @@ void node_sync_ops(struct sync_ops *out, struct node *n);
 void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *n);
 /** node_submit: check a transaction against rules and state and put it into the pool. Any thread. */
 MUST_CHECK enum status node_submit(hash32 *hash, struct node *n, bytes raw, struct err *err);
+/** node_add_tx: node_submit, and tell the peers. Any thread. */
+MUST_CHECK enum status node_add_tx(hash32 *hash, struct node *n, bytes raw, struct err *err);
 /** node_on_event, node_on_report, node_known_sender: for chain_config */
 void node_on_event(void *ctx, const struct chain_event *e);
 void node_on_report(void *ctx, const struct chain_report *r);
@@ -128,6 +132,10 @@ void node_gauges_stop(struct node *n);
 /* --- sealer.c */
 /** node_schedule_seal: set the timer to the next step that may be ours. */
 void node_schedule_seal(struct node *n);
+
+/* --- reports.c: misbehaviour, told to the validator contract */
+/** node_send_reports: what node_on_report collected; on the loop's thread. */
+void node_send_reports(struct node *n, bool is_behind);
 
 /* --- finder.c: a thread that keeps the list of nodes fresh */
 MUST_CHECK enum status node_finder_start(struct node *n, struct err *err);

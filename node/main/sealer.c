@@ -109,6 +109,7 @@ static void on_seal_timer(uv_timer_t *t)
     /* far behind, a block of ours could only make a fork */
     const bool is_right = clock_is_right(n, step, now); /* also where nothing is sealed: it is shown */
     if (n->has_self && step >= n->first_step && !sync.is_behind && is_right && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    node_send_reports(n, sync.is_behind);
     node_schedule_seal(n);
 }
 

@@ -17,6 +17,7 @@ const all = [
   'bad_input.mjs',
   'rotate.mjs',
   'recover.mjs',
+  'reports.mjs',
   'governance.mjs',
   'observer.mjs',
   'backup.mjs',

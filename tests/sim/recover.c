@@ -14,6 +14,14 @@ void recover_fini(struct sim *sim)
     validators_fini(&sim->left);
 }
 
+static uint64_t highest_final(struct sim *sim)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < sim->n; i++)
+        if (!sim->node[i].is_gone && sim->node[i].seen_final > most) most = sim->node[i].seen_final;
+    return most;
+}
+
 static void destroy(struct sim *sim)
 {
     size_t left = (sim->n - 1) / 2; /* of 2: 0 would be no network */
@@ -26,6 +34,9 @@ static void destroy(struct sim *sim)
         gone++;
         sim_log(sim, "%zu is destroyed", v->index);
     }
+    /* what was final for the lost ones alone is lost with them: no rule can bring it back */
+    for (uint64_t n = highest_final(sim) + 1; n < sim->cap_final; n++)
+        sim->final[n] = (hash32){{0}};
     sim->stats->faults[FAULT_DESTROY]++;
     sim->ruin = DESTROYED;
 }
@@ -115,14 +126,6 @@ static void plan(struct sim *sim, struct validators *set_take, uint64_t highest)
     }
     if (sim->healed_at < sim->now + WITHIN_STEPS * sim->step_ms) sim->healed_at = sim->now + WITHIN_STEPS * sim->step_ms; /* when all are up again */
     sim->ruin = PLANNED;
-}
-
-static uint64_t highest_final(struct sim *sim)
-{
-    uint64_t most = 0;
-    for (size_t i = 0; i < sim->n; i++)
-        if (!sim->node[i].is_gone && sim->node[i].seen_final > most) most = sim->node[i].seen_final;
-    return most;
 }
 
 static void go_on(struct sim *sim, struct validator *v)

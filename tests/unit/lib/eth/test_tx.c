@@ -124,6 +124,21 @@ static void tx_sign_gives_the_example_of_eip155(void **state)
     assert_int_equal(tx_sign(&tx, &out, &key), OK);
     assert_true(bytes_eq(buf_view(&out), buf_view(&want)));
     assert_true(bytes_eq(tx.raw, buf_view(&want)));
+    /* the same with a signature that was made elsewhere; one that recovers nobody is none */
+    struct tx again = tx;
+    uint8_t sig[65];
+    u256_to_be(sig, &tx.r);
+    u256_to_be(sig + 32, &tx.s);
+    sig[64] = tx.y_parity;
+    memset(again.sender.b, 0, sizeof again.sender.b);
+    buf_clear(&out);
+    assert_int_equal(tx_sign_with(&again, &out, sig), OK);
+    assert_true(bytes_eq(buf_view(&out), buf_view(&want)));
+    assert_memory_equal(&again.sender, &tx.sender, sizeof tx.sender);
+    memset(sig, 0xff, 32);
+    buf_clear(&out);
+    assert_int_equal(tx_sign_with(&again, &out, sig), E_CRYPTO);
+    assert_int_equal(out.len, 0);
     buf_fini(&out);
     buf_fini(&want);
 }

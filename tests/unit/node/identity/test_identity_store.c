@@ -13,6 +13,7 @@
 #include "lib/crypto/aead.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/crypto/tls.h"
+#include "lib/eth/tx.h"
 #include "node/identity/identity.h"
 
 #include <arpa/inet.h>
@@ -218,12 +219,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_acquired(void *ctx, const uint8_t address[20], const secret32 *node_key)
+static void on_acquired(void *ctx, const uint8_t addr[20], const secret32 *node_key)
 {
     struct seen *s = ctx;
     pthread_mutex_lock(&s->lock);
     s->acquired++;
-    memcpy(s->address, address, 20);
+    memcpy(s->address, addr, 20);
     s->node_key = *node_key;
     pthread_mutex_unlock(&s->lock);
 }
@@ -271,10 +272,10 @@ static struct identity *start_node(const struct world *w, const char *client, st
     return id;
 }
 
-static unsigned which(const struct world *w, const uint8_t address[20])
+static unsigned which(const struct world *w, const uint8_t addr[20])
 {
     for (unsigned i = 0; i < KEYS; i++)
-        if (memcmp(w->address[i], address, 20) == 0) return i;
+        if (memcmp(w->address[i], addr, 20) == 0) return i;
     fail_msg("an address of nobody");
     return 0;
 }
@@ -295,6 +296,20 @@ static void two_nodes_get_two_identities_sign_publish_and_find_each_other(void *
     assert_int_equal(identity_sign(na, sig, hash2, 100), E_CONFLICT);
     assert_int_equal(identity_sign(na, sig, hash2, 99), E_CONFLICT);
     assert_int_equal(identity_sign(na, sig, hash2, 101), OK);
+    /* of transactions it signs reports of misbehaviour, its own, and nothing else */
+    uint8_t call[4 + 64] = {0xd6, 0x9f, 0x13, 0xbb};
+    struct tx tx = {.type = TX_LEGACY, .has_chain_id = true, .chain_id = 7, .has_to = true, .gas_limit = 500000, .data = BYTES_OF(call)};
+    memcpy(tx.sender.b, a.address, 20);
+    hash32 digest = tx_signing_hash(&tx);
+    assert_int_equal(identity_sign_report(na, sig, &tx), OK);
+    assert_int_equal(ec_recover_address(who, sig, digest.b), OK);
+    assert_memory_equal(who, a.address, 20);
+    assert_int_equal(identity_sign_report(nb, sig, &tx), E_DENIED);
+    tx.value = u256_from_u64(1);
+    assert_int_equal(identity_sign_report(na, sig, &tx), E_INVALID);
+    tx.value = U256_ZERO;
+    call[0] = 0xa9; /* transfer(address,uint256) */
+    assert_int_equal(identity_sign_report(na, sig, &tx), E_INVALID);
     secret32 want;
     identity_node_key(&want, &w->key[which(w, a.address)]);
     assert_memory_equal(want.b, a.node_key.b, 32);
@@ -360,7 +375,7 @@ static void signing_ends_before_the_lease_does_when_nobody_answers(void **state)
 {
     struct world *w = *state;
     struct seen a;
-    uint8_t hash[32] = {4}, sig[65], address[20];
+    uint8_t hash[32] = {4}, sig[65], addr[20];
     struct identity *n = start_node(w, "node-a", &a, 300, 14000); /* surely held for one second after a renewal */
     assert_true(wait_count(&a, &a.acquired, 1, 3000));
     assert_int_equal(identity_sign(n, sig, hash, 9100), OK);
@@ -368,7 +383,7 @@ static void signing_ends_before_the_lease_does_when_nobody_answers(void **state)
     clock_sleep_ms(1100);
     assert_int_equal(identity_can_sign_ms(n), 0);
     assert_int_equal(identity_sign(n, sig, hash, 9101), E_DENIED);
-    assert_int_equal(identity_address(n, address), OK); /* it may come back */
+    assert_int_equal(identity_address(n, addr), OK); /* it may come back */
     start_store(w);
     for (int i = 0; i < 300 && identity_can_sign_ms(n) == 0; i++) clock_sleep_ms(10);
     assert_int_equal(identity_sign(n, sig, hash, 9101), OK);
