@@ -111,7 +111,23 @@ async function secrets(server, ca) {
   const get = await rate(server, ca, 8, async (line, w, n) => want(await line.call('GET', `/secrets/s-${(w + n) % 100}?${a}`, h), 200));
   const set = await rate(server, ca, 8, async (line, w, n) => want(await line.call('PUT', `/secrets/w-${w}-${n}?${a}`, h, '{"value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}'), 200));
   l.close();
-  return { get, durableSet: set };
+  return { get, durableSet: set, header: h };
+}
+// memory with so many secrets, all of them just written and some read
+const MANY = 100000;
+async function memory({ port, pid }, h) {
+  const lines = await Promise.all(Array.from({ length: CONNECTIONS }, () => Line.open(port))), a = 'api-version=7.4';
+  let next = 0, most = 0;
+  await Promise.all(lines.flatMap((l) => Array.from({ length: 16 }, async () => {
+    for (let n; (n = next++) < MANY;) {
+      want(await l.call('PUT', `/secrets/many-${n}?${a}`, h, '{"value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}'), 200);
+      if (n % 5 === 0) want(await l.call('GET', `/secrets/many-${(n * 7919) % (n + 1)}?${a}`, h), 200, 404);
+      if (n % 1000 === 0) most = Math.max(most, rss(pid));
+    }
+  })));
+  await sleep(2500);
+  for (const l of lines) l.close();
+  return { secrets: MANY, most_mib: most, then_mib: rss(pid) };
 }
 
 async function up(port) {
@@ -146,7 +162,11 @@ export async function identityStore() {
     const plain = await store('plain', ''), safe = await store('safe', 'tls: {cert: tls.pem, key: tls.key}\n'), ca = fs.readFileSync(path.join(dir, 'tls.pem'));
     out.plain = await secrets(plain);
     show('secret get', out.plain.get); show('secret set, durable', out.plain.durableSet);
+    out.memory = await memory(plain, out.plain.header);
+    delete out.plain.header;
+    say(`  memory with ${out.memory.secrets} secrets: ${out.memory.then_mib} MiB, while they were written up to ${out.memory.most_mib} MiB`);
     out.tls = await secrets(safe, ca);
+    delete out.tls.header;
     show('secret get, TLS', out.tls.get); show('secret set, durable, TLS', out.tls.durableSet);
     out.leases = await leases(plain);
     show('lease renew', out.leases.renew); show('lease acquire and release', out.leases.acquireAndRelease);
