@@ -12,6 +12,7 @@
 #include "node/store/tables.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -199,6 +200,7 @@ static enum status open_chain(struct node *n, struct err *err)
                               .on_report = node_on_report};
     struct pool_limits limits = {0};
     if (s == OK) s = chain_open(&n->chain, n->kv, &n->spec, &cc, err);
+    (void)malloc_trim(0); /* what a specification with many accounts took to read and to execute */
     if (s == OK) s = pool_new(&n->pool, &limits);
     if (s == OK) s = submit_new(&n->submit);
     if (s != OK) return s;
