@@ -28,6 +28,9 @@
  * What it does not cover: an epoch in which fewer than a quorum of an earlier set remain (more than half replaced in one change): there the
  * remaining ones must all agree, and the rest hangs on the chain's own one-round finality, which decides about sets as Parity's rule has it.
  *
+ * What it costs after a change of the set: while fewer of those who stayed are up than an earlier set's quorum, nothing more is final until one comes
+ * back or the set is changed once more; blocks and set changes go on meanwhile. A validator that sealed elsewhere lets a step go by.
+ *
  * So that all find together again, a branch with a higher ballot goes before a heavier one. In a network without splits both are the same.
  * Against Parity: which blocks are valid and when a set changes is the same to the letter. Different are only free choices: which of two valid
  * branches is followed, whether a step of one's own is let go by, and what is called final.

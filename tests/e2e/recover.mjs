@@ -12,7 +12,7 @@ const final = async (url) => Number((await rpc(url, 'aura_status')).finalized);
 let lost, at;
 
 test('two members with two validators each; while all seal there is nothing to recover', async () => {
-  await A.new();
+  await A.new('--step', '1');
   await B.join(A.dataUrl);
   await A.poa(['admin', 'propose', B.admin], '--alias', 'Member B');
   await B.poa(['validator', 'add']);
