@@ -103,7 +103,7 @@ test('restore to an empty folder: the same network, the same validators, it seal
   assert.equal((await block(M.url, 0)).hash, had.genesis);
   assert.equal(BigInt(await rpc(M.url, 'eth_getBalance', ['0x00000000000000000000000000000000000000aa', 'latest'])), 7n * 10n ** 18n);
   assert.equal(fs.readFileSync(path.join(M.dir, 'admin/keystore.json'), 'utf8'), had.keystore);
-  assert.equal((await exec('git', ['-C', M.dir, 'log', '--format=%s'])).out, log);
+  assert.ok((await exec('git', ['-C', M.dir, 'log', '--format=%s'])).out.endsWith(log), 'the record goes on from what it was');
   for (const f of ['admin', 'local']) assert.equal(fs.statSync(path.join(M.dir, f)).mode & 0o777, 0o700);
   for (const f of walk(path.join(M.dir, 'local')).filter((x) => /\/etc\/|launch\.json/.test(x))) assert.ok(!fs.readFileSync(f, 'utf8').includes(`${work}/m/`), f);
   await until('both validators seal', async () => {
