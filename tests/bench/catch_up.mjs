@@ -143,11 +143,23 @@ async function network(work, count, seconds) {
   }
 }
 
+// more validators than this machine could run: the same code on virtual time, without faults
+export function simulated(count) {
+  const made = spawnSync('make', ['-s', '-C', root, `${path.relative(root, bin)}/poa-sim`], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(made.stderr);
+  const r = spawnSync(path.join(bin, 'poa-sim'), ['--seeds', '1', '--steps', '400', '--nodes', String(count), '--faults', '0'], { encoding: 'utf8', cwd: root });
+  const m = /^steps (\d+), blocks (\d+),.*\(([\d.]+) a block, (\d+) bytes a block\)/m.exec(r.stdout);
+  if (r.status !== 0 || !m) throw new Error(`poa-sim: ${r.stdout.slice(-1500)}${r.stderr}`);
+  const out = { validators: count, steps: +m[1], blocks: +m[2], messages_per_block: +m[3], messages_per_block_and_node: round(+m[3] / count), bytes_per_block_and_node: Math.round(+m[4] / count) };
+  say(`  ${count} simulated validators: ${out.blocks} blocks in ${out.steps} steps; for each block ${out.messages_per_block} messages in all, ${out.messages_per_block_and_node} and ${out.bytes_per_block_and_node} bytes a node`);
+  return out;
+}
+
 export async function catchUpBench({ count = 20000 } = {}) {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-bench-')), seconds = Number(process.env.POA_BENCH_SECONDS ?? 60), validators = Number(process.env.POA_BENCH_VALIDATORS ?? 15);
   try {
     return { chain: { blocks: count, txs_per_block: TXS, runs: await longChain(work, count) },
-      networks: [await network(path.join(work, 'few'), 5, Math.min(seconds, 30)), await network(path.join(work, 'many'), validators, seconds)].filter(Boolean) };
+      networks: [await network(path.join(work, 'few'), 5, Math.min(seconds, 30)), await network(path.join(work, 'many'), validators, seconds)], simulated: [12, 25, 50].map(simulated) };
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }

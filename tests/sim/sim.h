@@ -26,7 +26,7 @@
 #include "node/sync/sync.h"
 #include "orchestrator/genesis/genesis.h"
 
-enum { NODES_MAX = 16, ADMINS_MAX = 5 };
+enum { NODES_MAX = 50, ADMINS_MAX = 5 };
 
 /* X(id, "name"): what goes wrong */
 #define SIM_FAULTS(X)                                                                              \
