@@ -395,6 +395,7 @@ leaf('every section is good to look at and to use: wide and narrow, light and da
       await page.waitForTimeout(700);
       await shoot(page, `${s}-${width}-${dark ? 'dark' : 'light'}`);
       for (const v of await axe(page)) found.push(`${s} at ${width} ${dark ? 'dark' : 'light'}: ${v}`);
+      if (width < 500) assert.ok((await page.locator('nav a').evaluateAll((list) => new Set(list.map((a) => a.offsetTop)).size)) === 1, `${width}: the sections stand in one line`);
       for (const v of await overflow(page)) found.push(`${s} at ${width}: ${v}`);
     }
     found.push(...page.complaints);
