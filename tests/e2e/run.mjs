@@ -10,6 +10,7 @@ const all = [
   'doctor.mjs',
   'story.mjs',
   'ssh.mjs',
+  'ssh_regions.mjs',
   'kill.mjs',
   'netns.mjs',
   'web.mjs',
