@@ -8,15 +8,12 @@ import http from 'node:http';
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const RESERVED = ['tenant', 'TimeGenerated', 'RawData'];
 const MIB = 1024 * 1024;
-const NODE_STATS = { TimeGenerated: 'dateTime', NodeProvider: 'string', ListenerHostName: 'string', ListenerReceivedTimestamp: 'dateTime', BlockNumber: 'long', HeadAgeSeconds: 'long',
-  PeerCount: 'int', PendingTransactionCount: 'int', QueuedTransactionCount: 'int', IsSyncing: 'boolean', IsSealing: 'boolean', ClientVersion: 'string' };
-
 export class Endpoint {
-  constructor(template) {
-    // the streams are those of the product's own template
+  constructor(template, columns = 'plain') {
+    // the streams are those of the product's own template, whose columns are suffixed; plain: of a user's own rule with the names alone
     this.streams = {};
-    for (const t of template.variables.tables) this.streams[`Custom-${t.name}`] = Object.fromEntries(t.columns.map((c) => [c.name, c.type]));
-    this.streams['Custom-NodeStats_CL'] ??= NODE_STATS;
+    const named = (c) => (columns === 'plain' ? c.name.replace(/_[sdbt]$/, '') : c.name);
+    for (const t of template.variables.tables) this.streams[`Custom-${t.name}`] = Object.fromEntries(t.columns.map((c) => [named(c), c.type]));
     this.rule = 'dcr-00112233445566778899aabbccddeeff';
     this.workspace = '11111111-2222-3333-4444-555555555555';
     this.key = crypto.randomBytes(64).toString('base64');
@@ -117,7 +114,7 @@ export class Endpoint {
     for (const row of list) {
       for (const [k, v] of Object.entries(row)) {
         const type = columns[k];
-        const fits = { string: typeof v === 'string' && Buffer.byteLength(v) <= 65536, long: Number.isSafeInteger(v), int: Number.isInteger(v) && Math.abs(v) < 2 ** 31, boolean: typeof v === 'boolean',
+        const fits = { string: typeof v === 'string' && Buffer.byteLength(v) <= 65536, real: Number.isFinite(v), boolean: typeof v === 'boolean',
           dateTime: typeof v === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$/.test(v) && !Number.isNaN(Date.parse(v)) }[type];
         if (!fits) this.fault(`${stream}.${k} (${type ?? 'no such column'}): ${JSON.stringify(v)}`);
       }
