@@ -27,9 +27,10 @@ static void help_all(FILE *to)
           "usage: poa-deploy COMMAND [DIR] [options]\n\n",
           to);
     for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  %-17s %s\n", COMMANDS[i].words, COMMANDS[i].summary);
+        fprintf(to, "  %-22s  %s\n", COMMANDS[i].words, COMMANDS[i].summary);
     fputs("\nDIR is the workspace, ./consortium if not given. Every command takes --json (one document on stdout), --yes (never ask),\n"
-          "--help and --push REMOTE (the workspace's git record goes there: a URL, a folder, or a remote's name). Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.\n",
+          "--help and --push REMOTE (the workspace's git record goes there: a URL, a folder, or a remote's name).\n"
+          "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.\n",
           to);
 }
 
