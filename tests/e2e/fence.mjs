@@ -128,7 +128,7 @@ class Net {
     this.proxy.heal();
   }
 }
-const nets = [new Net(51, 'secret'), new Net(52, 'sign')];
+const nets = [new Net(72, 'secret'), new Net(73, 'sign')];
 const both = async (fn) => { await Promise.all(nets.map(fn)); };
 process.on('exit', () => { for (const n of running) n.proc.kill('SIGKILL'); for (const x of nets) x.store?.kill('SIGKILL'); });
 

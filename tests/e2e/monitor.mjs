@@ -6,7 +6,7 @@ import { Member, assert, done, exec, height, httpCall, leaf, poa, root, run, ski
 import { Endpoint } from '../integration/agent/endpoint.mjs';
 
 const work = workFolder();
-const M = new Member(45, work, 'm'), A = new Member(46, work, 'a');
+const M = new Member(45, work, 'm'), A = new Member(75, work, 'a');
 const has = fs.existsSync('/usr/bin/prometheus');
 const api = async (p) => {
   const j = JSON.parse((await httpCall(`http://127.45.0.3:9090/api/v1/${p}`)).text);
@@ -78,7 +78,7 @@ test('a node that is down is a target that is down, and the alarm waits', async 
   await M.destroy();
 }, 120);
 leaf('new --monitor enable: an agent beside each node sends what it seals', async () => {
-  const without = await poa(['new', A.dir, '--yes', '--json', '--member-id', '46', '--monitor', 'enable']);
+  const without = await poa(['new', A.dir, '--yes', '--json', '--member-id', '75', '--monitor', 'enable']);
   assert.equal(without.code, 2);
   assert.match(without.err, /--workspace-id GUID and --workspace-key-file FILE/);
   const e = new Endpoint(JSON.parse(fs.readFileSync(path.join(root, 'templates/nested/monitor.json'), 'utf8')));

@@ -6,7 +6,7 @@ import { AbiCoder, Interface, Wallet } from 'ethers';
 import { Member, assert, block, blocks, done, height, poa, processesOf, root, rpc, run, test, until, workFolder } from './lib.mjs';
 
 const work = workFolder();
-const A = new Member(63, work, 'a'), O = new Member(64, work, 'observer');
+const A = new Member(66, work, 'a'), O = new Member(64, work, 'observer');
 const PERMISSION = '0x0000000000000000000000000000000000001005', CREATE = 4, BASIC = 1;
 const { abi, bytecode } = JSON.parse(fs.readFileSync(path.join(root, 'orchestrator/contracts/artifacts/TransactionPermission.json'), 'utf8'));
 const contract = new Interface(abi);

@@ -13,7 +13,7 @@ import { compile } from './solidity.mjs';
 import { rich } from './clients.mjs';
 
 const work = workFolder();
-const M = new Member(48, work, 'm');
+const M = new Member(74, work, 'm');
 const hex = (n) => '0x' + BigInt(n).toString(16);
 const fails = async (method, params, code, text) => {
   const e = await rpc(M.url, method, params).then(() => null, (x) => x.rpc ?? x);
@@ -266,7 +266,7 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
 
 // ------------------------------------------------------------------------------------------------------------------- hostile input
 const rss = () => M.instances().map((i) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${i.pid}/status`, 'utf8'))[1]) / 1024);
-const port = 8545, host = '127.48.1.10'; // a node itself: what the balancer would hide
+const port = 8545, host = '127.74.1.10'; // a node itself: what the balancer would hide
 // raw: bytes over a socket of their own; what came back until it was closed, or limit_ms went by
 function raw(bytes, { limit_ms = 1500, half = false } = {}) {
   return new Promise((ok) => {

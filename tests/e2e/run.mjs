@@ -1,6 +1,7 @@
 // The end-to-end tests, each file with networks of its own (member ids are not shared between files). Three files run at once: most of their time is
 // waiting for blocks. Usage: node run.mjs [FILE...]; POA_BIN names the programs, POA_E2E_LANES how many files run at once.
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,6 +31,13 @@ const all = [
   'workspace.mjs',
   'commands.mjs',
 ];
+const owner = new Map();
+for (const f of all) {
+  for (const [, id] of fs.readFileSync(path.join(here, f), 'utf8').matchAll(/new (?:Member|Net)\((\d+)/g)) {
+    if ((owner.get(id) ?? f) !== f) { console.log(`not ok - ${f} and ${owner.get(id)} share the member id ${id}\n0 passed, 1 failed`); process.exit(1); }
+    owner.set(id, f);
+  }
+}
 const files = process.argv.length > 2 ? process.argv.slice(2) : all;
 const lanes = Math.max(1, Number(process.env.POA_E2E_LANES ?? 3));
 const sum = { passed: 0, failed: 0, skipped: 0 };
