@@ -16,4 +16,7 @@ void clock_format_iso(char dst[static 24], uint64_t unix_s);
 /** clock_format_rfc1123: "Mon, 23 Nov 2026 09:32:52 GMT", as HTTP dates are. */
 void clock_format_rfc1123(char dst[static 32], uint64_t unix_s);
 
+/** clock_wall_in: ms from now, as pthread_cond_timedwait takes it. */
+struct timespec clock_wall_in(uint64_t ms);
+
 #endif

@@ -109,12 +109,7 @@ static enum status post_collector(struct sender *s, enum agent_table t, const ch
 
 static void rest_for(struct sender *s, uint64_t ms)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += (time_t)(ms / 1000);
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
+    const struct timespec at = clock_wall_in(ms);
     pthread_mutex_lock(&s->lock);
     while (!s->woken && !atomic_load(&s->stop))
         if (pthread_cond_timedwait(&s->wake, &s->lock, &at) != 0) break;

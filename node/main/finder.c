@@ -99,13 +99,7 @@ static void *run_finder(void *arg)
             ask_data_api(n, http);
             asked_api = now;
         }
-        uint64_t wait = connected(n) == 0 ? QUICK_MS : SLOW_MS;
-        struct timespec at;
-        clock_gettime(CLOCK_REALTIME, &at);
-        at.tv_sec += (time_t)(wait / 1000);
-        at.tv_nsec += (long)(wait % 1000) * 1000000;
-        at.tv_sec += at.tv_nsec / 1000000000;
-        at.tv_nsec %= 1000000000;
+        const struct timespec at = clock_wall_in(connected(n) == 0 ? QUICK_MS : SLOW_MS);
         pthread_mutex_lock(&n->lock);
         if (!n->stop) pthread_cond_timedwait(&n->finder_wake, &n->lock, &at);
         bool stop = n->stop;

@@ -124,12 +124,7 @@ static bool is_recent(const json_t *proof)
 
 static void wait_for(struct prober *p, uint64_t ms)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += (time_t)(ms / 1000);
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
+    const struct timespec at = clock_wall_in(ms);
     pthread_cond_timedwait(&p->wake, &p->lock, &at);
 }
 

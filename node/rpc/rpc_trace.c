@@ -100,18 +100,27 @@ static bool put_block(struct rpc_call *c, const struct block *b, size_t index, s
     return ok;
 }
 
-bool trace_block(struct rpc_call *c)
+/* the canonical block that parameter 0 names; *found false: there is none, and null is the answer */
+static bool asked_block(bool *found, struct block *b, struct rpc_call *c)
 {
     struct block_ref ref;
-    struct block b;
     if (!param_block(&ref, c, 0)) return false;
+    *found = ref.found;
     if (!ref.found) {
         jo_null(c->out);
         return true;
     }
     if (!ref.is_canonical)
         return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
-    if (!load_block(&b, c, &ref.hash)) return false;
+    return load_block(b, c, &ref.hash);
+}
+
+bool trace_block(struct rpc_call *c)
+{
+    struct block b;
+    bool found;
+    if (!asked_block(&found, &b, c)) return false;
+    if (!found) return true;
     jo_open(c->out, '[');
     bool ok = put_block(c, &b, ANY, NULL);
     jo_close(c->out, ']');
@@ -345,16 +354,10 @@ bool trace_replay_transaction(struct rpc_call *c)
 
 bool trace_replay_block_transactions(struct rpc_call *c)
 {
-    struct block_ref ref;
     struct block b;
-    if (!rpc_trace_types(c, param(c, 1)) || !param_block(&ref, c, 0)) return false;
-    if (!ref.found) {
-        jo_null(c->out);
-        return true;
-    }
-    if (!ref.is_canonical)
-        return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
-    if (!load_block(&b, c, &ref.hash)) return false;
+    bool found;
+    if (!rpc_trace_types(c, param(c, 1)) || !asked_block(&found, &b, c)) return false;
+    if (!found) return true;
     jo_open(c->out, '[');
     bool ok = replay(c, &b, ANY);
     jo_close(c->out, ']');
