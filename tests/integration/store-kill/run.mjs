@@ -219,6 +219,7 @@ try {
     assert.ok(kills >= 20 && writes > kills && grants > 10, `only ${kills} kills, ${writes} writes, ${grants} leases`);
   });
   w = await connected();
+  for (const x of workers) await x.settle(w); // what was under way at the last kill: it happened, or it did not
   let seen = 0;
   for (const [k, value] of versions) { // every version of every secret, not only the last
     const r = await vault(w, 'GET', `/secrets/${k.replace(' ', '/')}`);
