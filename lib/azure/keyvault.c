@@ -392,18 +392,19 @@ enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyvault *v, con
 
 /* --------------------------------------------------------------------- lists */
 
-static enum status give_item(json_t *o, keyvault_item_fn fn, void *ctx)
+/* folder: "/secrets/", or "/keys/", whose entries call their id kid */
+static enum status give_item(json_t *o, const char *folder, keyvault_item_fn fn, void *ctx)
 {
     struct keyvault_tag tags[TAGS_MAX];
     char name[128], version[128];
     size_t base;
-    const char *id = text_of(o, "id");
+    const char *id = text_of(o, strcmp(folder, "/keys/") == 0 ? "kid" : "id");
     char live[KEYVAULT_URI_MAX];
     /* an entry of the deleted list names itself by its old id or by .../deletedsecrets/name */
     const char *d = strstr(id, "/deletedsecrets/");
     if (d != NULL) (void)snprintf(live, sizeof live, "%.*s/secrets/%s", (int)(d - id), id, d + 16);
     else (void)snprintf(live, sizeof live, "%s", id);
-    if (!split_uri(name, version, live, "/secrets/", &base)) return E_DECODE;
+    if (!split_uri(name, version, live, folder, &base)) return E_DECODE;
     json_t *a = json_object_get(o, "attributes"), *t = json_object_get(o, "tags"), *tv;
     struct keyvault_item it = {.name = name, .version = version, .id = id, .content_type = text_of(o, "contentType"),
                                .enabled = !json_is_false(json_object_get(a, "enabled")), .created_s = number_of(a, "created"),
@@ -435,8 +436,8 @@ static enum status next_path(char path[PATH_MAX_LEN], struct keyvault *v, const 
     return err_set(err, E_DECODE, "Key Vault %s: the list goes on at another place: %.200s", own, link);
 }
 
-static enum status walk(struct keyvault *v, const char *first, const char *op, const char *permission, keyvault_item_fn fn, void *ctx,
-                        struct err *err)
+static enum status walk(struct keyvault *v, const char *first, const char *folder, const char *op, const char *permission, keyvault_item_fn fn,
+                        void *ctx, struct err *err)
 {
     char path[PATH_MAX_LEN];
     (void)snprintf(path, sizeof path, "%s", first);
@@ -448,7 +449,7 @@ static enum status walk(struct keyvault *v, const char *first, const char *op, c
         if (s != OK) return s;
         json_array_foreach(json_object_get(doc, "value"), i, o)
         {
-            if ((s = give_item(o, fn, ctx)) != OK) break;
+            if ((s = give_item(o, folder, fn, ctx)) != OK) break;
         }
         const char *link = text_of(doc, "nextLink");
         bool more = *link != 0;
@@ -461,21 +462,32 @@ static enum status walk(struct keyvault *v, const char *first, const char *op, c
 
 enum status keyvault_secret_list(struct keyvault *v, keyvault_item_fn fn, void *ctx, struct err *err)
 {
-    return walk(v, "/secrets?" API, "list secrets", "secrets/list", fn, ctx, err);
+    return walk(v, "/secrets?" API, "/secrets/", "list secrets", "secrets/list", fn, ctx, err);
 }
 
-enum status keyvault_secret_versions(struct keyvault *v, const char *name, keyvault_item_fn fn, void *ctx, struct err *err)
+static enum status versions(struct keyvault *v, const char *folder, const char *name, const char *op, const char *permission, keyvault_item_fn fn,
+                            void *ctx, struct err *err)
 {
     enum status s = check_name(name, err);
     if (s != OK) return s;
     char path[PATH_MAX_LEN];
-    (void)snprintf(path, sizeof path, "/secrets/%s/versions?" API, name);
-    return walk(v, path, "list versions of a secret", "secrets/list", fn, ctx, err);
+    (void)snprintf(path, sizeof path, "%s%s/versions?" API, folder, name);
+    return walk(v, path, folder, op, permission, fn, ctx, err);
+}
+
+enum status keyvault_secret_versions(struct keyvault *v, const char *name, keyvault_item_fn fn, void *ctx, struct err *err)
+{
+    return versions(v, "/secrets/", name, "list versions of a secret", "secrets/list", fn, ctx, err);
+}
+
+enum status keyvault_key_versions(struct keyvault *v, const char *name, keyvault_item_fn fn, void *ctx, struct err *err)
+{
+    return versions(v, "/keys/", name, "list versions of a key", "keys/list", fn, ctx, err);
 }
 
 enum status keyvault_deleted_list(struct keyvault *v, keyvault_item_fn fn, void *ctx, struct err *err)
 {
-    return walk(v, "/deletedsecrets?" API, "list deleted secrets", "secrets/list", fn, ctx, err);
+    return walk(v, "/deletedsecrets?" API, "/secrets/", "list deleted secrets", "secrets/list", fn, ctx, err);
 }
 
 enum status keyvault_probe(struct keyvault *v, unsigned deadline_ms, struct err *err)

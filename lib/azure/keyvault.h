@@ -63,6 +63,8 @@ MUST_CHECK enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyva
                                              unsigned deadline_ms, struct err *err);
 /** keyvault_key_enable: switch one version on or off. */
 MUST_CHECK enum status keyvault_key_enable(struct keyvault *v, const char *name, const char *version, bool enabled, struct err *err);
+/** keyvault_key_versions: as keyvault_secret_versions; an item has no content type. */
+MUST_CHECK enum status keyvault_key_versions(struct keyvault *v, const char *name, keyvault_item_fn fn, void *ctx, struct err *err);
 /** keyvault_key_name: the name within a key URI, copied; false: not such a URI */
 bool keyvault_key_name(char name[128], const char *uri);
 

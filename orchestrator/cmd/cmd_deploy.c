@@ -388,24 +388,30 @@ static enum status wait_and_finish(struct deployment *d, unsigned timeout_s, str
     return s;
 }
 
-/* what an earlier run, stopped at a bad moment, has left in the vault is gone on with: nodes may hold some of it already */
-static bool adopt_identities(struct deployment *d)
+/* addresses of the validators of a run before this one; false: it has noted none */
+static bool recall_validators(address *out, const struct deployment *d, size_t n)
+{
+    const char *listed = workspace_fact(&d->ws, "validators");
+    if (listed == NULL || strlen(listed) < n * 43) return false;
+    for (size_t i = 0; i < n; i++)
+        if (address_get(&out[i], bytes_make(listed + i * 43, 42)) != OK) return false;
+    return true;
+}
+
+/* What an earlier run, stopped at a bad moment, has left in the vault is gone on with: nodes may hold some of it already. Their blobs are written when
+ * all keys are there, so that keys of which some are missing are nobody's. Only a vault that has said so counts as one without them: else a vault
+ * that is silent for a moment would end in other keys than the nodes have. */
+static enum status adopt_identities(bool *adopted, struct deployment *d, struct err *err)
 {
     struct vault_access access;
-    const char *listed = workspace_fact(&d->ws, "validators");
-    bool sign = strcmp(SETTING(&d->cli->settings, identity_mode), "sign") == 0;
-    if (!d->target.ops->submits_template || sign || listed == NULL || !workspace_is_done(&d->ws, "genesis")) return false;
-    if (d->target.ops->vault(&d->target, &access, NULL) != OK) return false;
-    access.denied_retry_ms = 0;
-    if (identities_adopt(&d->ids, &access, validator_count(&d->cli->settings), NULL) != OK) return false;
-    for (size_t i = 0; i < d->ids.n; i++) {
-        char text[43];
-        address_put(text, &d->ids.addresses[i]);
-        if (strncasecmp(listed + i * 43, text, 42) == 0) continue;
-        identities_fini(&d->ids);
-        return false;
-    }
-    return true;
+    address wanted[IDENTITIES_MAX];
+    size_t n = validator_count(&d->cli->settings);
+    *adopted = false;
+    if (!d->target.ops->submits_template || n == 0 || !workspace_is_done(&d->ws, "genesis") || !recall_validators(wanted, d, n)) return OK;
+    if (d->target.ops->vault(&d->target, &access, NULL) != OK) return OK; /* there is none yet */
+    enum status s = identities_adopt(&d->ids, &access, wanted, n, strcmp(SETTING(&d->cli->settings, identity_mode), "sign") == 0, err);
+    *adopted = s == OK;
+    return s == E_NOT_FOUND ? OK : s;
 }
 
 static enum status note_validators(struct deployment *d, struct err *err)
@@ -433,8 +439,10 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
     char *contracts = NULL;
     enum status s = d->target.ops->clear(&d->target, err);
     if (s == OK) s = d->target.ops->preflight(&d->target, err);
+    bool adopted = false;
+    if (s == OK) s = adopt_identities(&adopted, d, err);
     if (s != OK) return s;
-    if (adopt_identities(d)) {
+    if (adopted) {
         report_step(&c->report, "go on with the %zu validator keys that the vault holds", d->ids.n);
     } else {
         if (!is_observer(&c->settings)) report_step(&c->report, "make %zu validator keys", validator_count(&c->settings));
@@ -470,11 +478,9 @@ static enum status build(struct deployment *d, unsigned timeout_s, struct err *e
 /* the job of a run before this one, from what it has written */
 static enum status recall_job(struct deployment *d, struct target_job *job, struct err *err)
 {
-    const char *listed = workspace_fact(&d->ws, "validators"), *hash = workspace_fact(&d->ws, "genesisHash");
+    const char *hash = workspace_fact(&d->ws, "genesisHash");
     size_t n = validator_count(&d->cli->settings);
-    if (listed == NULL || hash == NULL || strlen(listed) < n * 43) return err_set(err, E_CORRUPT, "state.json names no validators: it was changed by hand?");
-    for (size_t i = 0; i < n; i++)
-        if (address_get(&d->ids.addresses[i], bytes_make(listed + i * 43, 42)) != OK) return err_set(err, E_CORRUPT, "state.json: validators: entry %zu is no address", i);
+    if (hash == NULL || !recall_validators(d->ids.addresses, d, n)) return err_set(err, E_CORRUPT, "state.json names no validators, or no genesis hash: it was changed by hand?");
     d->ids.n = n;
     (void)snprintf(d->genesis_hash, sizeof d->genesis_hash, "%s", hash);
     if (!d->is_join) d->network_id = SETTING_INT_OF(&d->cli->settings, network_id);

@@ -157,27 +157,22 @@ static enum status push_all(struct keyvault *vault, struct blob_store *blobs, co
     return s;
 }
 
-struct newest {
-    char id[KEYVAULT_URI_MAX];
-    uint64_t created_s;
-    bool found;
-    address who;
+struct search {
+    const address *wanted;
+    char id[KEYVAULT_URI_MAX]; /* "" until it is found */
 };
 
 static enum status see_version(void *ctx, const struct keyvault_item *item)
 {
-    struct newest *n = ctx;
-    if (!item->enabled || (n->found && item->created_s < n->created_s)) return OK;
-    for (size_t i = 0; i < item->n_tags; i++) {
-        if (strcmp(item->tags[i].name, "address") != 0 || address_get(&n->who, bytes_str(item->tags[i].value)) != OK) continue;
-        n->found = true;
-        n->created_s = item->created_s;
-        (void)snprintf(n->id, sizeof n->id, "%s", item->id);
-    }
+    struct search *q = ctx;
+    address who;
+    for (size_t i = 0; item->enabled && i < item->n_tags; i++)
+        if (strcmp(item->tags[i].name, "address") == 0 && address_get(&who, bytes_str(item->tags[i].value)) == OK && memcmp(who.b, q->wanted->b, sizeof who.b) == 0)
+            (void)snprintf(q->id, sizeof q->id, "%s", item->id);
     return OK;
 }
 
-enum status identities_adopt(struct identities *id, const struct vault_access *access, size_t n, struct err *err)
+enum status identities_adopt(struct identities *id, const struct vault_access *access, const address *wanted, size_t n, bool sign, struct err *err)
 {
     struct session x;
     if (n > IDENTITIES_MAX) BUG("more identities than a deployment may have");
@@ -187,13 +182,13 @@ enum status identities_adopt(struct identities *id, const struct vault_access *a
     if (got.uris == NULL) s = err_set(err, E_NOMEM, "identities: out of memory");
     for (size_t i = 0; s == OK && i < n; i++) {
         char name[32];
-        struct newest newest = {.found = false};
+        struct search q = {.wanted = &wanted[i]};
         (void)snprintf(name, sizeof name, "validator-%zu", i);
-        s = keyvault_secret_versions(x.vault, name, see_version, &newest, err);
-        if (s == OK && !newest.found) s = err_set(err, E_NOT_FOUND, "the vault has no key %s", name);
+        s = sign ? keyvault_key_versions(x.vault, name, see_version, &q, err) : keyvault_secret_versions(x.vault, name, see_version, &q, err);
+        if (s == OK && q.id[0] == '\0') s = err_set(err, E_NOT_FOUND, "the vault has no key %s of that address", name);
         if (s != OK) break;
-        got.addresses[i] = newest.who;
-        memcpy(got.uris[i], newest.id, sizeof got.uris[i]);
+        got.addresses[i] = wanted[i];
+        memcpy(got.uris[i], q.id, sizeof got.uris[i]);
     }
     session_close(&x);
     if (s == OK) {

@@ -29,9 +29,11 @@ struct vault_access {
     struct azure_token_source *tokens; /* borrowed; NULL: of token_uri, client_id, client_secret_file */
     unsigned deadline_ms, denied_retry_ms; /* 0: what the call says; 0: a 403 is final */
 };
-/** identities_adopt (identity mode secret): what an earlier run has put into the vault: OK when secrets for all n are there; ids then has their addresses and URIs (no keys), in
- *  order.  ret OK | E_NOT_FOUND: not all of them | as identities_push */
-MUST_CHECK enum status identities_adopt(struct identities *id, const struct vault_access *access, size_t n, struct err *err);
+/** identities_adopt: what an earlier run has put into the vault: OK when it has a key (secret, or with sign a key of the vault's own) for each of the
+ *  n addresses wanted, in their order; ids then has the addresses and URIs, no keys.
+ *  ret OK | E_NOT_FOUND: not all of them | as identities_push */
+MUST_CHECK enum status identities_adopt(struct identities *id, const struct vault_access *access, const address *wanted, size_t n, bool sign,
+                                        struct err *err);
 /** identities_push: container poa-config; secret validator-<i> (tags address, enodePublicKey), or with sign the vault's key validator-<i>, all of them; then blobs spec.json and
  *  contracts.json; last the blobs identity-<i>.json, so that a node that finds one finds everything. Can be repeated with the same identities: a blob that a node
  *  holds already stays as it is.

@@ -232,6 +232,16 @@ static enum status check_providers(struct target *t, struct err *err)
     return s;
 }
 
+/* a deployment of an earlier run is under way: what it needs is taken already. One that someone has deleted has taken its vault along */
+static enum status look_again(struct azure *a, const char *deployment, struct err *err)
+{
+    enum status s = azure_get(NULL, a, "look at the deployment", err, "/subscriptions/%s/resourcegroups/%s/providers/Microsoft.Resources/deployments/%s?api-version=" AZURE_DEPLOYMENTS_API,
+                              a->subscription, a->group, deployment);
+    if (s != E_NOT_FOUND) return s;
+    a->vault_url[0] = a->blob_url[0] = '\0';
+    return OK;
+}
+
 enum status azure_preflight(struct target *t, struct err *err)
 {
     struct azure *a = azure_of(t);
@@ -239,7 +249,8 @@ enum status azure_preflight(struct target *t, struct err *err)
     json_t *group = NULL;
     report_step(t->env.report, "look at the subscription: regions, sizes, quota, permissions");
     enum status s = azure_sign_in(t, err);
-    if (s != OK || azure_noted(t, "deployment") != NULL) return s; /* it is under way: what it needs is taken already */
+    if (s != OK) return s;
+    if (azure_noted(t, "deployment") != NULL) return look_again(a, azure_noted(t, "deployment"), err);
     buf_init(&p.text, 8192);
     s = azure_get(&group, a, "look for the resource group", err, "/subscriptions/%s/resourceGroups/%s?api-version=" AZURE_GROUPS_API, a->subscription, a->group);
     bool stands = s == OK;

@@ -279,10 +279,10 @@ export class Azure {
         if (gone) this.deletedVaults.delete(lower(r.name));
         if (props.tenantId !== this.tenant) throw fail(400, 'BadRequest', `An invalid value was provided for 'tenantId'.`);
         delete props.createMode;
-        props.vaultUri = `${this.store?.base ?? this.base}/`;
+        props.vaultUri = `${this.storeBase ?? this.store?.base ?? this.base}/`;
         break;
       }
-      case 'microsoft.storage/storageaccounts': props.primaryEndpoints = { blob: `${this.store?.base ?? this.base}/` }; break;
+      case 'microsoft.storage/storageaccounts': props.primaryEndpoints = { blob: `${this.storeBase ?? this.store?.base ?? this.base}/` }; break;
       case 'microsoft.storage/storageaccounts/blobservices/containers': await this.container?.(r.name.split('/').pop()); break;
       case 'microsoft.keyvault/vaults/secrets': props.secretUri = `${this.store?.base ?? this.base}/secrets/${r.name.split('/').pop()}`; delete props.value; break;
       case 'microsoft.network/trafficmanagerprofiles': props.dnsConfig = { ...props.dnsConfig, fqdn: `${props.dnsConfig.relativeName}.trafficmanager.net` }; break;

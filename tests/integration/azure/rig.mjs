@@ -26,8 +26,31 @@ class RawStore extends Store {
   }
 }
 
+// A door before the store that sees each request: what a run is killed at is a request, not a time. look(line, headers, phase) is asked before one goes on and
+// before its answer goes back; true: the connection is cut.
+async function door(store, tls) {
+  const gate = { look: async () => false, agent: new https.Agent({ keepAlive: true, rejectUnauthorized: false }) };
+  gate.server = https.createServer(tls, async (q, r) => {
+    const line = `${q.method} ${q.url}`, chunks = [];
+    for await (const c of q) chunks.push(c);
+    if (await gate.look(line, q.headers, 'before')) return q.socket.destroy();
+    const on = https.request(store.base + q.url, { method: q.method, headers: q.headers, agent: gate.agent }, async (x) => {
+      const body = [];
+      for await (const c of x) body.push(c);
+      if (await gate.look(line, q.headers, 'after')) return q.socket.destroy();
+      r.writeHead(x.statusCode, x.headers); r.end(Buffer.concat(body));
+    });
+    on.on('error', () => q.socket.destroy());
+    on.end(Buffer.concat(chunks));
+  });
+  await new Promise((ok) => gate.server.listen(0, '127.0.0.1', ok));
+  gate.base = `https://127.0.0.1:${gate.server.address().port}`;
+  gate.close = () => { gate.agent.destroy(); gate.server.closeAllConnections?.(); return new Promise((ok) => gate.server.close(ok)); };
+  return gate;
+}
+
 export class Rig {
-  static async make({ member = 77, nodes = true, ...options } = {}) {
+  static async make({ member = 77, nodes = true, watch = false, ...options } = {}) {
     const r = new Rig();
     r.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-azure-'));
     r.member = member;
@@ -45,7 +68,9 @@ export class Rig {
     r.machines = new Machines({ store: r.store, dir: path.join(r.dir, 'machines'), member });
     const principals = { [CLIENT]: { objectId: OBJECT, secret: SECRET, storeClient: 'deployer', certificate: fs.readFileSync(path.join(r.dir, 'client.crt'), 'utf8'), federated: { issuer: 'https://cluster.example', subject: 'system:serviceaccount:poa:deployer', key: r.cluster.publicKey } },
       [MANAGED]: { objectId: 'bbbbbbbb-0000-4000-8000-000000000002' } };
-    r.azure = await Azure.start({ tool, store: r.store, principals, machineIdentity: MANAGED, tls: { key: fs.readFileSync(path.join(r.store.dir, 'tls.key')), cert: fs.readFileSync(path.join(r.store.dir, 'tls.pem')) },
+    const tls = { key: fs.readFileSync(path.join(r.store.dir, 'tls.key')), cert: fs.readFileSync(path.join(r.store.dir, 'tls.pem')) };
+    if (watch) r.gate = await door(r.store, tls);
+    r.azure = await Azure.start({ tool, store: r.store, storeBase: r.gate?.base, principals, machineIdentity: MANAGED, tls,
       machines: nodes ? (g, set) => r.machines.boot(set) : null, address: (g, res, region) => (/lbpip/.test(res.name) ? r.machines.address(region, 0) : '203.0.113.9'), ...options });
     r.azure.container = async (name) => { await r.store.as('orchestrator', 'PUT', `/${name}?restype=container`, { body: '' }); };
     // what the deployer may do at vault and storage, it may by its role assignments, some time after they were made
@@ -100,5 +125,5 @@ export class Rig {
     this.store.writeClients();
     await this.store.start();
   }
-  async close() { await this.machines.stop(); await this.azure.stop(); await this.store.kill(); this.store.remove(); fs.rmSync(this.dir, { recursive: true, force: true }); }
+  async close() { await this.machines.stop(); await this.azure.stop(); await this.gate?.close(); await this.store.kill(); this.store.remove(); fs.rmSync(this.dir, { recursive: true, force: true }); }
 }

@@ -24,7 +24,7 @@ if (!part) {
   console.log(`# ${((Date.now() - began) / 1000).toFixed(1)} s\n${sum(1)} passed, ${sum(2)} failed`);
   process.exit(all.some((x) => x.code !== 0) || sum(1) === 0 ? 1 : 0);
 }
-const rig = await Rig.make({ member: PARTS[part] });
+const rig = await Rig.make({ member: PARTS[part], watch: part === 'kill' });
 const { azure } = rig;
 let group = 'walk';
 const tests = []; const test = (name, fn) => { if (group === part) tests.push({ name, fn }); };
@@ -261,21 +261,75 @@ const moments = [
   ['while identities go to the vault', /upload the node package \(/],
   ['when the identities are in the vault', /put the identities into the vault \(/],
 ];
+// run again, it ends well: one deployment, its record and the vault say the same, and blocks come
+async function goesOn(flags, codes = [0]) {
+  const y = await rig.newNetwork('net', flags), all = [...azure.groups.get('poa-test').deployments.values()].filter((d) => d.name.startsWith('poa-member'));
+  assert.ok(codes.includes(y.code), `${y.code} ${y.err}`); assert.equal(all.length, 1);
+  assert.equal((await rpc(y.json.ETHEREUM_RPC_ENDPOINT, 'eth_getBlockByNumber', ['0x0', false])).hash, y.json.GENESIS_HASH);
+  assert.equal(all[0].outputs.GENESIS_HASH.value, y.json.GENESIS_HASH, 'what Azure keeps says the same');
+  for (let i = 0; i < 2; i++) assert.equal(JSON.parse((await rig.store.as('orchestrator', 'GET', `/poa-config/identity-${i}.json`)).body).address.toLowerCase(), y.json.VALIDATOR_ADDRESSES[i].toLowerCase());
+  assert.deepEqual(azure.strange, []);
+  return { json: y.json, err: y.err, name: all[0].name };
+}
 for (const [when, line] of moments)
   fresh(`killed ${when}: run again, the same deployment goes on to its first block`, async () => {
     azure.slow = (r) => (/virtualMachineScaleSets|networkInterfaces|loadBalancers/.test(r.type) ? 120 : 10);
     const x = await rig.newNetwork('net', {}, { onLine: (err, p) => { if (line.test(err) && !p.killed) p.kill('SIGKILL'); } });
     assert.equal(x.signal, 'SIGKILL', x.err);
     const noted = JSON.parse(fs.readFileSync(path.join(rig.dir, 'net/state.json'))).target?.deployment;
-    const y = ok(await rig.newNetwork('net'));
-    const names = [...azure.groups.get('poa-test').deployments.values()].map((d) => d.name).filter((n) => n.startsWith('poa-member'));
-    assert.equal(names.length, 1); if (noted) assert.equal(names[0], noted);
-    assert.equal((await rpc(y.json.ETHEREUM_RPC_ENDPOINT, 'eth_getBlockByNumber', ['0x0', false])).hash, y.json.GENESIS_HASH);
-    const d = [...azure.groups.get('poa-test').deployments.values()].find((v) => v.name === names[0]);
-    assert.equal(d.outputs.GENESIS_HASH.value, y.json.GENESIS_HASH, 'what Azure keeps says the same');
-    for (let i = 0; i < 2; i++) assert.equal(JSON.parse((await rig.store.as('orchestrator', 'GET', `/poa-config/identity-${i}.json`)).body).address.toLowerCase(), y.json.VALIDATOR_ADDRESSES[i].toLowerCase());
-    assert.deepEqual(azure.strange, []);
+    const y = await goesOn();
+    if (noted) assert.equal(y.name, noted);
   });
+// what poa-deploy writes into vault and blobs, in its order; a node's own writes carry its lease
+const isWrite = (line, headers) => /^PUT \/(keys|secrets)\/|^PUT \/poa-config(\?restype|\/(spec|contracts|identity-\d+)\.json)/.test(line) && !/comp=lease/.test(line) && !headers['x-ms-lease-id'];
+const identity = () => rig.store.as('orchestrator', 'HEAD', '/poa-config/identity-0.json');
+const held = async () => { for (let k = 0; (await identity()).headers['x-ms-lease-status'] !== 'locked'; k++) { assert.ok(k < 1200, 'no node takes the identity'); await sleep(50); } return true; };
+// a run that is killed at the write that when(line, phase, number) names, before or after the vault has taken it; its writes so far: it may end before that
+async function killedAt(flags, when) {
+  const writes = [];
+  let over = false;
+  rig.gate.look = async (line, headers, phase) => {
+    if (!isWrite(line, headers)) return false;
+    if (phase === 'before') writes.push(line.split('?')[0]);
+    if (over || !(await when(line, phase, writes.length))) return over;
+    over = true;
+    rig.last.kill('SIGKILL');
+    return true;
+  };
+  const x = await rig.newNetwork('net', flags);
+  rig.gate.look = async () => false;
+  return { ...x, writes };
+}
+const seed = Number(process.env.POA_SEED ?? Date.now() % 1e6);
+let state = seed;
+const rand = (n) => { state = (state * 1103515245 + 12345) % 2147483648; return Math.floor((state / 2147483648) * n); };
+for (const mode of ['sign', 'secret'])
+  fresh(`identity mode ${mode}: killed at the first key, then when a node holds the first identity: the keys of the vault are taken, and it goes on`, async () => {
+    const flags = { '--identity-mode': mode }, x = await killedAt(flags, (line, phase) => phase === 'after');
+    assert.equal(x.signal, 'SIGKILL', x.err); assert.equal(x.writes.length, 1);
+    const y = await killedAt(flags, async (line, phase) => phase === 'after' && /identity-0/.test(line) && held());
+    assert.equal(y.signal, 'SIGKILL', y.err);
+    const first = JSON.parse((await rig.store.as('orchestrator', 'GET', '/poa-config/identity-0.json')).body).address, z = await goesOn(flags);
+    assert.match(z.err, /go on with the 2 validator keys that the vault holds/); assert.equal(z.json.VALIDATOR_ADDRESSES[0].toLowerCase(), first.toLowerCase());
+  });
+for (const mode of ['sign', 'secret'])
+  fresh(`identity mode ${mode}: killed twice, at random writes (POA_SEED=${seed})`, async () => {
+    const flags = { '--identity-mode': mode }, told = [];
+    for (let k = 0; k < 2; k++) {
+      const n = 1 + rand(7), at = rand(2) ? 'after' : 'before', x = await killedAt(flags, (line, phase, count) => phase === at && count === n);
+      told.push(`${at} ${x.writes.at(-1) ?? 'nothing'} (${n})`);
+      assert.ok(x.signal === 'SIGKILL' || x.code === 0 || x.code === 3, `${told} ${x.err}`);
+      if (rand(2) && (await identity()).status === 200) await held();
+    }
+    console.log(`# ${told.join(', then ')}`);
+    await goesOn(flags, [0, 3]);
+  });
+fresh('someone deletes the resource group after a run was killed: the next one begins anew', async () => {
+  const x = await killedAt({}, (line, phase) => phase === 'after' && /identity-1/.test(line));
+  assert.equal(x.signal, 'SIGKILL', x.err);
+  await rig.forget(); await writeTokens();
+  await goesOn();
+});
 
 fresh('rotate: a new key in the vault, the change on the chain, the identity handed over to the machine that had the old one', async () => {
   const o = ok(await rig.newNetwork('net')).json;
@@ -285,6 +339,7 @@ fresh('rotate: a new key in the vault, the change on the chain, the identity han
 });
 
 // ------------------------------------------------------------------------------------------------ who signs in
+group = 'bad';
 const login = (name, flags, env = {}) => fresh(`signed in by ${name}`, async () => {
   rig.azure.machines = null;
   const x = await rig.run(['new', 'net', '--yes', '--json', ...rig.flags({ '--azure-login': null, '--client-secret-file': null, '--client-id': null, '--tenant': null, '--timeout': 1, ...flags() })], { env: typeof env === 'function' ? env() : env });
@@ -303,8 +358,6 @@ login('the az command', () => {
   return { '--azure-login': 'cli' };
 }, () => ({ PATH: `${path.join(rig.dir, 'path')}:${process.env.PATH}` }));
 login('the environment alone (AZURE_CLIENT_SECRET and its sisters)', () => ({ '--subscription': null }), () => ({ AZURE_CLIENT_ID: CLIENT, AZURE_CLIENT_SECRET: SECRET, AZURE_TENANT_ID: azure.tenant, AZURE_SUBSCRIPTION_ID: azure.subscription }));
-
-group = 'bad';
 badTests({ test, fresh, rig, azure, ok, fails, file, resources });
 await sdkTests({ test, fresh, rig, azure });
 

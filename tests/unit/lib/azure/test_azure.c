@@ -350,6 +350,25 @@ static void lists_follow_their_links_but_only_within_the_vault(void **state)
     azure_token_source_free(t);
 }
 
+static void versions_of_a_key_are_listed_by_their_kid(void **state)
+{
+    struct fake *f = *state;
+    SCRIPT(f, {200, "{\"value\":[{\"kid\":\"https://v/keys/k/01\",\"attributes\":{\"enabled\":true,\"created\":7},\"tags\":{\"address\":\"0x1\"}}]}"},
+           {200, "{\"value\":[{\"id\":\"https://v/secrets/k/01\"}]}"});
+    struct azure_token_source *t = tokens_of(f);
+    struct keyvault *v = vault(f, t, 3000);
+    char names[256] = "";
+    struct err err = {0};
+    assert_int_equal(keyvault_key_versions(v, "k", count_items, names, NULL), OK);
+    assert_string_equal(names, "k/01/1/7/1 ");
+    assert_non_null(strstr(f->log, "GET /keys/k/versions?api-version=7.4"));
+    assert_int_equal(keyvault_key_versions(v, "k", count_items, names, &err), E_DECODE); /* a secret is no key */
+    assert_int_equal(keyvault_key_versions(v, "../x", count_items, names, &err), E_INVALID);
+    assert_string_equal(names, "k/01/1/7/1 ");
+    keyvault_free(v);
+    azure_token_source_free(t);
+}
+
 static void secrets_are_set_with_their_tags_and_read_by_uri_from_the_own_vault_only(void **state)
 {
     struct fake *f = *state;
@@ -545,6 +564,7 @@ int main(void)
         cmocka_unit_test(cancellation_ends_a_pause),
         cmocka_unit_test(nobody_there_is_a_network_error),
         cmocka_unit_test(lists_follow_their_links_but_only_within_the_vault),
+        cmocka_unit_test(versions_of_a_key_are_listed_by_their_kid),
         cmocka_unit_test(secrets_are_set_with_their_tags_and_read_by_uri_from_the_own_vault_only),
         cmocka_unit_test(blob_lists_are_read_page_by_page),
         cmocka_unit_test(puts_and_leases_send_what_they_should_and_tell_existing_from_conflict),
