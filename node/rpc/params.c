@@ -1,9 +1,22 @@
 #include "node/rpc/rpc_priv.h"
 
-json_t *param(const struct rpc_call *c, size_t i)
+json_t *param(struct rpc_call *c, size_t i)
 {
-    json_t *v = i < c->n_params ? json_array_get(c->params, i) : NULL;
+    if (i >= c->n_params) return NULL;
+    json_t *v = c->args == NULL ? json_array_get(c->params, i) : c->loaded[i];
+    if (c->args != NULL && v == NULL) {
+        v = c->loaded[i] = json_loadb((const char *)c->args[i].ptr, c->args[i].len, JSON_DECODE_ANY, NULL);
+        if (v == NULL) c->out->status = E_NOMEM; /* the text was read before: nothing else can be amiss */
+    }
     return v == NULL || json_is_null(v) ? NULL : v;
+}
+
+/* the content of a plain string: no tree of it is needed */
+static bool plain_param(bytes *out, const struct rpc_call *c, size_t i)
+{
+    if (c->args == NULL || i >= c->n_params || c->args[i].ptr[0] != '"') return false;
+    *out = bytes_make(c->args[i].ptr + 1, c->args[i].len - 2);
+    return true;
 }
 
 static const char *arg_name(char dst[static 24], size_t i)
@@ -17,8 +30,10 @@ static bool bad(struct rpc_call *c, const char *name, const char *wants)
     return rpc_fail(c, RPC_BAD_PARAMS, "invalid %s: %s", name, wants);
 }
 
+/* empty unless it is a string */
 static bytes text_of(const json_t *v)
 {
+    if (!json_is_string(v)) return BYTES_EMPTY;
     return bytes_make(json_string_value(v), json_string_length(v));
 }
 
@@ -27,17 +42,31 @@ static bool has_0x(bytes t)
     return t.len >= 2 && t.ptr[0] == '0' && (t.ptr[1] == 'x' || t.ptr[1] == 'X');
 }
 
+static bool text_hash(hash32 *out, struct rpc_call *c, bytes t, const char *name)
+{
+    if (t.len != 66 || !has_0x(t) || hash_get(out, t) != OK) return bad(c, name, "wants 0x and 64 hex digits");
+    return true;
+}
+
 bool value_hash(hash32 *out, struct rpc_call *c, const json_t *v, const char *name)
 {
-    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
-    if (t.len != 66 || !has_0x(t) || hash_get(out, t) != OK) return bad(c, name, "wants 0x and 64 hex digits");
+    return text_hash(out, c, text_of(v), name);
+}
+
+static bool text_address(address *out, struct rpc_call *c, bytes t, const char *name)
+{
+    if (t.len != 42 || !has_0x(t) || address_get(out, t) != OK) return bad(c, name, "wants an address: 0x and 40 hex digits");
     return true;
 }
 
 bool value_address(address *out, struct rpc_call *c, const json_t *v, const char *name)
 {
-    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
-    if (t.len != 42 || !has_0x(t) || address_get(out, t) != OK) return bad(c, name, "wants an address: 0x and 40 hex digits");
+    return text_address(out, c, text_of(v), name);
+}
+
+static bool text_u256(u256 *out, struct rpc_call *c, bytes t, const char *name)
+{
+    if (t.len < 3 || !has_0x(t) || u256_get_hex(out, t) != OK) return bad(c, name, "wants a quantity: 0x and hex digits, at most 256 bits");
     return true;
 }
 
@@ -47,9 +76,7 @@ bool value_u256(u256 *out, struct rpc_call *c, const json_t *v, const char *name
         *out = u256_from_u64((uint64_t)json_integer_value(v));
         return true;
     }
-    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
-    if (t.len < 3 || !has_0x(t) || u256_get_hex(out, t) != OK) return bad(c, name, "wants a quantity: 0x and hex digits, at most 256 bits");
-    return true;
+    return text_u256(out, c, text_of(v), name);
 }
 
 bool value_u64(uint64_t *out, struct rpc_call *c, const json_t *v, const char *name)
@@ -61,16 +88,21 @@ bool value_u64(uint64_t *out, struct rpc_call *c, const json_t *v, const char *n
     return true;
 }
 
-bool value_bytes(bytes *out, struct rpc_call *c, const json_t *v, const char *name)
+static bool text_bytes(bytes *out, struct rpc_call *c, bytes t, const char *name)
 {
-    bytes t = json_is_string(v) ? text_of(v) : BYTES_EMPTY;
-    if (!json_is_string(v) || (t.len > 0 && !has_0x(t)) || t.len % 2 != 0) return bad(c, name, "wants data: 0x and pairs of hex digits");
+    if ((t.len > 0 && !has_0x(t)) || t.len % 2 != 0) return bad(c, name, "wants data: 0x and pairs of hex digits");
     size_t n = t.len < 2 ? 0 : t.len / 2 - 1;
     uint8_t *p = arena_alloc(c->a, n);
     if (p == NULL) return rpc_fail_status(c, E_NOMEM, "parameters");
     if (n > 0 && hex_get_fixed(p, n, t) != OK) return bad(c, name, "wants data: 0x and pairs of hex digits");
     *out = bytes_make(p, n);
     return true;
+}
+
+bool value_bytes(bytes *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    if (!json_is_string(v)) return bad(c, name, "wants data: 0x and pairs of hex digits");
+    return text_bytes(out, c, text_of(v), name);
 }
 
 static json_t *need(struct rpc_call *c, size_t i)
@@ -83,6 +115,8 @@ static json_t *need(struct rpc_call *c, size_t i)
 bool param_hash(hash32 *out, struct rpc_call *c, size_t i)
 {
     char name[24];
+    bytes t;
+    if (plain_param(&t, c, i)) return text_hash(out, c, t, arg_name(name, i));
     json_t *v = need(c, i);
     return v != NULL && value_hash(out, c, v, arg_name(name, i));
 }
@@ -90,6 +124,8 @@ bool param_hash(hash32 *out, struct rpc_call *c, size_t i)
 bool param_address(address *out, struct rpc_call *c, size_t i)
 {
     char name[24];
+    bytes t;
+    if (plain_param(&t, c, i)) return text_address(out, c, t, arg_name(name, i));
     json_t *v = need(c, i);
     return v != NULL && value_address(out, c, v, arg_name(name, i));
 }
@@ -104,6 +140,8 @@ bool param_u64(uint64_t *out, struct rpc_call *c, size_t i)
 bool param_bytes(bytes *out, struct rpc_call *c, size_t i)
 {
     char name[24];
+    bytes t;
+    if (plain_param(&t, c, i)) return text_bytes(out, c, t, arg_name(name, i));
     json_t *v = need(c, i);
     return v != NULL && value_bytes(out, c, v, arg_name(name, i));
 }
@@ -167,12 +205,29 @@ static bool by_tag(struct block_ref *out, struct rpc_call *c, struct kv_txn *txn
     return true;
 }
 
-static bool is_tag(const char *s)
+/* the tag's name, or NULL */
+static const char *find_tag(bytes t)
 {
     static const char *const tags[] = {"latest", "pending", "earliest", "safe", "finalized"};
     for (size_t i = 0; i < COUNT_OF(tags); i++)
-        if (strcmp(s, tags[i]) == 0) return true;
-    return false;
+        if (bytes_eq_str(t, tags[i])) return tags[i];
+    return NULL;
+}
+
+static bool text_block(struct block_ref *out, struct rpc_call *c, bytes t, const char *name)
+{
+    hash32 h;
+    u256 n;
+    const char *tag = find_tag(t);
+    *out = (struct block_ref){0};
+    struct kv_txn *txn = rpc_txn(c);
+    if (txn == NULL) return false;
+    if (tag != NULL) return by_tag(out, c, txn, tag);
+    if (t.len == 66) return text_hash(&h, c, t, name) && by_hash(out, c, txn, &h, false);
+    if (!text_u256(&n, c, t, name))
+        return bad(c, name, "wants a block: latest, pending, earliest, safe, finalized, a number as 0x..., or a hash");
+    if (!u256_is_u64(&n)) return bad(c, name, "block number does not fit 64 bits");
+    return by_number(out, c, txn, n.w[0]);
 }
 
 bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name)
@@ -188,21 +243,15 @@ bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, con
         if (number) return value_block(out, c, number, name);
         return value_hash(&h, c, hash, name) && by_hash(out, c, txn, &h, json_is_true(json_object_get(v, "requireCanonical")));
     }
-    if (json_is_string(v) && is_tag(json_string_value(v))) return by_tag(out, c, txn, json_string_value(v));
-    if (json_is_string(v) && json_string_length(v) == 66) {
-        hash32 h;
-        return value_hash(&h, c, v, name) && by_hash(out, c, txn, &h, false);
-    }
-    u256 n;
-    if (!value_u256(&n, c, v, name))
-        return bad(c, name, "wants a block: latest, pending, earliest, safe, finalized, a number as 0x..., or a hash");
-    if (!u256_is_u64(&n)) return bad(c, name, "block number does not fit 64 bits");
-    return by_number(out, c, txn, n.w[0]);
+    if (json_is_integer(v) && json_integer_value(v) >= 0) return by_number(out, c, txn, (uint64_t)json_integer_value(v));
+    return text_block(out, c, text_of(v), name);
 }
 
 bool param_block(struct block_ref *out, struct rpc_call *c, size_t i)
 {
     char name[24];
+    bytes t;
+    if (plain_param(&t, c, i)) return text_block(out, c, t, arg_name(name, i));
     return value_block(out, c, param(c, i), arg_name(name, i));
 }
 

@@ -103,32 +103,39 @@ static void truncate_out(struct buf *b, size_t len)
     b->status = OK;
 }
 
-static void put_id(struct buf *b, const json_t *id)
+/* call_id: of a tree, or as text; neither: null */
+struct call_id {
+    const json_t *tree;
+    bytes text;
+};
+
+static void put_id(struct buf *b, const struct call_id *id)
 {
-    if (id == NULL || json_is_null(id)) {
-        jo_null(b);
-    } else if (json_is_integer(id)) {
-        const json_int_t v = json_integer_value(id);
-        if (v >= 0) jo_dec(b, (uint64_t)v); /* printf costs more than a small call */
-        else buf_printf(b, "%lld", (long long)v);
-    } else if (json_is_string(id)) {
-        jo_text(b, bytes_make(json_string_value(id), json_string_length(id)));
+    const json_t *v = id == NULL ? NULL : id->tree;
+    if (id != NULL && id->text.len > 0) {
+        buf_put_bytes(b, id->text);
+    } else if (v == NULL || json_is_null(v)) {
+        buf_put(b, "null", 4);
+    } else if (json_is_integer(v)) {
+        buf_printf(b, "%lld", (long long)json_integer_value(v));
+    } else if (json_is_string(v)) {
+        jo_text(b, bytes_make(json_string_value(v), json_string_length(v)));
     } else {
-        size_t n = json_dumpb(id, NULL, 0, JSON_ENCODE_ANY | JSON_COMPACT);
+        size_t n = json_dumpb(v, NULL, 0, JSON_ENCODE_ANY | JSON_COMPACT);
         uint8_t *p = buf_reserve(b, n);
         if (p == NULL) return;
-        b->len += json_dumpb(id, (char *)p, n, JSON_ENCODE_ANY | JSON_COMPACT);
+        b->len += json_dumpb(v, (char *)p, n, JSON_ENCODE_ANY | JSON_COMPACT);
     }
 }
 
-static void put_head(struct buf *b, const json_t *id)
+static void put_head(struct buf *b, const struct call_id *id)
 {
     jo_open(b, '{');
     buf_put(b, "\"jsonrpc\":\"2.0\",\"id\":", 21);
     put_id(b, id);
 }
 
-static void put_error(struct buf *b, const json_t *id, int code, const char *text, const bytes *data)
+static void put_error(struct buf *b, const struct call_id *id, int code, const char *text, const bytes *data)
 {
     put_head(b, id);
     jo_key(b, "error");
@@ -145,55 +152,81 @@ static void put_error(struct buf *b, const json_t *id, int code, const char *tex
     jo_close(b, '}');
 }
 
-static bool run_method(struct rpc_call *c, const json_t *request)
+static bool run_method(struct rpc_call *c, bytes name)
+{
+    const struct rpc_method *m = find_method(c->rpc, (const char *)name.ptr, name.len);
+    if (m == NULL)
+        return rpc_fail(c, RPC_NO_METHOD, "the method %.*s does not exist/is not available", (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
+    if (c->n_params < m->min) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", c->n_params);
+    if (c->n_params > m->max) return rpc_fail(c, RPC_BAD_PARAMS, "too many arguments, want at most %u", m->max);
+    return m->fn(c);
+}
+
+static bool run_tree(struct rpc_call *c, const json_t *request)
 {
     json_t *method = json_object_get(request, "method"), *version = json_object_get(request, "jsonrpc"),
            *params = json_object_get(request, "params");
     if (version != NULL && (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0))
         return rpc_fail(c, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"");
     if (!json_is_string(method)) return rpc_fail(c, RPC_INVALID_REQUEST, "invalid request: method must be a string");
-    const struct rpc_method *m = find_method(c->rpc, json_string_value(method), json_string_length(method));
-    if (m == NULL) return rpc_fail(c, RPC_NO_METHOD, "the method %.100s does not exist/is not available", json_string_value(method));
-    if (params != NULL && !json_is_array(params) && !json_is_null(params))
-        return rpc_fail(c, RPC_BAD_PARAMS, "invalid params: %s takes an array", m->name);
+    const bytes name = bytes_make(json_string_value(method), json_string_length(method));
+    if (params != NULL && !json_is_array(params) && !json_is_null(params) && find_method(c->rpc, (const char *)name.ptr, name.len) != NULL)
+        return rpc_fail(c, RPC_BAD_PARAMS, "invalid params: %s takes an array", json_string_value(method));
     c->params = json_is_array(params) ? params : NULL;
     c->n_params = c->params ? json_array_size(c->params) : 0;
-    if (c->n_params < m->min) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", c->n_params);
-    if (c->n_params > m->max) return rpc_fail(c, RPC_BAD_PARAMS, "too many arguments, want at most %u", m->max);
-    return m->fn(c);
+    return run_method(c, name);
 }
 
-static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *request)
+/* one call: of a tree, or (q, tree is NULL) of pieces of text */
+static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, const struct request *q)
 {
     struct buf *out = &w->out;
-    if (!json_is_object(request)) {
+    if (tree != NULL && !json_is_object(tree)) {
         put_error(out, NULL, RPC_INVALID_REQUEST, "invalid request: not an object", NULL);
         return;
     }
-    json_t *id = json_object_get(request, "id");
+    const struct call_id id = {.tree = tree ? json_object_get(tree, "id") : NULL, .text = q ? q->id : BYTES_EMPTY};
     size_t mark = out->len;
-    put_head(out, id);
-    jo_key(out, "result");
+    put_head(out, &id);
+    buf_put(out, ",\"result\":", 10);
     struct rpc_call c = {.rpc = w->rpc, .w = w, .ws = ws, .out = out, .a = &w->arena};
-    bool ok = run_method(&c, request);
+    if (q != NULL) {
+        c.args = q->args;
+        c.n_params = q->n_args;
+    }
+    bool ok = q != NULL ? run_method(&c, q->method) : run_tree(&c, tree);
     atomic_fetch_add_explicit(&w->rpc->n_calls, 1, memory_order_relaxed);
+    if (ok && buf_status(out) == E_NOMEM) ok = rpc_fail_status(&c, E_NOMEM, "answer");
     if (ok && buf_status(out) != OK) ok = rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
     if (!ok) atomic_fetch_add_explicit(&w->rpc->n_errors, 1, memory_order_relaxed);
-    if (id == NULL && json_object_get(request, "method") != NULL) {
+    if (q != NULL ? id.text.len == 0 : id.tree == NULL && json_object_get(tree, "method") != NULL) {
         truncate_out(out, mark); /* a notification */
     } else if (ok) {
         jo_close(out, '}');
     } else {
         truncate_out(out, mark);
-        put_error(out, id, c.error, c.error_text, c.error_data);
+        put_error(out, &id, c.error, c.error_text, c.error_data);
     }
+    for (size_t i = 0; q != NULL && i < q->n_args; i++) json_decref(c.loaded[i]);
     arena_reset(&w->arena);
 }
 
-static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch)
+/* the i-th of a batch */
+static void answer_next(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, const struct request *q)
+{
+    if (w->out.len > RPC_BATCH_RESPONSE_MAX) {
+        const struct call_id id = {.tree = tree ? json_object_get(tree, "id") : NULL, .text = q ? q->id : BYTES_EMPTY};
+        if (id.tree != NULL || id.text.len > 0) put_error(&w->out, &id, RPC_LIMIT, "the batch's answer is too large", NULL);
+    } else {
+        answer_one(w, ws, tree, q);
+    }
+}
+
+/* batch: an array's tree, or NULL: n of the worker's requests */
+static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch, size_t n)
 {
     struct buf *out = &w->out;
-    size_t n = json_array_size(batch);
+    if (batch != NULL) n = json_array_size(batch);
     if (n == 0 || n > RPC_BATCH_MAX) {
         char text[80];
         if (n == 0) snprintf(text, sizeof text, "empty batch");
@@ -202,15 +235,7 @@ static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch
         return;
     }
     jo_open(out, '[');
-    for (size_t i = 0; i < n; i++) {
-        json_t *r = json_array_get(batch, i);
-        if (out->len > RPC_BATCH_RESPONSE_MAX) {
-            json_t *id = json_object_get(r, "id");
-            if (id) put_error(out, id, RPC_LIMIT, "the batch's answer is too large", NULL);
-        } else {
-            answer_one(w, ws, r);
-        }
-    }
+    for (size_t i = 0; i < n; i++) answer_next(w, ws, batch ? json_array_get(batch, i) : NULL, batch ? NULL : &w->requests[i]);
     if (out->len == 1) buf_clear(out); /* notifications only */
     else jo_close(out, ']');
 }
@@ -222,12 +247,23 @@ static void answer_doc(struct rpc_worker *w, struct ws_conn *ws, json_t *doc, co
         snprintf(text, sizeof text, "parse error: %s", e->text);
         put_error(&w->out, NULL, RPC_PARSE, text, NULL);
     } else if (json_is_array(doc)) {
-        answer_batch(w, ws, doc);
+        answer_batch(w, ws, doc, 0);
     } else {
-        answer_one(w, ws, doc);
+        answer_one(w, ws, doc, NULL);
     }
     json_decref(doc);
     rpc_txn_end(w);
+}
+
+static bool answer_plain(struct rpc_worker *w, struct ws_conn *ws, bytes body)
+{
+    size_t n;
+    bool is_batch;
+    if (!requests_get(w->requests, &n, &is_batch, RPC_BATCH_MAX, body)) return false;
+    if (is_batch) answer_batch(w, ws, NULL, n);
+    else answer_one(w, ws, NULL, w->requests);
+    rpc_txn_end(w);
+    return true;
 }
 
 /* leaves the answer in w->out; empty: none is due */
@@ -235,6 +271,7 @@ static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
 {
     json_error_t e;
     buf_clear(&w->out);
+    if (answer_plain(w, ws, body)) return;
     answer_doc(w, ws, json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e), &e);
 }
 
@@ -487,7 +524,8 @@ enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err
     arena_init(&w->arena, RPC_ARENA_MAX);
     buf_init(&w->out, RPC_RESPONSE_MAX);
     (void)pthread_mutex_init(&w->lock, NULL);
-    enum status s = evm_new(&w->evm, 0);
+    w->requests = calloc(RPC_BATCH_MAX, sizeof *w->requests);
+    enum status s = w->requests == NULL ? E_NOMEM : evm_new(&w->evm, 0);
     return s == OK ? OK : err_set(err, s, "RPC: %s", status_text(s));
 }
 
@@ -518,6 +556,7 @@ void rpc_worker_fini(struct rpc_worker *w)
     free(w->inbox);
     free(w->pending_inbox);
     evm_free(w->evm);
+    free(w->requests);
     buf_fini(&w->out);
     arena_fini(&w->arena);
     (void)pthread_mutex_destroy(&w->lock);

@@ -5,7 +5,7 @@
 static bool reserve(struct rpc_call *c, bool add)
 {
     const struct rpc_node *n = &c->rpc->node;
-    const char *url = json_string_value(json_array_get(c->params, 0));
+    const char *url = json_string_value(param(c, 0));
     struct enode e;
     struct err err = {0};
     if (n->reserve == NULL) return rpc_fail(c, RPC_SERVER, "Network is disabled or not yet up.");

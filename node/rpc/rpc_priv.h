@@ -12,6 +12,7 @@
 #include "lib/codec/rlp.h"
 #include "lib/net/http_server.h"
 #include "node/rpc/json_out.h"
+#include "node/rpc/request.h"
 #include "node/rpc/rpc.h"
 #include "node/rpc/rpc_json.h"
 
@@ -85,6 +86,7 @@ struct rpc_worker {
     struct evm *evm;
     struct arena arena;
     struct buf out;
+    struct request *requests; /* RPC_BATCH_MAX of them: those that are answered now */
     struct kv_txn *txn; /* of the request in progress; NULL: none was needed yet */
     struct state *read_state; /* of the request too: what its reads of read_number look into; NULL: none yet */
     uint64_t read_number;
@@ -133,6 +135,8 @@ struct rpc_call {
     struct buf *out;
     struct arena *a;
     json_t *params; /* array, or NULL */
+    const bytes *args; /* or pieces of text; a tree of one is made when it is asked for (param), the call owns it */
+    json_t *loaded[REQUEST_ARGS_MAX];
     size_t n_params;
     int error;
     char error_text[600];
@@ -167,7 +171,7 @@ bool token_is_good(const char *header, const secret32 *key, uint64_t now_s);
 
 /* ------------------------------------------------------------------ params.c: false after rpc_fail (-32602) */
 /** param: NULL when absent or null */
-json_t *param(const struct rpc_call *c, size_t i);
+json_t *param(struct rpc_call *c, size_t i);
 bool param_hash(hash32 *out, struct rpc_call *c, size_t i);
 bool param_address(address *out, struct rpc_call *c, size_t i);
 bool param_u64(uint64_t *out, struct rpc_call *c, size_t i);

@@ -64,7 +64,7 @@ async function measure(side, body, o) {
 }
 
 // the same contract and logs on both sides: a counter that logs each call, and gives its slot to whoever asks without data
-async function prepare(side) {
+export async function prepare(side) {
   const me = new Wallet(side.key), c = await Conn.open(side.url);
   const tx = (o) => me.signTransaction({ type: 0, chainId: CHAIN, gasPrice: PRICE, gasLimit: 200000, ...o });
   const mined = async (n) => { for (let i = 0; Number(await c.rpc('eth_getTransactionCount', [me.address, 'latest'])) < n; i++) { if (i > 2000) throw new Error(`${side.name}: not mined`); await sleep(20); } };
