@@ -367,6 +367,7 @@ static enum status local_outputs(struct target *t, json_t *outputs, struct err *
     char url[64];
     local_monitor_url(url, t);
     if (local_has_prometheus(t)) json_object_set_new(outputs, "PROMETHEUS_URL", json_string(url));
+    json_object_del(outputs, "SSH_TO_FIRST_VL_NODE_REGION1"); /* nobody logs in: it is this machine */
     return target_fix_ports(t, outputs, err);
 }
 

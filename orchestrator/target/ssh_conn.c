@@ -183,6 +183,49 @@ static bool try_password(struct ssh_conn *c, const char *user, const char *file)
     return ok;
 }
 
+bool ssh_key_is_rsa(bytes file)
+{
+    static const uint8_t oid[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01}; /* rsaEncryption, RFC 8017 */
+    static const uint8_t name[] = {0, 0, 0, 7, 's', 's', 'h', '-', 'r', 's', 'a'};                   /* RFC 4253, 6.6 */
+    static const char begin[] = "-----BEGIN ", pkcs1[] = "RSA PRIVATE KEY-----";
+    const uint8_t *at = file.len == 0 ? NULL : memmem(file.ptr, file.len, begin, strlen(begin));
+    if (at == NULL) return false;
+    at += strlen(begin);
+    size_t left = (size_t)(file.ptr + file.len - at);
+    if (left >= strlen(pkcs1) && memcmp(at, pkcs1, strlen(pkcs1)) == 0) return true;
+    /* what stands between the lines of dashes */
+    const uint8_t *body = memchr(at, '\n', left), *end = body == NULL ? NULL : memchr(body, '-', (size_t)(file.ptr + file.len - body));
+    if (end == NULL) return false;
+    struct buf text, der;
+    buf_init(&text, SSH_KEY_FILE_MAX);
+    buf_init(&der, SSH_KEY_FILE_MAX);
+    for (const uint8_t *p = body; p < end; p++)
+        if (*p > ' ') buf_put_u8(&text, *p);
+    bool yes = text.status == OK && base64_get(&der, buf_view(&text), false) == OK && der.len > 0 &&
+               (memmem(der.ptr, der.len, oid, sizeof oid) != NULL || memmem(der.ptr, der.len, name, sizeof name) != NULL);
+    if (text.ptr != NULL) secret_wipe(text.ptr, text.cap);
+    if (der.ptr != NULL) secret_wipe(der.ptr, der.cap);
+    buf_fini(&text);
+    buf_fini(&der);
+    return yes;
+}
+
+static bool is_rsa_file(const char *path)
+{
+    struct buf b;
+    buf_init(&b, SSH_KEY_FILE_MAX);
+    bool yes = file_read(&b, path, NULL) == OK && ssh_key_is_rsa(buf_view(&b));
+    if (b.ptr != NULL) secret_wipe(b.ptr, b.cap);
+    buf_fini(&b);
+    return yes;
+}
+
+/* SPEC(RFC 8332): rsa-sha2-256 and -512 came into libssh2 with 1.11; before, it signs by SHA-1 alone, which OpenSSH 8.8 and later refuse */
+static bool knows_rsa_sha2(void)
+{
+    return libssh2_version(0x010b00) != NULL;
+}
+
 static enum status log_in(struct ssh_conn *c, const struct ssh_login *l, struct err *err)
 {
     static const char *const usual[] = {"id_ed25519", "id_ecdsa"};
@@ -193,8 +236,12 @@ static enum status log_in(struct ssh_conn *c, const struct ssh_login *l, struct 
     }
     if (l->key_file != NULL) {
         if (try_key(c, l->user, l->key_file)) return OK;
+        if (!knows_rsa_sha2() && is_rsa_file(l->key_file))
+            return err_set(err, E_DENIED,
+                           "%s refuses the log-in of %s with %s: that is an RSA key, which the libssh2 %s of this machine can use by SHA-1 signatures only, and sshd takes those no more. Take an ed25519 or ecdsa key (ssh-keygen -t ed25519), and put its public half into the user's authorized_keys there",
+                           c->host, l->user, l->key_file, libssh2_version(0));
         return err_set(err, E_DENIED,
-                       "%s refuses the log-in of %s with the key %s (%s). Is its public half in the user's authorized_keys there? A key with a passphrase is used through ssh-agent; RSA keys are not, take ed25519 or ecdsa",
+                       "%s refuses the log-in of %s with the key %s (%s). Is its public half in the user's authorized_keys there? A key with a passphrase is used through ssh-agent",
                        c->host, l->user, l->key_file, why(c));
     }
     if (try_agent(c, l->user)) return OK;
@@ -204,8 +251,8 @@ static enum status log_in(struct ssh_conn *c, const struct ssh_login *l, struct 
         if (try_key(c, l->user, path)) return OK;
     }
     return err_set(err, E_DENIED,
-                   "%s refuses the log-in of %s: neither a key of ssh-agent nor ~/.ssh/id_ed25519 or id_ecdsa is taken. Name the key by --identity-file (hosts.identityFile), or the user as USER@%s",
-                   c->host, l->user, c->host);
+                   "%s refuses the log-in of %s: neither a key of ssh-agent nor ~/.ssh/id_ed25519 or id_ecdsa is taken%s. Name the key by --identity-file (hosts.identityFile), or the user as USER@%s",
+                   c->host, l->user, knows_rsa_sha2() ? "" : " (RSA keys are not used: the libssh2 of this machine knows no newer signatures than SHA-1 for them)", c->host);
 }
 
 enum status ssh_conn_open(struct ssh_conn **out, const char *host, uint16_t port, const struct ssh_login *login, struct err *err)

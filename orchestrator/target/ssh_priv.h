@@ -14,6 +14,7 @@ enum {
     SSH_LOOK_MS = 3000,         /* the same for `status` */
     SSH_QUIET_MS = 60000,       /* a command that says nothing for so long has failed */
     SSH_ANSWER_MAX = 1 << 20,   /* of a command of ours */
+    SSH_KEY_FILE_MAX = 64 << 10,
     SSH_SCRIPT_MAX = 24 << 10,  /* host.sh: it goes into one SSH packet */
     SSH_DISK_MIN_KB = 1 << 20,
     SSH_DISK_OPT_MIN_KB = 64 << 10,
@@ -40,6 +41,8 @@ struct ssh_conn;
  *  must be, or is not known | E_DENIED: the log-in is refused; err names the host and what to do */
 MUST_CHECK enum status ssh_conn_open(struct ssh_conn **out, const char *host, uint16_t port, const struct ssh_login *login, struct err *err);
 void ssh_conn_close(struct ssh_conn *c);
+/** ssh_key_is_rsa: is a private key file (OpenSSH's own form, PKCS #1 or #8 in PEM, not encrypted) of an RSA key? */
+bool ssh_key_is_rsa(bytes file);
 /** ssh_conn_run: a shell command. in: all of its stdin, from `read` (NULL: none).
  *  out: stdout appended, err_out: stderr appended (its end, if it is long).  ret OK: it ran, *code is its exit code | E_NET, E_TIMEOUT: the connection broke */
 struct ssh_input {

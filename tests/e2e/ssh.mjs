@@ -77,6 +77,13 @@ test('an unknown host key, a wrong one, a refused log-in and a host that is not 
   r = await attempt([...onHosts(1, 2), '--identity-file', hosts.stranger, '--host-keys', hosts.pins(1, 2)]);
   assert.equal(r.code, 1);
   assert.match(errorOf(r), /10\.77\.0\.1 refuses the log-in of poaadmin with the key/);
+  // an RSA key that the host would take: libssh2 before 1.11 can't use it, and it is said so
+  const rsa = path.join(work, 'rsa');
+  assert.equal(spawnSync('ssh-keygen', ['-q', '-t', 'rsa', '-b', '2048', '-N', '', '-f', rsa]).status, 0);
+  fs.appendFileSync(path.join(hosts.dir(1), 'etc/ssh/authorized_keys/poaadmin'), fs.readFileSync(`${rsa}.pub`));
+  r = await attempt([...onHosts(1, 2), '--identity-file', rsa, '--host-keys', hosts.pins(1, 2)]);
+  assert.equal(r.code, 1);
+  assert.ok(/10\.77\.0\.1 refuses the log-in of poaadmin with \S+: that is an RSA key, which the libssh2 1\.\d+\.\d+ .*ssh-keygen -t ed25519/.test(errorOf(r)) || !/10\.77\.0\.1 refuses/.test(errorOf(r)), errorOf(r));
   r = await attempt([...onHosts(1, 99), '--identity-file', hosts.key, '--host-keys', hosts.pins(1)]);
   assert.equal(r.code, 1);
   assert.match(errorOf(r), /^10\.77\.0\.99:22 (cannot be reached|does not answer)/);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/crypto/aead.h"
 #include "orchestrator/target/balancer.h"
 #include "orchestrator/target/cloud_init.h"
 #include "orchestrator/target/ssh_priv.h"
@@ -165,6 +166,40 @@ static void a_balancer_listens_on_its_own_ports_for_its_own_region(void **state)
     json_decref(resources);
 }
 
+static bool is_rsa(const char *title, const void *body, size_t n)
+{
+    struct buf b, text;
+    buf_init(&b, 4096);
+    buf_init(&text, 4096);
+    base64_append(&b, bytes_make(body, n), false);
+    buf_printf(&text, "-----BEGIN %s-----\n", title);
+    for (size_t at = 0; at < b.len; at += 70) /* in lines, as they are written */
+        buf_printf(&text, "%.*s\n", (int)(b.len - at < 70 ? b.len - at : 70), (const char *)b.ptr + at);
+    buf_printf(&text, "-----END %s-----\n", title);
+    bool yes = ssh_key_is_rsa(buf_view(&text));
+    buf_fini(&b);
+    buf_fini(&text);
+    return yes;
+}
+
+static void an_rsa_key_is_known_in_each_of_its_forms(void **state)
+{
+    (void)state;
+    static const char rsa[] = "openssh-key-v1\0\0\0\0\4none\0\0\0\4none\0\0\0\0\0\0\0\1\0\0\1\x17\0\0\0\7ssh-rsa\0\0\0\3\1\0\1 and then a modulus, longer than a line is";
+    static const char ed25519[] = "openssh-key-v1\0\0\0\0\4none\0\0\0\4none\0\0\0\0\0\0\0\1\0\0\0\x33\0\0\0\013ssh-ed25519\0\0\0\x20 and a comment: ssh-rsa";
+    static const uint8_t pkcs8[] = {0x30, 0x82, 0x04, 0xbd, 2, 1, 0, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0};
+    static const uint8_t pkcs8_ec[] = {0x30, 0x82, 0x04, 0xbd, 2, 1, 0, 0x30, 0x0d, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1};
+    assert_true(is_rsa("OPENSSH PRIVATE KEY", rsa, sizeof rsa));
+    assert_false(is_rsa("OPENSSH PRIVATE KEY", ed25519, sizeof ed25519));
+    assert_true(is_rsa("PRIVATE KEY", pkcs8, sizeof pkcs8));
+    assert_false(is_rsa("PRIVATE KEY", pkcs8_ec, sizeof pkcs8_ec));
+    assert_true(is_rsa("RSA PRIVATE KEY", "x", 1));
+    assert_false(is_rsa("EC PRIVATE KEY", "x", 1));
+    static const char *const none[] = {"", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\n!!!!\n-", "-----BEGIN RSA PRIVATE KEY--", "ssh-rsa AAAA me"};
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        assert_false(ssh_key_is_rsa(bytes_str(none[i])));
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -174,6 +209,7 @@ int main(void)
         cmocka_unit_test(arguments_reach_the_shell_as_they_are),
         cmocka_unit_test(lines_of_an_answer_are_found_by_their_key),
         cmocka_unit_test(a_document_is_read_without_writing),
+        cmocka_unit_test(an_rsa_key_is_known_in_each_of_its_forms),
         cmocka_unit_test(a_balancer_listens_on_its_own_ports_for_its_own_region),
     };
     return cmocka_run_group_tests_name("ssh_hosts", tests, NULL, NULL);
