@@ -112,6 +112,8 @@ struct state {
 
 enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUNT_LEN = 28 };
 
+/** state_table_new: n empty places */
+void *state_table_new(size_t n);
 /** state_load_account, state_load_slot: the object, from the table or the database. */
 MUST_CHECK enum status state_load_account(struct account **out, struct state *s, const address *a);
 MUST_CHECK enum status state_load_slot(struct slot **out, struct state *s, struct account *a, const u256 *key);
@@ -120,6 +122,8 @@ const hash32 *account_key(struct account *a);
 const hash32 *slot_trie_key(struct slot *sl);
 /** state_load_base: read what the database has for the slot, if that has not been done. */
 MUST_CHECK enum status state_load_base(struct state *s, struct slot *sl);
+/** state_load_value: a slot whose slot_current can be asked for */
+MUST_CHECK enum status state_load_value(struct slot **out, struct state *s, const address *a, const u256 *key);
 /** state_load_code: a->now.code is valid after OK. */
 MUST_CHECK enum status state_load_code(struct state *s, struct account *a);
 /** slot_current: value of a slot whose base is loaded if it can count. */
