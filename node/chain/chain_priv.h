@@ -168,13 +168,15 @@ uint64_t chain_parent_gas_limit(const struct chain_spec *spec, const struct head
 void chain_note_seal(struct chain *c, const struct header *h);
 /** chain_has_seal_from: was a block of author seen that is of that step or later, on whatever branch? */
 bool chain_has_seal_from(const struct chain *c, const address *author, uint64_t step);
-
-/** block_env_init: rules and environment of a block for its execution on txn. */
-void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h);
 /** chain_publish: after a commit: move the head, show the epoch, tell the listener. changed_set: as of epoch_step. */
 void chain_publish(struct chain *c, const struct chain_head *head, bool changed_set, uint64_t now_ms, const struct chain_event *event);
 /** chain_show_epoch: copy what readers may see of c->epoch. */
 void chain_show_epoch(struct chain *c);
+
+/* --- import_run.c */
+
+/** block_env_init: rules and environment of a block for its execution on txn. */
+void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h);
 /** chain_fill_head: head fields from a header. majority: last block that is final by one round */
 void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
                      uint64_t finalised, uint64_t majority);

@@ -1,9 +1,7 @@
-/* import.c: verification, execution and fork choice of blocks that come from elsewhere (reference/aura.md B3, B4). */
-#include "lib/base/clock.h"
+/* import.c: verification and fork choice of blocks that come from elsewhere (reference/aura.md B3, B4). Their execution is in import_run.c. */
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
-#include "node/chain/chain_priv.h"
-#include "node/state/trie.h"
+#include "node/chain/import_priv.h"
 
 enum {
     AHEAD_OK_S = 15,     /* SPEC(aura.md B4): a timestamp this far ahead of the clock is taken as it is */
@@ -21,26 +19,7 @@ const char *block_verdict_text(enum block_verdict v)
     return "unknown";
 }
 
-/* import: what one chain_import works on */
-struct import {
-    struct chain *c;
-    struct arena arena;
-    struct block block;
-    struct header parent;
-    struct block_meta parent_meta;
-    u256 td;
-    uint64_t now_ms;
-    enum block_verdict verdict;
-    struct err *err;
-};
-
-static enum status bad(struct import *im, enum block_verdict v)
-{
-    im->verdict = v;
-    return OK;
-}
-
-static enum block_verdict from_aura(enum aura_verdict v)
+enum block_verdict import_from_aura(enum aura_verdict v)
 {
     switch (v) {
     case AURA_VALID:
@@ -88,19 +67,11 @@ static enum block_verdict check_basic(const struct chain *c, const struct block 
             uint64_t at = aura_step_start_ms(&spec->aura, h->step);
             if (at > *retry_ms) *retry_ms = at;
         } else if (v != AURA_VALID) {
-            return from_aura(v);
+            return import_from_aura(v);
         }
         if (b->n_uncles != 0) return BLOCK_UNCLES; /* maximumUncleCount is 0 wherever its transition is 0 */
     }
     return BLOCK_VALID;
-}
-
-/* the time since *from goes to a stage; the next stage begins */
-static void charge(uint64_t *stage_ns, uint64_t *from_ns)
-{
-    const uint64_t now = clock_mono_ns();
-    *stage_ns += now - *from_ns;
-    *from_ns = now;
 }
 
 void chain_get_times(struct chain_times *out, const struct chain *c)
@@ -114,16 +85,15 @@ static enum status check_roots(struct import *im)
     hash32 root, uncles;
     uint64_t clock = clock_mono_ns();
     enum status s = chain_tx_root(&root, b->txs, b->n_txs, &im->arena);
-    charge(&im->c->times.root_ns, &clock);
+    import_charge(&im->c->times.root_ns, &clock);
     if (s != OK) return s;
-    if (!hash_eq(&root, &b->header.tx_root)) return bad(im, BLOCK_TX_ROOT);
+    if (!hash_eq(&root, &b->header.tx_root)) return import_bad(im, BLOCK_TX_ROOT);
     keccak256(uncles.b, b->uncles_raw.ptr, b->uncles_raw.len);
-    if (!hash_eq(&uncles, &b->header.uncles_hash)) return bad(im, BLOCK_UNCLES);
+    if (!hash_eq(&uncles, &b->header.uncles_hash)) return import_bad(im, BLOCK_UNCLES);
     return OK;
 }
 
-/* SPEC(aura.md B4): strict at both ends */
-static bool is_gas_limit_in_bounds(const struct chain *c, const struct header *h, const struct header *p)
+bool import_gas_limit_in_bounds(const struct chain *c, const struct header *h, const struct header *p)
 {
     uint64_t limit = chain_parent_gas_limit(c->spec, h, p), delta = limit / c->spec->gas_limit_bound_divisor;
     return h->gas_limit > limit - delta && h->gas_limit < limit + delta && h->gas_limit >= c->spec->min_gas_limit;
@@ -133,12 +103,12 @@ static enum block_verdict check_parent(const struct chain *c, const struct heade
 {
     if (h->number != p->number + 1) return BLOCK_NUMBER;
     if (h->timestamp <= p->timestamp) return BLOCK_TIMESTAMP;
-    if (!engine_has_gas_limit(c, h->number) && !is_gas_limit_in_bounds(c, h, p)) return BLOCK_GAS_LIMIT;
+    if (!engine_has_gas_limit(c, h->number) && !import_gas_limit_in_bounds(c, h, p)) return BLOCK_GAS_LIMIT;
     if (h->has_base_fee) {
         u256 want = exec_base_fee(c->spec, p);
         if (!u256_eq(&want, &h->base_fee)) return BLOCK_BASE_FEE;
     }
-    if (c->spec->engine == ENGINE_AURA) return from_aura(aura_check_family(h, p, &c->spec->aura));
+    if (c->spec->engine == ENGINE_AURA) return import_from_aura(aura_check_family(h, p, &c->spec->aura));
     return BLOCK_VALID;
 }
 
@@ -208,7 +178,7 @@ static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, stru
     for (;;) {
         hash32 canonical;
         if (n < im->c->head.finalised) {
-            s = bad(im, BLOCK_PAST_FINALITY);
+            s = import_bad(im, BLOCK_PAST_FINALITY);
             break;
         }
         s = blocks_get_canonical_hash(&canonical, txn, n);
@@ -219,7 +189,7 @@ static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, stru
         }
         *deep = true;
         if (n <= im->c->head.finalised) { /* another block at that height: it may have been dropped already, its children may not */
-            s = bad(im, BLOCK_PAST_FINALITY);
+            s = import_bad(im, BLOCK_PAST_FINALITY);
             break;
         }
         struct header h;
@@ -245,242 +215,7 @@ static enum status check_side_seal(struct import *im, struct kv_txn *txn, uint64
     if (v == AURA_NOT_PROPOSER && deep && im->c->spec->aura.validators.kind != VALSET_LIST)
         v = aura_check_signature(&im->block.header);
     validators_fini(&set);
-    return bad(im, from_aura(v));
-}
-
-/* ----------------------------------------------------------- execution */
-
-enum status chain_tx_root(hash32 *out, const struct tx *txs, size_t n, struct arena *a)
-{
-    bytes *values = arena_zalloc(a, n + 1, sizeof *values);
-    if (values == NULL) return E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        values[i] = txs[i].raw;
-    return trie_root_ordered(out, values, n);
-}
-
-enum status chain_receipts_root(hash32 *root, bloom *filter, const struct receipt *receipts, size_t n, struct arena *a)
-{
-    bytes *values = arena_zalloc(a, n + 1, sizeof *values);
-    size_t *ends = arena_zalloc(a, n + 1, sizeof *ends);
-    if (values == NULL || ends == NULL) return E_NOMEM;
-    bloom sum = {{0}};
-    struct buf b;
-    buf_init(&b, BLOCK_ARENA_MAX);
-    for (size_t i = 0; i < n; i++) {
-        receipt_put(&b, &receipts[i]);
-        ends[i] = b.len;
-        bloom_merge(&sum, &receipts[i].filter);
-    }
-    enum status s = buf_status(&b);
-    for (size_t i = 0; i < n; i++) {
-        size_t from = i == 0 ? 0 : ends[i - 1];
-        values[i] = bytes_make(b.ptr + from, ends[i] - from);
-    }
-    if (s == OK) s = trie_root_ordered(root, values, n);
-    if (s == OK) *filter = sum;
-    buf_fini(&b);
-    return s;
-}
-
-static enum status lookup_block_hash(void *ctx, uint64_t number, hash32 *out)
-{
-    enum status s = blocks_get_canonical_hash(out, ctx, number);
-    if (s == E_NOT_FOUND) {
-        *out = (hash32){{0}};
-        s = OK;
-    }
-    return s;
-}
-
-void block_env_init(struct exec_env *env, struct chain *c, struct evm *evm, struct kv_txn *txn, const struct header *h)
-{
-    *env = (struct exec_env){.evm = evm, .spec = c->spec, .block_hash = lookup_block_hash, .block_hash_ctx = txn};
-    chain_spec_rules(&env->rules, c->spec, h->number, h->timestamp);
-    env->block = (struct evm_block){.number = h->number,
-                                    .timestamp = h->timestamp,
-                                    .gas_limit = h->gas_limit,
-                                    .author = h->author,
-                                    .difficulty = h->difficulty,
-                                    .base_fee = h->has_base_fee ? h->base_fee : U256_ZERO,
-                                    .chain_id = c->spec->chain_id};
-    env->has_fee_collector = c->spec->has_fee_collector && h->number >= c->spec->fee_collector_transition;
-    env->fee_collector = c->spec->fee_collector;
-}
-
-static enum status set_senders(struct import *im, struct block *b)
-{
-    struct rules rules;
-    chain_spec_rules(&rules, im->c->spec, b->header.number, b->header.timestamp);
-    const struct chain_config *cfg = &im->c->cfg;
-    for (size_t i = 0; i < b->n_txs; i++) {
-        struct tx *tx = &b->txs[i];
-        if (tx->has_sender) continue;
-        if (cfg->known_sender != NULL && cfg->known_sender(cfg->listener_ctx, &tx->hash, &tx->sender)) tx->has_sender = true;
-    }
-    return recover_senders(im->c->recover, b->txs, b->n_txs, rules.homestead) == 0 ? OK : bad(im, BLOCK_TX_INVALID);
-}
-
-static enum status check_permissions(struct import *im, struct kv_txn *txn, struct state *s, const struct header *parent, const struct block *b)
-{
-    bool permitted = true;
-    size_t i = 0;
-    enum status st = OK;
-    for (; st == OK && permitted && i < b->n_txs; i++)
-        st = chain_permitted(&permitted, im->c, txn, s, parent, &b->header.parent_hash, &b->txs[i]);
-    if (st != OK || permitted) return st;
-    char hash[67];
-    hash_put(hash, &b->txs[i - 1].hash);
-    IGNORE(err_set(im->err, E_INVALID, "transaction %zu (%s): %s", i - 1, hash, tx_verdict_text(TX_NOT_PERMITTED)), "only text");
-    return bad(im, BLOCK_TX_INVALID);
-}
-
-/* what contracts say of a block: SPEC(aura.md B4): on the state of its parent, which is the latest in txn */
-static enum status check_by_contracts(struct import *im, struct kv_txn *txn, const struct block *b, struct arena *a)
-{
-    struct chain *c = im->c;
-    bool by_filter = b->n_txs > 0 && tx_filter_is_active(c->spec, b->header.number), by_limit = engine_has_gas_limit(c, b->header.number);
-    if (!by_filter && !by_limit) return OK;
-    struct state *s = NULL;
-    struct header parent;
-    enum status st = blocks_get_header(&parent, txn, &b->header.parent_hash, a);
-    if (st == OK) st = state_open(&s, txn, STATE_LATEST);
-    if (st == OK && by_limit) {
-        struct exec_env env;
-        uint64_t limit;
-        bool has;
-        block_env_init(&env, c, c->evm, txn, &parent);
-        st = engine_gas_limit(&limit, &has, c, &env, s, b->header.number);
-        if (st == OK && (has ? b->header.gas_limit != limit : !is_gas_limit_in_bounds(c, &b->header, &parent))) st = bad(im, BLOCK_GAS_LIMIT);
-    }
-    if (st == OK && im->verdict == BLOCK_VALID && by_filter) st = check_permissions(im, txn, s, &parent, b);
-    state_free(s);
-    return st;
-}
-
-/* run the transactions of a block on s; receipts in the arena */
-static enum status run_transactions(struct import *im, struct exec_env *env, struct state *s, const struct block *b,
-                                    struct receipt *receipts, struct arena *a)
-{
-    for (size_t i = 0; i < b->n_txs; i++) {
-        enum tx_verdict v;
-        enum status st = exec_tx(&v, &receipts[i], NULL, env, s, &b->txs[i], a);
-        if (st != OK) return st;
-        if (v != TX_VALID) {
-            char hash[67];
-            hash_put(hash, &b->txs[i].hash);
-            IGNORE(err_set(im->err, E_INVALID, "transaction %zu (%s): %s", i, hash, tx_verdict_text(v)), "only text");
-            return bad(im, BLOCK_TX_INVALID);
-        }
-    }
-    return OK;
-}
-
-static enum status check_results(struct import *im, const struct exec_env *env, struct state *s, const struct block *b,
-                                 const struct receipt *receipts, struct arena *a)
-{
-    const struct header *h = &b->header;
-    hash32 root;
-    bloom filter;
-    if (env->gas_used != h->gas_used) return bad(im, BLOCK_GAS_USED);
-    enum status st = chain_receipts_root(&root, &filter, receipts, b->n_txs, a);
-    if (st != OK) return st;
-    if (h->number >= im->c->spec->validate_receipts && !hash_eq(&root, &h->receipts_root)) return bad(im, BLOCK_RECEIPTS_ROOT);
-    if (memcmp(&filter, &h->logs_bloom, sizeof filter) != 0) return bad(im, BLOCK_BLOOM);
-    st = state_root(s, &root);
-    if (st != OK) return st;
-    if (!hash_eq(&root, &h->state_root)) return bad(im, BLOCK_STATE_ROOT);
-    return OK;
-}
-
-void chain_fill_head(struct chain_head *out, const struct chain *c, const struct header *h, const hash32 *hash, const u256 *td,
-                     uint64_t finalised, uint64_t majority)
-{
-    *out = (struct chain_head){.number = h->number,
-                               .timestamp = h->timestamp,
-                               .gas_limit = h->gas_limit,
-                               .step = h->seal == SEAL_AURA ? h->step : 0,
-                               .finalised = finalised,
-                               .safe = majority > finalised ? majority : finalised,
-                               .hash = *hash,
-                               .state_root = h->state_root,
-                               .td = *td};
-    struct rules next;
-    chain_spec_rules(&next, c->spec, h->number + 1, h->timestamp + 1);
-    out->has_base_fee = next.eip1559;
-    if (next.eip1559) out->base_fee = exec_base_fee(c->spec, h);
-}
-
-enum status chain_finish_block(struct chain_head *head, struct epoch_step *step, struct chain *c, struct kv_txn *txn, struct epoch *e,
-                               struct state *s_take, struct exec_env *env, const struct block *b, const struct receipt *receipts,
-                               const u256 *td, uint64_t finalised)
-{
-    struct block_meta meta = {.td = *td, .number = b->header.number, .executed = true};
-    /* the sets are read from the state before its commit ends it */
-    enum status st = engine_after_block(step, c, txn, e, s_take, env, b, receipts, b->n_txs);
-    if (st == OK) st = state_commit(s_take, txn, b->header.number, true);
-    state_free(s_take);
-    if (st == OK) st = blocks_put(txn, b, &meta);
-    if (st == OK) st = blocks_put_receipts(txn, b, receipts, b->n_txs);
-    if (st == OK) st = blocks_set_canonical(txn, b);
-    if (st == OK) st = blocks_set_head(txn, b->header.number, &b->hash);
-    if (st == OK && step->has_finals && step->finalised > finalised) {
-        finalised = step->finalised;
-        st = blocks_set_finalised(txn, finalised);
-    }
-    if (st == OK && step->has_finals) st = blocks_drop_sides(&c->n_sides, txn, finalised);
-    const bool has_finality = c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
-    if (st == OK && !c->cfg.archive && b->header.number > HISTORY_BLOCKS) {
-        /* While nothing becomes final, as in a network that fell apart, the way back to the fork must stay open (user-pains.md 4) */
-        uint64_t keep = b->header.number - HISTORY_BLOCKS;
-        if (has_finality && finalised < keep) keep = finalised;
-        st = state_prune(txn, keep);
-    }
-    if (st == OK) chain_fill_head(head, c, &b->header, &b->hash, td, finalised, has_finality ? e->majority : finalised);
-    return st;
-}
-
-/* execute b on the latest state in txn, which is that of its parent, and write it; *e is the epoch at the parent and moves on.
- * On a bad verdict txn is to be aborted. */
-static enum status execute_and_write(struct import *im, struct kv_txn *txn, struct epoch *e, struct block *b, const u256 *td,
-                                     struct chain_head *head, struct epoch_step *step, uint64_t finalised, struct receipt **receipts_out,
-                                     struct arena *a)
-{
-    struct chain *c = im->c;
-    struct state *s = NULL;
-    struct exec_env env;
-    if (c->spec->engine == ENGINE_AURA) {
-        enum aura_verdict v = aura_check_proposer(&b->header, &e->fin.set);
-        if (v != AURA_VALID) return bad(im, from_aura(v));
-    }
-    struct chain_times *times = &c->times;
-    uint64_t clock = clock_mono_ns();
-    enum status st = set_senders(im, b);
-    charge(&times->recover_ns, &clock);
-    if (st == OK && im->verdict == BLOCK_VALID) st = check_by_contracts(im, txn, b, a);
-    if (st != OK || im->verdict != BLOCK_VALID) return st;
-    struct receipt *receipts = arena_zalloc(a, b->n_txs + 1, sizeof *receipts);
-    if (receipts == NULL) return E_NOMEM;
-    st = state_open(&s, txn, STATE_LATEST);
-    if (st != OK) return st;
-    block_env_init(&env, c, c->evm, txn, &b->header);
-    st = engine_open_block(&im->verdict, c, &env, s, &b->header, e);
-    if (st == OK && im->verdict == BLOCK_VALID) st = run_transactions(im, &env, s, b, receipts, a);
-    if (st == OK && im->verdict == BLOCK_VALID) st = engine_close_block(&im->verdict, c, &env, s, &b->header);
-    charge(&times->execute_ns, &clock);
-    if (st == OK && im->verdict == BLOCK_VALID) st = check_results(im, &env, s, b, receipts, a);
-    charge(&times->root_ns, &clock);
-    if (st != OK || im->verdict != BLOCK_VALID) {
-        state_free(s);
-        return st;
-    }
-    *receipts_out = receipts;
-    st = chain_finish_block(head, step, c, txn, e, s, &env, b, receipts, td, finalised);
-    charge(&times->commit_ns, &clock);
-    times->blocks++;
-    times->txs += b->n_txs;
-    times->gas += b->header.gas_used;
-    return st;
+    return import_bad(im, import_from_aura(v));
 }
 
 void chain_show_epoch(struct chain *c)
@@ -546,12 +281,12 @@ static enum status import_on_head(enum import_result *result, struct import *im)
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
     if (s != OK) return s;
-    s = execute_and_write(im, txn, &c->epoch, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
+    s = import_run_block(im, txn, &c->epoch, &im->block, &im->td, &head, &step, c->head.finalised, &receipts, &im->arena);
     if (s == OK && im->verdict == BLOCK_VALID) {
         uint64_t clock = clock_mono_ns();
         s = kv_commit(txn);
         txn = NULL;
-        charge(&c->times.commit_ns, &clock);
+        import_charge(&c->times.commit_ns, &clock);
     }
     kv_abort(txn);
     if (s != OK) {
@@ -669,7 +404,7 @@ static enum status execute_branch(size_t *n_done, struct import *im, struct kv_t
         struct epoch_step step;
         td = u256_add(td, b->header.difficulty);
         arena_reset(a);
-        s = execute_and_write(im, txn, e, b, &td, head, &step, head->finalised, receipts, a);
+        s = import_run_block(im, txn, e, b, &td, head, &step, head->finalised, receipts, a);
         if (s != OK || im->verdict != BLOCK_VALID) break;
         *changed_set |= step.changed_set;
         s = blocks_unset_side(txn, b->header.number, &b->hash);
@@ -816,11 +551,11 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
 {
     *settled = true;
     *result = IMPORT_BAD;
-    if (rlp.len > BLOCK_MAX) return bad(im, BLOCK_MALFORMED);
+    if (rlp.len > BLOCK_MAX) return import_bad(im, BLOCK_MALFORMED);
     bytes rest = rlp;
     enum status s = block_get(&im->block, &rest, &im->arena, im->err);
     if (s == E_NOMEM) return s;
-    if (s != OK || rest.len != 0) return bad(im, BLOCK_MALFORMED);
+    if (s != OK || rest.len != 0) return import_bad(im, BLOCK_MALFORMED);
 
     struct kv_txn *txn;
     struct block_meta meta;

@@ -1,0 +1,46 @@
+/* import_priv.h: what import.c (rules of the header, fork choice, re-orgs) and import_run.c (execution of a block, its way into the database)
+ * share of one chain_import. */
+#ifndef NODE_CHAIN_IMPORT_PRIV_H
+#define NODE_CHAIN_IMPORT_PRIV_H
+
+#include "lib/base/clock.h"
+#include "node/chain/chain_priv.h"
+
+/* import: what one chain_import works on */
+struct import {
+    struct chain *c;
+    struct arena arena;
+    struct block block;
+    struct header parent;
+    struct block_meta parent_meta;
+    u256 td;
+    uint64_t now_ms;
+    enum block_verdict verdict;
+    struct err *err;
+};
+
+static inline enum status import_bad(struct import *im, enum block_verdict v)
+{
+    im->verdict = v;
+    return OK;
+}
+
+/* the time since *from goes to a stage; the next stage begins */
+static inline void import_charge(uint64_t *stage_ns, uint64_t *from_ns)
+{
+    const uint64_t now = clock_mono_ns();
+    *stage_ns += now - *from_ns;
+    *from_ns = now;
+}
+
+/* import_from_aura: the engine's verdict as the chain's */
+enum block_verdict import_from_aura(enum aura_verdict v);
+/* import_gas_limit_in_bounds: SPEC(aura.md B4): strict at both ends */
+bool import_gas_limit_in_bounds(const struct chain *c, const struct header *h, const struct header *parent);
+/** import_run_block: execute b on the latest state in txn, which is that of its parent, and write it; *e is the epoch at the parent and moves on.
+ *  On a bad verdict txn is to be aborted. Receipts in a. */
+MUST_CHECK enum status import_run_block(struct import *im, struct kv_txn *txn, struct epoch *e, struct block *b, const u256 *td,
+                                        struct chain_head *head, struct epoch_step *step, uint64_t finalised, struct receipt **receipts_out,
+                                        struct arena *a);
+
+#endif
