@@ -190,6 +190,7 @@ static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, c
     put_head(out, &id);
     buf_put(out, ",\"result\":", 10);
     struct rpc_call c = {.rpc = w->rpc, .w = w, .ws = ws, .out = out, .a = &w->arena};
+    w->stop_run = false;
     if (q != NULL) {
         c.args = q->args;
         c.n_params = q->n_args;

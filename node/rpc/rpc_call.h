@@ -9,7 +9,6 @@ struct tracer;
 
 /** rpc_revert_reason: Error(string) or Panic(uint256) in revert data, as text; false if it is neither */
 bool rpc_revert_reason(char *dst, size_t cap, bytes data);
-bool rpc_is_precompile(struct rpc_call *c, const address *a, uint64_t number);
 /* call_args: a call object */
 struct call_args {
     struct tx tx;
@@ -27,7 +26,7 @@ bool rpc_trace_call(struct rpc_call *c, struct tracer *t, size_t block_arg, cons
 bool rpc_trace_calls(struct rpc_call *c, const json_t *calls, size_t block_arg);
 /** rpc_trace_raw: a signed transaction on the latest block, without sending it */
 bool rpc_trace_raw(struct rpc_call *c, struct tracer *t, bytes raw);
-/** rpc_trace_types: ["trace"] of trace_call and its like */
-bool rpc_trace_types(struct rpc_call *c, const json_t *types);
+/** rpc_trace_types: ["trace", "vmTrace", "stateDiff"] of trace_call and its like, as WANT_*; NULL: the calls */
+bool rpc_trace_types(unsigned *wants, struct rpc_call *c, const json_t *types);
 
 #endif

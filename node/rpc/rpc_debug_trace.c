@@ -15,8 +15,7 @@ bool rpc_replay_open(struct chain_replay *r, struct rpc_call *c, const struct bl
     return rpc_fail_status(c, s, "trace");
 }
 
-/* the next transaction, traced; with a tracer that undoes it, run once more for those behind it */
-static bool trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call *c, bool goes_on)
+bool rpc_trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call *c, bool goes_on)
 {
     struct receipt receipt;
     struct evm_result result;
@@ -26,13 +25,13 @@ static bool trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call
                                        .result = &result,
                                        .author = &r->block->header.author,
                                        .block_hash = &r->block->hash,
-                                       .number = r->block->header.number,
                                        .index = r->next,
                                        .has_place = true};
     const uint64_t gas_used = r->env.gas_used;
-    tracer_begin(t, r->state);
+    if (!tracer_has_time(c)) return false;
+    tracer_begin(t, r->state, r->block->header.number);
     enum status s = chain_replay_next(&receipt, &result, r, tracer_hooks(t), c->a);
-    if (s != OK) return rpc_fail_status(c, s, "trace");
+    if (s != OK) return tracer_fail(t, s);
     if (!tracer_end(t, &facts)) return false;
     if (!t->has_undone || !goes_on) return true;
     r->next--;
@@ -41,11 +40,12 @@ static bool trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call
     return s == OK || rpc_fail_status(c, s, "trace");
 }
 
-static bool skip_to(struct chain_replay *r, struct rpc_call *c, size_t index)
+bool rpc_skip_to(struct chain_replay *r, struct rpc_call *c, size_t index)
 {
     struct receipt receipt;
     struct evm_result result;
     while (r->next < index) {
+        if (!tracer_has_time(c)) return false;
         enum status s = chain_replay_next(&receipt, &result, r, NULL, c->a);
         if (s != OK) return rpc_fail_status(c, s, "trace");
     }
@@ -74,7 +74,7 @@ bool debug_trace_transaction(struct rpc_call *c)
     struct chain_replay r;
     if (!param_hash(&hash, c, 0) || !tracer_init(&t, c, param(c, 1)) || !rpc_find_mined(&b, &index, c, &hash)) return false;
     if (!rpc_replay_open(&r, c, &b)) return false;
-    bool ok = skip_to(&r, c, index) && trace_next(&r, &t, c, false);
+    bool ok = rpc_skip_to(&r, c, index) && rpc_trace_next(&r, &t, c, false);
     chain_replay_close(&r);
     return ok;
 }
@@ -107,7 +107,7 @@ bool debug_trace_block(struct rpc_call *c)
         jo_key(out, "txHash");
         jo_hash(out, &b.txs[i].hash);
         jo_key(out, "result");
-        ok = trace_next(&r, &t, c, i + 1 < b.n_txs);
+        ok = rpc_trace_next(&r, &t, c, i + 1 < b.n_txs);
         jo_close(out, '}');
     }
     jo_close(out, ']');

@@ -22,6 +22,7 @@ struct call_env {
     struct state *state; /* of the last run: its result may view it */
     struct tracer *tracer; /* told of the state before the run; or NULL */
     bool goes_on;          /* a run begins with what the one before it left */
+    address author;        /* of the block, in the last run */
 };
 
 /* ------------------------------------------------------------------ the call object */
@@ -324,10 +325,11 @@ static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, ui
     if (!e->args.has_nonce) s = state_get_nonce(e->state, &tx.sender, &tx.nonce);
     else s = state_set_nonce(e->state, &tx.sender, tx.nonce);
     *out = (struct run){0};
-    if (e->tracer != NULL) tracer_begin(e->tracer, e->state);
+    if (tracer != NULL && e->tracer != NULL) tracer_begin(e->tracer, e->state, env.block.number);
+    e->author = env.block.author;
     e->args.tx.nonce = tx.nonce;
     if (s == OK) s = exec_tx(&out->verdict, &out->receipt, &out->result, &env, e->state, &tx, c->a);
-    if (s != OK) return rpc_fail_status(c, s, "execution");
+    if (s != OK) return e->tracer != NULL ? tracer_fail(e->tracer, s) : rpc_fail_status(c, s, "execution");
     if (out->verdict == TX_VALID && out->result.outcome == EVM_HOST_FAILURE) return rpc_fail_status(c, out->result.host_status, "execution");
     return true;
 }
@@ -692,8 +694,9 @@ static bool trace_run(struct call_env *e, struct rpc_call *c, struct tracer *t)
     if (!call_run(&r, e, c, gas, tracer_hooks(t))) return false;
     if (r.verdict != TX_VALID) return fail_run(c, &r);
     e->args.tx.gas_limit = gas;
-    const struct tracer_facts facts = {.tx = &e->args.tx, .receipt = &r.receipt, .result = &r.result, .author = &e->header.author, .number = e->header.number};
-    return tracer_end(t, &facts);
+    const struct tracer_facts facts = {.tx = &e->args.tx, .receipt = &r.receipt, .result = &r.result, .author = &e->author};
+    if (!tracer_end(t, &facts)) return false;
+    return !e->goes_on || !t->has_undone || call_run(&r, e, c, gas, NULL);
 }
 
 bool rpc_trace_calls(struct rpc_call *c, const json_t *calls, size_t block_arg)
@@ -704,9 +707,11 @@ bool rpc_trace_calls(struct rpc_call *c, const json_t *calls, size_t block_arg)
     for (size_t i = 0; ok && i < json_array_size(calls); i++) {
         const json_t *pair = json_array_get(calls, i);
         struct tracer t;
-        tracer_init_flat(&t, c);
-        t.wrapped = true;
-        ok = rpc_trace_types(c, json_array_get(pair, 1)) && rpc_parse_call(&e.args, c, json_array_get(pair, 0)) && trace_run(&e, c, &t);
+        unsigned wants;
+        ok = tracer_has_time(c) && rpc_trace_types(&wants, c, json_array_get(pair, 1)) && rpc_parse_call(&e.args, c, json_array_get(pair, 0));
+        if (!ok) break;
+        tracer_init_parity(&t, c, wants);
+        ok = trace_run(&e, c, &t);
     }
     jo_close(c->out, ']');
     call_end(&e);

@@ -200,13 +200,13 @@ static bool run_call(struct sim *m, struct sim_block *sb, struct exec_env *env, 
         bool ok = config != NULL && tracer_init(&t, c, config);
         json_decref(config);
         if (!ok) return false;
-        tracer_begin(&t, m->state);
+        tracer_begin(&t, m->state, env->block.number);
         env->tracer = tracer_hooks(&t);
     }
     struct receipt *r = &sb->receipts[i];
     s = exec_tx(&verdict, r, &result, env, m->state, tx, c->a);
     env->tracer = NULL;
-    if (s != OK) return rpc_fail_status(c, s, "execution");
+    if (s != OK) return m->transfers ? tracer_fail(&t, s) : rpc_fail_status(c, s, "execution");
     if (verdict != TX_VALID) return rpc_fail(c, code_of(verdict), "call %zu: %s", i, tx_verdict_text(verdict));
     if (result.outcome == EVM_HOST_FAILURE) return rpc_fail_status(c, result.host_status, "execution");
     m->gas_left -= r->gas_used < m->gas_left ? r->gas_used : m->gas_left;

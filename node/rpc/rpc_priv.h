@@ -37,6 +37,7 @@ enum {
     RPC_CACHED_BLOCKS = 4,           /* decoded, of one server thread */
     RPC_TRACE_BLOCKS_MAX = 1000,     /* blocks with transactions that one trace_filter runs again */
     RPC_TRACE_MAX = 10000,           /* entries of its answer, as Parity has it */
+    RPC_TRACE_MS_MAX = 20 * 1000,    /* one request traces no longer: a server thread answers nobody else meanwhile */
 };
 
 enum {
@@ -90,6 +91,7 @@ struct rpc_worker {
     struct kv_txn *txn; /* of the request in progress; NULL: none was needed yet */
     struct state *read_state; /* of the request too: what its reads of read_number look into; NULL: none yet */
     uint64_t read_number;
+    bool stop_run; /* the EVM looks at it: tracers stop a run that answers more than it may */
 
     pthread_mutex_t lock; /* guards the inbox, which other threads write */
     struct rpc_news *inbox;
@@ -141,6 +143,7 @@ struct rpc_call {
     int error;
     char error_text[600];
     const bytes *error_data; /* hex in "data", or NULL */
+    uint64_t trace_until_ms; /* of the monotonic clock; 0: nothing was traced yet */
 };
 
 /* ------------------------------------------------------------------ rpc.c */
@@ -210,6 +213,7 @@ size_t block_rlp_size(struct rpc_call *c, const hash32 *hash);
 /** rpc_pool_content: everything in the pool; n 0 without a pool */
 bool rpc_pool_content(struct rpc_pool_tx **out, size_t *n, struct rpc_call *c, const address *of);
 bool next_block_base_fee(u256 *out, struct rpc_call *c);
+bool rpc_is_precompile(struct rpc_call *c, const address *a, uint64_t number);
 
 /* log filters: rpc_logs.c */
 struct log_filter {

@@ -3,8 +3,6 @@
 
 #include "node/rpc/rpc_call.h"
 
-static const size_t ANY = SIZE_MAX;
-
 struct wanted {
     const address *from, *to; /* NULL: any */
     size_t n_from, n_to;
@@ -31,8 +29,9 @@ static bool is_wanted(struct wanted *w, const address *from, const address *to)
     return true;
 }
 
-static bool wants_call(void *ctx, const struct traced_call *n)
+static bool wants_call(void *ctx, const struct traced_call *n, const size_t *path, size_t depth)
 {
+    (void)path, (void)depth;
     return is_wanted(ctx, &n->from, &n->to);
 }
 
@@ -69,8 +68,8 @@ static void put_reward(struct rpc_call *c, const struct block *b, struct wanted 
     jo_close(out, '}');
 }
 
-/* traces of one transaction, or of ANY, appended to the open array */
-static bool put_block(struct rpc_call *c, const struct block *b, size_t index, struct wanted *w)
+/* traces of a block, appended to the open array */
+static bool put_block(struct rpc_call *c, const struct block *b, struct wanted *w)
 {
     struct chain_replay r;
     struct tracer t;
@@ -78,25 +77,26 @@ static bool put_block(struct rpc_call *c, const struct block *b, size_t index, s
     tracer_init_flat(&t, c);
     if (b->n_txs > 0) {
         if (!rpc_replay_open(&r, c, b)) return false;
-        while (ok && r.next < b->n_txs && (index == ANY || r.next <= index)) {
+        while (ok && r.next < b->n_txs) {
             struct receipt receipt;
             struct evm_result result;
             const size_t i = r.next;
-            const bool shown = index == ANY || i == index;
-            if (shown) tracer_begin(&t, r.state);
-            enum status s = chain_replay_next(&receipt, &result, &r, shown ? tracer_hooks(&t) : NULL, c->a);
-            if (s == OK && t.failed) s = E_NOMEM;
-            if (s != OK) {
-                ok = rpc_fail_status(c, s, "trace");
+            if (!tracer_has_time(c)) {
+                ok = false;
                 break;
             }
-            const struct tracer_facts f = {.tx = &b->txs[i], .receipt = &receipt, .result = &result, .block_hash = &b->hash,
-                                           .number = b->header.number, .index = i, .has_place = true};
-            if (shown) tracer_put_flat(&t, &f, w != NULL ? wants_call : NULL, w);
+            tracer_begin(&t, r.state, b->header.number);
+            enum status s = chain_replay_next(&receipt, &result, &r, tracer_hooks(&t), c->a);
+            if (s != OK || t.failed) {
+                ok = tracer_fail(&t, s);
+                break;
+            }
+            const struct tracer_facts f = {.tx = &b->txs[i], .receipt = &receipt, .result = &result, .block_hash = &b->hash, .index = i, .has_place = true};
+            tracer_put_flat(&t, &f, w != NULL ? wants_call : NULL, w);
         }
         chain_replay_close(&r);
     }
-    if (ok && index == ANY) put_reward(c, b, w);
+    if (ok) put_reward(c, b, w);
     return ok;
 }
 
@@ -122,7 +122,7 @@ bool trace_block(struct rpc_call *c)
     if (!asked_block(&found, &b, c)) return false;
     if (!found) return true;
     jo_open(c->out, '[');
-    bool ok = put_block(c, &b, ANY, NULL);
+    bool ok = put_block(c, &b, NULL);
     jo_close(c->out, ']');
     return ok;
 }
@@ -138,6 +138,27 @@ static bool find(bool *found, struct block *b, size_t *index, struct rpc_call *c
     return !*found || rpc_find_mined(b, index, c, &hash);
 }
 
+/* the flat traces of one mined transaction that the filter takes */
+static bool put_mined(struct rpc_call *c, const struct block *b, size_t index, flat_filter keep, void *ctx)
+{
+    struct chain_replay r;
+    struct tracer t;
+    struct receipt receipt;
+    struct evm_result result;
+    tracer_init_flat(&t, c);
+    if (!rpc_replay_open(&r, c, b)) return false;
+    bool ok = rpc_skip_to(&r, c, index);
+    if (ok) {
+        tracer_begin(&t, r.state, b->header.number);
+        enum status s = chain_replay_next(&receipt, &result, &r, tracer_hooks(&t), c->a);
+        ok = (s == OK && !t.failed) || tracer_fail(&t, s);
+    }
+    const struct tracer_facts f = {.tx = &b->txs[index], .receipt = &receipt, .result = &result, .block_hash = &b->hash, .index = index, .has_place = true};
+    if (ok) tracer_put_flat(&t, &f, keep, ctx);
+    chain_replay_close(&r);
+    return ok;
+}
+
 bool trace_transaction(struct rpc_call *c)
 {
     struct block b;
@@ -149,7 +170,7 @@ bool trace_transaction(struct rpc_call *c)
         return true;
     }
     jo_open(c->out, '[');
-    bool ok = put_block(c, &b, index, NULL);
+    bool ok = put_mined(c, &b, index, NULL, NULL);
     jo_close(c->out, ']');
     return ok;
 }
@@ -160,17 +181,14 @@ struct by_path {
     size_t n;
 };
 
-static bool is_at(void *ctx, const struct traced_call *n)
+static bool is_at(void *ctx, const struct traced_call *n, const size_t *path, size_t depth)
 {
     const struct by_path *p = ctx;
-    for (size_t i = p->n; i-- > 0; n = n->parent) {
-        if (n->parent == NULL) return false;
-        uint64_t at = 0;
-        for (const struct traced_call *s = n->parent->first; s != n; s = s->next)
-            at++;
-        if (at != p->path[i]) return false;
-    }
-    return n->parent == NULL;
+    (void)n;
+    if (depth != p->n) return false;
+    for (size_t i = 0; i < depth; i++)
+        if (path[i] != p->path[i]) return false;
+    return true;
 }
 
 bool trace_get(struct rpc_call *c)
@@ -186,27 +204,8 @@ bool trace_get(struct rpc_call *c)
     for (size_t i = 0; i < path.n; i++)
         if (!value_u64(&path.path[i], c, json_array_get(list, i), "position")) return false;
     if (!find(&found, &b, &index, c, 0)) return false;
-    size_t mark = c->out->len;
-    struct chain_replay r;
-    if (found) {
-        struct tracer t;
-        struct receipt receipt;
-        struct evm_result result;
-        enum status s = OK;
-        tracer_init_flat(&t, c);
-        if (!rpc_replay_open(&r, c, &b)) return false;
-        while (s == OK && r.next <= index) {
-            const bool last = r.next == index;
-            if (last) tracer_begin(&t, r.state);
-            s = chain_replay_next(&receipt, &result, &r, last ? tracer_hooks(&t) : NULL, c->a);
-        }
-        if (s == OK && t.failed) s = E_NOMEM;
-        const struct tracer_facts f = {.tx = &b.txs[index], .receipt = &receipt, .result = &result, .block_hash = &b.hash, .number = b.header.number,
-                                       .index = index, .has_place = true};
-        if (s == OK) tracer_put_flat(&t, &f, is_at, &path);
-        chain_replay_close(&r);
-        if (s != OK) return rpc_fail_status(c, s, "trace");
-    }
+    const size_t mark = c->out->len;
+    if (found && !put_mined(c, &b, index, is_at, &path)) return false;
     if (c->out->len == mark) jo_null(c->out);
     return true;
 }
@@ -265,25 +264,31 @@ bool trace_filter(struct rpc_call *c)
         if (ok) ok = load_block(&b, c, &hash);
         if (ok && b.n_txs > 0 && ++n_run > RPC_TRACE_BLOCKS_MAX)
             ok = rpc_fail(c, RPC_LIMIT, "the range has more than %d blocks with transactions: ask for less", RPC_TRACE_BLOCKS_MAX);
-        if (ok) ok = put_block(c, &b, ANY, &w);
+        if (ok) ok = put_block(c, &b, &w);
     }
     if (ok && is_cut && w.count == 0) ok = rpc_fail(c, RPC_LIMIT, "more than %d traces: ask for less, or by after and count", RPC_TRACE_MAX);
     jo_close(c->out, ']');
     return ok;
 }
 
-/* ------------------------------------------------------------------ trace_call and trace_replay*: an object with output and trace */
+/* ------------------------------------------------------------------ trace_call and trace_replay*: an object of what was asked for */
 
-bool rpc_trace_types(struct rpc_call *c, const json_t *types)
+bool rpc_trace_types(unsigned *wants, struct rpc_call *c, const json_t *types)
 {
-    if (types == NULL) return true;
-    if (!json_is_array(types)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace types: wants an array, [\"trace\"]");
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } known[] = {{"trace", WANT_TRACE}, {"vmTrace", WANT_VM}, {"stateDiff", WANT_STATE}};
+    *wants = 0;
+    if (types != NULL && !json_is_array(types)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace types: wants an array of \"trace\", \"vmTrace\", \"stateDiff\"");
+    if (types == NULL) *wants = WANT_TRACE;
     for (size_t i = 0; i < json_array_size(types); i++) {
         const char *t = json_string_value(json_array_get(types, i));
-        if (t != NULL && strcmp(t, "trace") == 0) continue;
-        if (t != NULL && (strcmp(t, "vmTrace") == 0 || strcmp(t, "stateDiff") == 0))
-            return rpc_fail(c, RPC_BAD_PARAMS, "%s is not made here: ask for \"trace\"; debug_traceTransaction has steps, its prestateTracer with diffMode the changes", t);
-        return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace type: allowed is \"trace\"");
+        size_t k = 0;
+        while (t != NULL && k < COUNT_OF(known) && strcmp(t, known[k].name) != 0)
+            k++;
+        if (t == NULL || k == COUNT_OF(known)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid trace type: allowed are \"trace\", \"vmTrace\", \"stateDiff\"");
+        *wants |= known[k].bit;
     }
     return true;
 }
@@ -291,9 +296,9 @@ bool rpc_trace_types(struct rpc_call *c, const json_t *types)
 bool trace_call(struct rpc_call *c)
 {
     struct tracer t;
-    if (!rpc_trace_types(c, param(c, 1))) return false;
-    tracer_init_flat(&t, c);
-    t.wrapped = true;
+    unsigned wants;
+    if (!rpc_trace_types(&wants, c, param(c, 1))) return false;
+    tracer_init_parity(&t, c, wants);
     return rpc_trace_call(c, &t, 2, NULL, NULL);
 }
 
@@ -307,59 +312,52 @@ bool trace_call_many(struct rpc_call *c)
 bool trace_raw_transaction(struct rpc_call *c)
 {
     struct tracer t;
+    unsigned wants;
     bytes raw;
-    if (!param_bytes(&raw, c, 0) || !rpc_trace_types(c, param(c, 1))) return false;
-    tracer_init_flat(&t, c);
-    t.wrapped = true;
+    if (!param_bytes(&raw, c, 0) || !rpc_trace_types(&wants, c, param(c, 1))) return false;
+    tracer_init_parity(&t, c, wants);
     return rpc_trace_raw(c, &t, raw);
-}
-
-static bool replay(struct rpc_call *c, const struct block *b, size_t index)
-{
-    struct chain_replay r;
-    struct tracer t;
-    bool ok = true;
-    if (b->n_txs == 0) return true;
-    if (!rpc_replay_open(&r, c, b)) return false;
-    while (ok && r.next < b->n_txs && (index == ANY || r.next <= index)) {
-        struct receipt receipt;
-        struct evm_result result;
-        const size_t i = r.next;
-        const bool shown = index == ANY || i == index;
-        tracer_init_flat(&t, c);
-        t.wrapped = true;
-        t.wrap_hash = index == ANY ? &b->txs[i].hash : NULL;
-        if (shown) tracer_begin(&t, r.state);
-        enum status s = chain_replay_next(&receipt, &result, &r, shown ? tracer_hooks(&t) : NULL, c->a);
-        const struct tracer_facts f = {.tx = &b->txs[i], .receipt = &receipt, .result = &result, .author = &b->header.author, .number = b->header.number};
-        if (s != OK) ok = rpc_fail_status(c, s, "trace");
-        else if (shown) ok = tracer_end(&t, &f);
-    }
-    chain_replay_close(&r);
-    return ok;
 }
 
 bool trace_replay_transaction(struct rpc_call *c)
 {
     struct block b;
+    struct chain_replay r;
+    struct tracer t;
     size_t index;
     bool found;
-    if (!rpc_trace_types(c, param(c, 1)) || !find(&found, &b, &index, c, 0)) return false;
+    unsigned wants;
+    if (!rpc_trace_types(&wants, c, param(c, 1)) || !find(&found, &b, &index, c, 0)) return false;
     if (!found) {
         jo_null(c->out);
         return true;
     }
-    return replay(c, &b, index);
+    tracer_init_parity(&t, c, wants);
+    if (!rpc_replay_open(&r, c, &b)) return false;
+    bool ok = rpc_skip_to(&r, c, index) && rpc_trace_next(&r, &t, c, false);
+    chain_replay_close(&r);
+    return ok;
 }
 
 bool trace_replay_block_transactions(struct rpc_call *c)
 {
     struct block b;
-    bool found;
-    if (!rpc_trace_types(c, param(c, 1)) || !asked_block(&found, &b, c)) return false;
+    struct chain_replay r;
+    struct tracer t;
+    bool found, ok = true;
+    unsigned wants;
+    if (!rpc_trace_types(&wants, c, param(c, 1)) || !asked_block(&found, &b, c)) return false;
     if (!found) return true;
+    tracer_init_parity(&t, c, wants);
     jo_open(c->out, '[');
-    bool ok = replay(c, &b, ANY);
+    if (b.n_txs > 0) {
+        if (!rpc_replay_open(&r, c, &b)) return false;
+        while (ok && r.next < b.n_txs) {
+            t.hash = &b.txs[r.next].hash;
+            ok = rpc_trace_next(&r, &t, c, r.next + 1 < b.n_txs);
+        }
+        chain_replay_close(&r);
+    }
     jo_close(c->out, ']');
     return ok;
 }

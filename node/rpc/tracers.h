@@ -2,17 +2,21 @@
  *
  *     struct tracer t;
  *     if (!tracer_init(&t, c, config)) return false;         the second parameter of debug_traceTransaction
- *     tracer_begin(&t, state);                               state: before the transaction
- *     ... run it with tracer_hooks(&t) ...
+ *     tracer_begin(&t, state, number);                       state: before the transaction; number: its block's
+ *     ... run it with tracer_hooks(&t); a run that fails: tracer_fail(&t, status)
  *     if (!tracer_end(&t, &facts)) return false;             one JSON value is in c->out
  *
- * A prestate tracer undoes the transaction (t.has_undone): whoever goes on to the next one runs it again. */
+ * Tracers that tell what there was before undo the transaction (t.has_undone): whoever goes on to the next one runs it again. A run stops
+ * when the answer is full, or the request has traced for RPC_TRACE_MS_MAX. */
 #ifndef NODE_RPC_TRACERS_H
 #define NODE_RPC_TRACERS_H
 
 #include "node/rpc/rpc_priv.h"
 
-enum tracer_kind { TRACER_STRUCT_LOGS, TRACER_CALLS, TRACER_PRESTATE, TRACER_FLAT, TRACER_NOTHING };
+enum tracer_kind { TRACER_STRUCT_LOGS, TRACER_CALLS, TRACER_PRESTATE, TRACER_FLAT, TRACER_PARITY, TRACER_NOTHING };
+
+/* what trace_call and its like are asked for */
+enum { WANT_TRACE = 1, WANT_VM = 2, WANT_STATE = 4 };
 
 /* one call, creation or self-destruction; in the arena of the request */
 struct traced_call {
@@ -38,6 +42,17 @@ struct traced_log {
 };
 
 struct traced_account;
+struct traced_slot;
+struct vm_frame;
+
+/* accounts and slots, each once; found by hash */
+struct touched_set {
+    struct traced_account *list; /* newest first */
+    struct traced_account **accounts;
+    struct traced_slot **slots;
+    size_t n_accounts, cap_accounts, n_slots, cap_slots;
+    uint64_t salt[5];
+};
 
 struct tracer {
     struct rpc_call *c;
@@ -45,24 +60,28 @@ struct tracer {
     enum tracer_kind kind;
     struct evm_tracer hooks;
     struct state *state;
+    uint64_t number;
     bool failed; /* out of memory */
     bool has_undone;
+    uint32_t n_looked; /* steps and calls since the clock was looked at */
     /* struct logs */
     bool no_storage, no_stack, with_memory, with_return_data, is_step_open;
     uint64_t limit, n_steps;
     int depth, step_depth;
-    struct traced_account *seen; /* slots that each contract touched */
     /* calls */
     bool only_top, with_logs;
     size_t skip_depth;
     struct traced_call *root, *at;
     uint64_t n_logs;
-    bool wrapped; /* flat: in an object with the output beside it, as trace_call answers */
-    const hash32 *wrap_hash; /* and the transaction's hash; or NULL */
-    /* prestate */
+    /* Parity's objects: WANT_* */
+    unsigned wants;
+    const hash32 *hash; /* the transaction's, in the object; or NULL */
+    struct vm_frame *vm, *vm_spare;
+    bool is_vm_open, is_destroying;
+    /* prestate, stateDiff; of struct logs: slots that each contract touched */
     bool diff, no_code, no_slots;
     int snapshot;
-    struct traced_account *accounts;
+    struct touched_set touched;
 };
 
 /* what is known of the transaction apart from its run */
@@ -73,7 +92,6 @@ struct tracer_facts {
     const address *author;
     /* the flat form only: where it stands */
     const hash32 *block_hash;
-    uint64_t number;
     size_t index;
     bool has_place;
 };
@@ -82,11 +100,17 @@ struct tracer_facts {
 bool tracer_init(struct tracer *t, struct rpc_call *c, const json_t *config);
 /** tracer_init_flat: calls for the flat form, whatever the request says */
 void tracer_init_flat(struct tracer *t, struct rpc_call *c);
+/** tracer_init_parity: an object with output, stateDiff, trace and vmTrace; those of `wants` are filled */
+void tracer_init_parity(struct tracer *t, struct rpc_call *c, unsigned wants);
 const struct evm_tracer *tracer_hooks(const struct tracer *t);
-void tracer_begin(struct tracer *t, struct state *s);
+void tracer_begin(struct tracer *t, struct state *s, uint64_t number);
 bool tracer_end(struct tracer *t, const struct tracer_facts *f);
-/** tracer_put_flat: the calls as entries of an open array, each accepted by `keep` (NULL: all); *n counts them. */
-typedef bool (*flat_filter)(void *ctx, const struct traced_call *call);
+/** tracer_fail: the run, or what there is of its trace, did not come off.  ret false, always */
+bool tracer_fail(struct tracer *t, enum status s);
+/** tracer_has_time: false after rpc_fail: the request has traced for RPC_TRACE_MS_MAX */
+bool tracer_has_time(struct rpc_call *c);
+/** tracer_put_flat: the calls as entries of an open array, each accepted by `keep` (NULL: all). path: its traceAddress */
+typedef bool (*flat_filter)(void *ctx, const struct traced_call *call, const size_t *path, size_t depth);
 void tracer_put_flat(struct tracer *t, const struct tracer_facts *f, flat_filter keep, void *ctx);
 /** traced_created: does the call make a contract */
 bool traced_is_create(const struct traced_call *call);

@@ -155,6 +155,16 @@ leaf('eth_simulateV1: blocks on blocks, overrides, transfers as logs, errors by 
   assert.equal(await rpc(M.url, 'eth_getCode', [made, 'latest']), '0x', 'nothing of it is on the chain');
 });
 
+// how many operations a vmTrace has, each of which leaves what the one before it left, less its cost
+function gasAddsUp(vm) {
+  let n = 0;
+  for (const [i, op] of (vm?.ops ?? []).entries()) {
+    n += 1 + gasAddsUp(op.sub);
+    if (i > 0 && op.ex && !op.sub) assert.equal(op.ex.used, vm.ops[i - 1].ex.used - op.cost, `pc ${op.pc}`);
+    if (op.ex && op.sub) assert.ok(op.ex.used <= vm.ops[i - 1].ex.used);
+  }
+  return n;
+}
 leaf('traces: trace_call, its like, and the explorer\'s walk over every block', async () => {
   const to = await board.getAddress(), data = board.interface.encodeFunctionData('post', ['traced']);
   const t = await rpc(M.url, 'trace_call', [{ from: rich.address, to, data }, ['trace'], 'latest']);
@@ -167,10 +177,10 @@ leaf('traces: trace_call, its like, and the explorer\'s walk over every block', 
   assert.equal(BigInt(many[2].output), BigInt(many[0].output) + 1n, 'each stands on the one before');
   const raw = await rich.connect(provider).signTransaction(await rich.connect(provider).populateTransaction({ to, data, gasPrice: 0, type: 0 }));
   assert.equal((await rpc(M.url, 'trace_rawTransaction', [raw, ['trace']])).trace.length, 1);
-  await fails('trace_call', [{ to }, ['vmTrace'], 'latest'], -32602, /debug_traceTransaction has steps/);
+  await fails('trace_call', [{ to }, ['steps'], 'latest'], -32602, /allowed are "trace", "vmTrace", "stateDiff"/);
   // an explorer: every block with its transactions, receipts and traces, which must agree
   const n = await height(M.url);
-  let txs = 0, traces = 0;
+  let txs = 0, traces = 0, steps = 0;
   for (let i = 0; i <= n; i++) {
     const at = hex(i), b = await rpc(M.url, 'eth_getBlockByNumber', [at, true]), receipts = await rpc(M.url, 'eth_getBlockReceipts', [at]);
     const list = i === 0 ? [] : await rpc(M.url, 'trace_block', [at]);
@@ -180,8 +190,18 @@ leaf('traces: trace_call, its like, and the explorer\'s walk over every block', 
       assert.equal(receipts[k].transactionHash, tx.hash);
       assert.ok(mine.length >= 1);
       assert.equal(mine[0].action.from, tx.from);
-      const replayed = await rpc(M.url, 'trace_replayTransaction', [tx.hash, ['trace']]);
+      const replayed = await rpc(M.url, 'trace_replayTransaction', [tx.hash, ['trace', 'vmTrace', 'stateDiff']]);
       assert.equal(replayed.trace.length, mine.length);
+      steps += gasAddsUp(replayed.vmTrace);
+      if (b.transactions.length > 1) continue;
+      // what it says of before and after is what the chain says of the blocks before and after
+      for (const [who, d] of Object.entries(replayed.stateDiff)) {
+        const was = hex(i - 1), both = async (method, ...more) => [await rpc(M.url, method, [who, ...more, was]), await rpc(M.url, method, [who, ...more, at])];
+        const told = (x, none) => x === '=' ? null : x['*'] ? [x['*'].from, x['*'].to] : x['+'] !== undefined ? [none, x['+']] : [x['-'], none];
+        for (const [x, none, real] of [[d.balance, '0x0', await both('eth_getBalance')], [d.nonce, '0x0', await both('eth_getTransactionCount')], [d.code, '0x', await both('eth_getCode')]])
+          assert.deepEqual(told(x, none) ?? [real[1], real[1]], real, `${who} in ${tx.hash}`);
+        for (const [slot, x] of Object.entries(d.storage)) assert.deepEqual(told(x, `0x${'0'.repeat(64)}`), await both('eth_getStorageAt', slot), `${who} ${slot}`);
+      }
       txs++;
       traces += mine.length;
     }
@@ -189,7 +209,8 @@ leaf('traces: trace_call, its like, and the explorer\'s walk over every block', 
     assert.deepEqual(again.map((x) => x.transactionHash), b.transactions.map((x) => x.hash));
   }
   assert.ok(txs >= 3);
-  return `${n + 1} blocks, ${txs} transactions, ${traces} traces`;
+  assert.ok(steps > 100);
+  return `${n + 1} blocks, ${txs} transactions, ${traces} traces, ${steps} operations`;
 });
 
 leaf('aura_getMissedSteps: who sealed, and whose steps went by', async () => {

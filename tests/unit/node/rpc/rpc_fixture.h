@@ -26,6 +26,7 @@
 #define CLEARER "0x00000000000000000000000000000000000a0004"
 #define CALLER "0x00000000000000000000000000000000000a0005"
 #define PANICKER "0x00000000000000000000000000000000000a0006"
+#define DOOMED "0x00000000000000000000000000000000000a0007"
 #define ZERO32 "0000000000000000000000000000000000000000000000000000000000000000"
 #define TOPIC "0x1111111111111111111111111111111111111111111111111111111111111111"
 
@@ -34,7 +35,8 @@
  * HUNGRY  reverts when it has no more than 100000 gas
  * CLEARER sets slot 0, which is 1, to 0: a refund
  * CALLER  calls HUNGRY with all its gas and reverts when that fails
- * PANICKER reverts with Panic(0x11) */
+ * PANICKER reverts with Panic(0x11)
+ * DOOMED  has 5 wei and 9 in slot 1, writes 0 there and destroys itself for its caller */
 static const char SPEC[] =
     "{\"name\":\"RpcTest\",\"engine\":{\"authorityRound\":{\"params\":{\"stepDuration\":\"2\",\"validators\":{\"list\":[\"" RICH "\"]}}}},"
     "\"params\":{\"networkID\":\"0x2a\",\"chainID\":\"0x2b\",\"gasLimitBoundDivisor\":\"0x400\",\"maximumExtraDataSize\":\"0x20\",\"minGasLimit\":\"0x1388\","
@@ -52,7 +54,8 @@ static const char SPEC[] =
     "\"" HUNGRY "\":{\"balance\":\"0\",\"code\":\"0x5a620186a010600e5760006000fd5b00\"},"
     "\"" CLEARER "\":{\"balance\":\"0\",\"code\":\"0x600060005500\",\"storage\":{\"0x00\":\"0x01\"}},"
     "\"" CALLER "\":{\"balance\":\"0\",\"code\":\"0x6000600060006000600073" "00000000000000000000000000000000000a0003" "5af160295760006000fd5b00\"},"
-    "\"" PANICKER "\":{\"balance\":\"0\",\"code\":\"0x634e487b7160e01b600052601160045260246000fd\"}}}";
+    "\"" PANICKER "\":{\"balance\":\"0\",\"code\":\"0x634e487b7160e01b600052601160045260246000fd\"},"
+    "\"" DOOMED "\":{\"balance\":\"5\",\"code\":\"0x600060015533ff\",\"storage\":{\"0x01\":\"0x09\"}}}}";
 
 struct fixture {
     struct chain_spec spec;
