@@ -199,7 +199,12 @@ enum aura_verdict aura_check_proposer(const struct header *h, const struct valid
 {
     if (v->n == 0 || !address_eq(aura_proposer(v, h->step), &h->author)) return AURA_NOT_PROPOSER;
     enum aura_verdict verdict = aura_check_signature(h);
-    if (verdict != AURA_VALID) return verdict;
+    return verdict == AURA_VALID ? aura_check_turn(h, v) : verdict;
+}
+
+enum aura_verdict aura_check_turn(const struct header *h, const struct validators *v)
+{
+    if (v->n == 0 || !address_eq(aura_proposer(v, h->step), &h->author)) return AURA_NOT_PROPOSER;
     bytes payload;
     if (aura_empty_steps_payload(&payload, h) != OK) return AURA_EMPTY_STEPS;
     for (;;) {

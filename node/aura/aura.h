@@ -53,6 +53,8 @@ enum aura_verdict aura_check_form(const struct header *h, const struct aura_para
 enum aura_verdict aura_check_family(const struct header *h, const struct header *parent, const struct aura_params *p);
 /** aura_check_proposer: author and signer against the set; empty steps' signatures too. cost: one recovery, plus one an empty step */
 enum aura_verdict aura_check_proposer(const struct header *h, const struct validators *v);
+/** aura_check_turn: the same for a header that aura_check_signature has passed already. */
+enum aura_verdict aura_check_turn(const struct header *h, const struct validators *v);
 /** aura_check_signature: signer is the author; no set needed. */
 enum aura_verdict aura_check_signature(const struct header *h);
 

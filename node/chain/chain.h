@@ -119,8 +119,33 @@ void chain_get_head(struct chain_head *out, struct chain *c);
 MUST_CHECK enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c,
                                     bytes block_rlp, uint64_t now_ms, struct err *err);
 
+/* --- blocks that come many at a time, from a file or from peers that are ahead */
+
+/* chain_ahead: a block that waits for its turn; meanwhile all that can be verified without the state is, by other threads */
+struct chain_ahead;
+/** chain_ahead_new: in the order in which they will be imported. The block is copied.  cost: of the threads; without any, of the import */
+MUST_CHECK enum status chain_ahead_new(struct chain_ahead **out, struct chain *c, bytes block_rlp);
+void chain_ahead_free(struct chain *c, struct chain_ahead *a); /* NULL allowed */
+
+enum { CHAIN_GROUP_MAX = 64 /* blocks of one commit */ };
+
+struct chain_imported {
+    size_t n; /* blocks, from the front, that this is about: with IMPORT_HEAD at least one, else exactly one; 0 when it failed */
+    enum import_result result;
+    enum block_verdict verdict; /* with IMPORT_BAD */
+    uint64_t retry_ms;          /* with IMPORT_EARLY */
+};
+/** chain_import_group: as many of the n blocks as extend the head one after the other, in ONE commit: the disk is waited for once. For blocks
+ *  that can be had again only: a kill before the commit loses the whole group, and readers see its last block or none of it. A group ends
+ *  where the validator set changes, after some 200 ms or 100 Mgas, and before whatever is not plainly the next block: that comes at the
+ *  front of a later call, alone, as by chain_import.  n >= 1.  ret OK | our own trouble (nothing changed) */
+MUST_CHECK enum status chain_import_group(struct chain_imported *out, struct chain *c, struct chain_ahead *const *blocks, size_t n,
+                                          uint64_t now_ms, struct err *err);
+
 /** chain_times: what imports on the head took since chain_open, by stage, in nanoseconds; the importer's own */
 struct chain_times {
+    uint64_t ahead_ns; /* of other threads' CPU, for chain_ahead */
+    uint64_t wait_ns;  /* for them */
     uint64_t recover_ns; /* senders */
     uint64_t execute_ns;
     uint64_t root_ns;   /* of transactions, receipts and state */

@@ -256,8 +256,8 @@ void chain_publish(struct chain *c, const struct chain_head *head, bool changed_
     if (c->cfg.on_event != NULL) c->cfg.on_event(c->cfg.listener_ctx, event);
 }
 
-/* validators that let a step go by between parent and child without an empty step (SPEC aura.md B4: benign) */
-static void report_skipped(struct chain *c, const struct import *im)
+/* SPEC(aura.md B4): benign, unless empty steps tell of it */
+void import_report_skipped(struct chain *c, const struct import *im)
 {
     const struct header *h = &im->block.header, *p = &im->parent;
     if (c->cfg.on_report == NULL || c->spec->engine != ENGINE_AURA || aura_empty_steps_count(h) > 0 || p->number == 0) return;
@@ -292,7 +292,7 @@ static enum status import_on_head(enum import_result *result, struct import *im)
     if (s != OK) {
         c->is_stale = true;
     } else if (im->verdict == BLOCK_VALID) {
-        report_skipped(c, im); /* by the set that was in force, so before the new one is shown */
+        import_report_skipped(c, im); /* by the set that was in force, so before the new one is shown */
         struct chain_event event = {.added = &im->block,
                                     .n_added = 1,
                                     .head_receipts = receipts,
@@ -546,21 +546,26 @@ static void report_bad(const struct import *im)
     report(im->c, v == BLOCK_STEP, &h->author, h->number, block_verdict_text(v));
 }
 
-/* everything up to the point where it is known on what the block builds; *result is set when that settles it */
-static enum status prepare(bool *settled, enum import_result *result, uint64_t *retry_ms, struct import *im, bytes rlp)
+static enum status decode(struct import *im, bytes rlp)
 {
-    *settled = true;
-    *result = IMPORT_BAD;
+    if (im->ahead != NULL && im->ahead->is_whole) {
+        im->block = im->ahead->block;
+        return OK;
+    }
     if (rlp.len > BLOCK_MAX) return import_bad(im, BLOCK_MALFORMED);
     bytes rest = rlp;
     enum status s = block_get(&im->block, &rest, &im->arena, im->err);
     if (s == E_NOMEM) return s;
-    if (s != OK || rest.len != 0) return import_bad(im, BLOCK_MALFORMED);
+    return s != OK || rest.len != 0 ? import_bad(im, BLOCK_MALFORMED) : OK;
+}
 
-    struct kv_txn *txn;
+enum status import_prepare(bool *settled, enum import_result *result, uint64_t *retry_ms, struct import *im, bytes rlp, struct kv_txn *txn)
+{
     struct block_meta meta;
-    s = kv_begin(&txn, im->c->kv, false);
-    if (s != OK) return s;
+    *settled = true;
+    *result = IMPORT_BAD;
+    enum status s = decode(im, rlp);
+    if (s != OK || im->verdict != BLOCK_VALID) return s;
     s = blocks_get_meta(&meta, txn, &im->block.hash);
     if (s == OK) {
         *result = meta.invalid ? IMPORT_BAD : IMPORT_KNOWN;
@@ -568,23 +573,18 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
             enum block_verdict why = known_bad(im->c, &im->block.hash);
             im->verdict = why != BLOCK_VALID ? why : BLOCK_BAD_PARENT;
         }
-        kv_abort(txn);
         return OK;
     }
     uint64_t early_ms = 0;
     if (s == E_NOT_FOUND) im->verdict = known_bad(im->c, &im->block.hash);
     if (im->verdict == BLOCK_VALID && known_bad(im->c, &im->block.header.parent_hash) != BLOCK_VALID) im->verdict = BLOCK_BAD_PARENT;
-    if (s == E_NOT_FOUND && im->verdict != BLOCK_VALID) {
-        kv_abort(txn);
-        return OK;
-    }
+    if (s == E_NOT_FOUND && im->verdict != BLOCK_VALID) return OK;
     if (s == E_NOT_FOUND) {
         s = OK;
         im->verdict = check_basic(im->c, &im->block, im->now_ms, &early_ms);
-        if (im->verdict == BLOCK_VALID) s = check_roots(im);
+        if (im->verdict == BLOCK_VALID && (im->ahead == NULL || !im->ahead->is_whole)) s = check_roots(im);
     }
     if (s == OK && im->verdict == BLOCK_VALID && early_ms != 0) {
-        kv_abort(txn);
         *result = IMPORT_EARLY;
         *retry_ms = early_ms;
         return OK;
@@ -592,7 +592,6 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
     if (s == OK && im->verdict == BLOCK_VALID) {
         s = blocks_get_meta(&im->parent_meta, txn, &im->block.header.parent_hash);
         if (s == E_NOT_FOUND) {
-            kv_abort(txn);
             *result = IMPORT_ORPHAN;
             return OK;
         }
@@ -602,7 +601,6 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
             if (s == OK) im->verdict = check_parent(im->c, &im->block.header, &im->parent);
         }
     }
-    kv_abort(txn);
     if (s == OK && im->verdict == BLOCK_VALID) {
         im->td = u256_add(im->parent_meta.td, im->block.header.difficulty);
         *settled = false;
@@ -610,34 +608,46 @@ static enum status prepare(bool *settled, enum import_result *result, uint64_t *
     return s;
 }
 
-enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c, bytes block_rlp,
-                         uint64_t now_ms, struct err *err)
+enum status import_one(struct chain_imported *out, struct chain *c, bytes rlp, struct chain_ahead *ahead, uint64_t now_ms, struct err *err)
 {
-    struct import im = {.c = c, .now_ms = now_ms, .verdict = BLOCK_VALID, .err = err};
+    struct import im = {.c = c, .ahead = ahead, .now_ms = now_ms, .verdict = BLOCK_VALID, .err = err};
+    struct kv_txn *txn = NULL;
     chain_note_time(c, now_ms);
     if (err != NULL) err->text[0] = '\0';
+    if (ahead != NULL) chain_ahead_finish(c, ahead);
     arena_init(&im.arena, BLOCK_ARENA_MAX);
-    enum import_result r = IMPORT_BAD;
-    uint64_t retry = 0;
+    struct chain_imported r = {.n = 1, .result = IMPORT_BAD};
     bool settled;
-    enum status s = prepare(&settled, &r, &retry, &im, block_rlp);
+    enum status s = kv_begin(&txn, c->kv, false);
+    if (s == OK) s = import_prepare(&settled, &r.result, &r.retry_ms, &im, ahead != NULL ? ahead->rlp : rlp, txn);
+    kv_abort(txn);
     if (s == OK && !settled) {
         bool on_head = hash_eq(&im.block.header.parent_hash, &c->head.hash);
         s = chain_refresh(c);
-        if (s == OK) s = on_head ? import_on_head(&r, &im) : import_on_side(&r, &im);
+        if (s == OK) s = on_head ? import_on_head(&r.result, &im) : import_on_side(&r.result, &im);
         if (s == OK && im.verdict == BLOCK_VALID && c->spec->engine == ENGINE_AURA) chain_note_seal(c, &im.block.header);
     }
     if (s == OK && im.verdict != BLOCK_VALID) {
-        r = IMPORT_BAD;
+        r.result = IMPORT_BAD;
+        r.verdict = im.verdict;
         if (err != NULL && err->text[0] == '\0')
             IGNORE(err_set(err, E_INVALID, "%s", block_verdict_text(im.verdict)), "only text");
         note_bad(c, &im.block.hash, im.verdict);
         report_bad(&im);
     }
     arena_fini(&im.arena);
+    if (s == OK) *out = r;
+    return s;
+}
+
+enum status chain_import(enum import_result *result, enum block_verdict *verdict, uint64_t *retry_ms, struct chain *c, bytes block_rlp,
+                         uint64_t now_ms, struct err *err)
+{
+    struct chain_imported r;
+    enum status s = import_one(&r, c, block_rlp, NULL, now_ms, err);
     if (s != OK) return s;
-    *result = r;
-    *verdict = im.verdict;
-    if (r == IMPORT_EARLY) *retry_ms = retry;
+    *result = r.result;
+    *verdict = r.verdict;
+    if (r.result == IMPORT_EARLY) *retry_ms = r.retry_ms;
     return OK;
 }

@@ -1,14 +1,15 @@
-/* import_priv.h: what import.c (rules of the header, fork choice, re-orgs) and import_run.c (execution of a block, its way into the database)
- * share of one chain_import. */
+/* import_priv.h: what import.c (rules of the header, fork choice, re-orgs), import_run.c (execution of a block, its way into the database) and
+ * group.c (many blocks in one commit) share of one import. */
 #ifndef NODE_CHAIN_IMPORT_PRIV_H
 #define NODE_CHAIN_IMPORT_PRIV_H
 
 #include "lib/base/clock.h"
-#include "node/chain/chain_priv.h"
+#include "node/chain/ahead.h"
 
-/* import: what one chain_import works on */
+/* import: what one block's import works on */
 struct import {
     struct chain *c;
+    const struct chain_ahead *ahead; /* or NULL: what is known of it already */
     struct arena arena;
     struct block block;
     struct header parent;
@@ -35,6 +36,8 @@ static inline void import_charge(uint64_t *stage_ns, uint64_t *from_ns)
 
 /* import_from_aura: the engine's verdict as the chain's */
 enum block_verdict import_from_aura(enum aura_verdict v);
+/** import_prepare: everything up to the point where it is known on what the block builds; *result is set when that settles it. */
+MUST_CHECK enum status import_prepare(bool *settled, enum import_result *result, uint64_t *retry_ms, struct import *im, bytes rlp, struct kv_txn *txn);
 /* import_gas_limit_in_bounds: SPEC(aura.md B4): strict at both ends */
 bool import_gas_limit_in_bounds(const struct chain *c, const struct header *h, const struct header *parent);
 /** import_run_block: execute b on the latest state in txn, which is that of its parent, and write it; *e is the epoch at the parent and moves on.
@@ -42,5 +45,9 @@ bool import_gas_limit_in_bounds(const struct chain *c, const struct header *h, c
 MUST_CHECK enum status import_run_block(struct import *im, struct kv_txn *txn, struct epoch *e, struct block *b, const u256 *td,
                                         struct chain_head *head, struct epoch_step *step, uint64_t finalised, struct receipt **receipts_out,
                                         struct arena *a);
+/** import_report_skipped: validators that let a step go by before the block; before a set that it changed is shown. */
+void import_report_skipped(struct chain *c, const struct import *im);
+/** import_one: a block by itself: rlp, or ahead if that is not NULL */
+MUST_CHECK enum status import_one(struct chain_imported *out, struct chain *c, bytes rlp, struct chain_ahead *ahead, uint64_t now_ms, struct err *err);
 
 #endif

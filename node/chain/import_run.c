@@ -200,7 +200,8 @@ enum status import_run_block(struct import *im, struct kv_txn *txn, struct epoch
     struct state *s = NULL;
     struct exec_env env;
     if (c->spec->engine == ENGINE_AURA) {
-        enum aura_verdict v = aura_check_proposer(&b->header, &e->fin.set);
+        const bool is_signed = im->ahead != NULL && b == &im->block && im->ahead->is_signed;
+        enum aura_verdict v = (is_signed ? aura_check_turn : aura_check_proposer)(&b->header, &e->fin.set);
         if (v != AURA_VALID) return import_bad(im, import_from_aura(v));
     }
     struct chain_times *times = &c->times;

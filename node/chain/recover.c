@@ -3,18 +3,21 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 enum { CHUNK = 16 }; /* transactions that a thread takes at a time: some 250 us of work */
 
 struct recover_pool {
     pthread_mutex_t lock;
-    pthread_cond_t wake, idle;
+    pthread_cond_t wake, idle, done;
     pthread_t threads[RECOVER_THREADS_MAX];
     unsigned n_threads;
     /* under the lock */
     bool stop;
+    struct recover_task *first, *last; /* queued */
     uint64_t job;    /* its number: a thread works on each one once */
-    unsigned n_busy; /* threads that have not finished the job */
+    bool is_open;    /* the job: there is work in it still */
+    unsigned n_busy; /* threads at the job */
     /* the job */
     struct tx *txs;
     size_t n;
@@ -39,16 +42,52 @@ static void work(struct recover_pool *p)
     }
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec ts;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) == 0 ? (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec : 0;
+}
+
+/* under the lock */
+static void unqueue(struct recover_pool *p, struct recover_task *t)
+{
+    if (t->prev != NULL) t->prev->next = t->next;
+    else p->first = t->next;
+    if (t->next != NULL) t->next->prev = t->prev;
+    else p->last = t->prev;
+    t->next = t->prev = NULL;
+}
+
+/* under the lock, which is given up meanwhile */
+static void run_task(struct recover_pool *p, struct recover_task *t)
+{
+    unqueue(p, t);
+    t->state = TASK_RUNNING;
+    pthread_mutex_unlock(&p->lock);
+    const uint64_t from = cpu_ns();
+    t->run(t);
+    const uint64_t took = cpu_ns() - from;
+    pthread_mutex_lock(&p->lock);
+    t->cpu_ns = took;
+    t->state = TASK_DONE;
+    pthread_cond_broadcast(&p->done);
+}
+
 static void *run(void *arg)
 {
     struct recover_pool *p = arg;
     uint64_t done = 0;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->stop && p->job == done)
+        while (!p->stop && !(p->is_open && p->job != done) && p->first == NULL)
             pthread_cond_wait(&p->wake, &p->lock);
         if (p->stop) break;
+        if (!p->is_open || p->job == done) {
+            run_task(p, p->first);
+            continue;
+        }
         done = p->job;
+        p->n_busy++;
         pthread_mutex_unlock(&p->lock);
         work(p);
         pthread_mutex_lock(&p->lock);
@@ -65,6 +104,7 @@ enum status recover_pool_new(struct recover_pool **out, unsigned n_threads)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->idle, NULL);
+    pthread_cond_init(&p->done, NULL);
     sigset_t all, old; /* signals are the main thread's affair */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -87,6 +127,7 @@ void recover_pool_free(struct recover_pool *p)
         pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->wake);
     pthread_cond_destroy(&p->idle);
+    pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -106,14 +147,49 @@ size_t recover_senders(struct recover_pool *p, struct tx *txs, size_t n, bool lo
     atomic_store(&p->n_bad, 0);
     if (together) {
         p->job++;
-        p->n_busy = p->n_threads;
+        p->is_open = true;
         pthread_cond_broadcast(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
     work(p);
     pthread_mutex_lock(&p->lock);
-    while (together && p->n_busy > 0)
+    p->is_open = false; /* whoever is at a task still need not come any more */
+    while (p->n_busy > 0)
         pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
     return atomic_load(&p->n_bad);
+}
+
+void recover_begin(struct recover_pool *p, struct recover_task *t)
+{
+    pthread_mutex_lock(&p->lock);
+    t->state = TASK_QUEUED;
+    t->next = NULL;
+    t->prev = p->last;
+    if (p->last != NULL) p->last->next = t;
+    else p->first = t;
+    p->last = t;
+    if (p->n_threads > 0) pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void recover_finish(struct recover_pool *p, struct recover_task *t)
+{
+    pthread_mutex_lock(&p->lock);
+    if (t->state == TASK_QUEUED) run_task(p, t);
+    while (t->state == TASK_RUNNING)
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void recover_cancel(struct recover_pool *p, struct recover_task *t)
+{
+    pthread_mutex_lock(&p->lock);
+    if (t->state == TASK_QUEUED) {
+        unqueue(p, t);
+        t->state = TASK_NEW;
+    }
+    while (t->state == TASK_RUNNING)
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
 }

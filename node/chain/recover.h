@@ -1,5 +1,8 @@
-/* recover.h: senders of a block's transactions, recovered by a few threads at once: an ECDSA recovery takes longer than the transfer that it
- * authorises. The caller works along, so n threads more are n + 1 at work. */
+/* recover.h: the threads beside the importer's: an ECDSA recovery takes longer than the transfer that it authorises.
+ *
+ * They do two things. Senders of one block's transactions, now: the caller works along, so n threads more are n + 1 at work. And tasks, ahead
+ * of their turn (ahead.h): whatever is begun by no thread when it is waited for, the waiting one does itself; so all of it works without any
+ * thread, too. Senders that are waited for go before tasks. */
 #ifndef NODE_CHAIN_RECOVER_H
 #define NODE_CHAIN_RECOVER_H
 
@@ -11,9 +14,24 @@ enum { RECOVER_THREADS_MAX = 64, RECOVER_MIN = 16 /* transactions from which on 
 
 /** recover_pool_new: n_threads in [0, RECOVER_THREADS_MAX]; fewer are started when the system gives no more. */
 MUST_CHECK enum status recover_pool_new(struct recover_pool **out, unsigned n_threads);
+/** recover_pool_free: no task may be begun or waited for. */
 void recover_pool_free(struct recover_pool *p);
 /** recover_senders: set the senders of those that have none; low_s as in tx_recover. One call at a time.
  *  ret how many have none in the end: their signatures are bad */
 size_t recover_senders(struct recover_pool *p, struct tx *txs, size_t n, bool low_s);
+
+/* a task: first member of what it works on; zeroed but for run. Its owner's, once it is finished or cancelled. */
+struct recover_task {
+    void (*run)(struct recover_task *t); /* any thread */
+    struct recover_task *next, *prev;
+    enum { TASK_NEW, TASK_QUEUED, TASK_RUNNING, TASK_DONE } state; /* from recover_begin on the pool's */
+    uint64_t cpu_ns; /* that it took */
+};
+/** recover_begin: a thread takes it when it has nothing else to do, in the order of the calls. */
+void recover_begin(struct recover_pool *p, struct recover_task *t);
+/** recover_finish: it is done when this returns. */
+void recover_finish(struct recover_pool *p, struct recover_task *t);
+/** recover_cancel: it is done, or will never be. */
+void recover_cancel(struct recover_pool *p, struct recover_task *t);
 
 #endif

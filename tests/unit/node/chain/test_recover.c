@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdatomic.h>
+
 #include "node/chain/recover.h"
 #include "tests/unit/node/chain/chain_fixture.h"
 
@@ -66,6 +68,50 @@ static void bad_signatures_are_counted_and_known_senders_are_left_alone(void **s
     net_free(w);
 }
 
+struct job {
+    struct recover_task task;
+    atomic_int *n_run;
+    bool was_run;
+};
+
+static void run_job(struct recover_task *t)
+{
+    struct job *j = (struct job *)t;
+    j->was_run = true;
+    atomic_fetch_add(j->n_run, 1);
+}
+
+static void tasks_are_done_once_when_they_are_waited_for_and_never_after_they_were_cancelled(void **state)
+{
+    (void)state;
+    enum { JOBS = 200 };
+    struct net *w = net_new();
+    struct tx txs[TXS], want[TXS];
+    for (unsigned threads = 0; threads < 4; threads++) {
+        struct recover_pool *p;
+        struct job job[JOBS];
+        atomic_int n_run = 0;
+        int n_kept = 0;
+        fill(w, txs, want);
+        assert_int_equal(recover_pool_new(&p, threads), OK);
+        for (size_t i = 0; i < JOBS; i++) {
+            job[i] = (struct job){.task.run = run_job, .n_run = &n_run};
+            recover_begin(p, &job[i].task);
+        }
+        assert_int_equal(recover_senders(p, txs, TXS, true), 0); /* does not wait for them */
+        for (size_t i = 0; i < JOBS; i++) {
+            const size_t k = i * 7 % JOBS; /* in another order */
+            if (i % 3 == 0) recover_cancel(p, &job[k].task);
+            else recover_finish(p, &job[k].task);
+            assert_true(i % 3 == 0 || job[k].was_run);
+            n_kept += job[k].was_run;
+        }
+        recover_pool_free(p);
+        assert_int_equal(atomic_load(&n_run), n_kept);
+    }
+    net_free(w);
+}
+
 static void a_chain_with_threads_imports_the_same(void **state)
 {
     (void)state;
@@ -88,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_threads_finds_the_same_senders),
         cmocka_unit_test(bad_signatures_are_counted_and_known_senders_are_left_alone),
+        cmocka_unit_test(tasks_are_done_once_when_they_are_waited_for_and_never_after_they_were_cancelled),
         cmocka_unit_test(a_chain_with_threads_imports_the_same),
     };
     return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
