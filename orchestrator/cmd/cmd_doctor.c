@@ -1,6 +1,6 @@
 /* cmd_doctor.c: doctor: the one most likely cause, its evidence, and the command that mends it. */
 #include "orchestrator/cmd/cmd.h"
-#include "orchestrator/cmd/status_remote.h"
+#include "orchestrator/cmd/doctor_azure.h"
 #include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/diagnose/diagnose.h"
@@ -24,11 +24,11 @@ static void print_json(const struct diag_finding *list, size_t n)
     json_decref(doc);
 }
 
-static void print_text(const struct diag_finding *list, size_t n, const struct diag_facts *f)
+/* well: the line when nothing is wrong */
+static void print_text(const struct diag_finding *list, size_t n, const char *well)
 {
     if (n == 0) {
-        printf("healthy: %zu node%s, block %llu, %zu of %zu validators seal\n", f->n_nodes, f->n_nodes == 1 ? "" : "s",
-               (unsigned long long)f->nodes[f->best].block, f->n_validators, f->n_validators);
+        puts(well);
         return;
     }
     printf("%s\n  why   %s\n  mend  %s\n", list[0].text, list[0].evidence, list[0].mend);
@@ -36,13 +36,13 @@ static void print_text(const struct diag_finding *list, size_t n, const struct d
         printf("%salso: %s\n", i == 1 ? "\n" : "", list[i].text);
 }
 
-static enum exit_code break_lease(struct cli *c, const struct deployment *d, const char *blob)
+static enum exit_code break_lease(struct cli *c, struct deployment *d, const char *blob)
 {
     struct err err = {0};
     char question[300];
     (void)snprintf(question, sizeof question, "End the lease of %.60s? Whoever holds it stops sealing at its next renewal, and the next node takes it.", blob);
     if (!cli_confirm(c, question)) return EXIT_FAILED;
-    enum status s = diagnose_break_lease(d, blob, &err);
+    enum status s = d->target.ops->submits_template ? doctor_azure_break_lease(d, blob, &err) : diagnose_break_lease(d, blob, &err);
     if (s != OK) return cli_fail(c, &err);
     if (c->json) {
         json_t *doc = json_pack("{s:s}", "freed", blob);
@@ -57,6 +57,8 @@ static enum exit_code break_lease(struct cli *c, const struct deployment *d, con
 static enum exit_code renew_access(struct cli *c, struct deployment *d)
 {
     struct err err = {0};
+    if (d->target.ops->submits_template)
+        return cli_fail_text(c, EXIT_FAILED, "--renew-access is for a store of one's own: in Azure the machines' access is role assignments of the template; the same `poa-deploy new` or `join` on an unfinished workspace makes them again, `az role assignment list` shows them");
     enum status s = diagnose_renew_access(d, &err);
     if (s != OK) return cli_fail(c, &err);
     if (c->json) {
@@ -69,37 +71,56 @@ static enum exit_code renew_access(struct cli *c, struct deployment *d)
     return EXIT_DONE;
 }
 
-static enum exit_code examine(struct cli *c, const struct deployment *d)
+static enum exit_code tell(struct cli *c, enum status s, const struct err *err, const struct diag_finding *list, size_t n, const char *well)
+{
+    if (s != OK) return cli_fail(c, err);
+    report_done(&c->report);
+    if (c->json) print_json(list, n);
+    else print_text(list, n, well);
+    return n == 0 ? EXIT_DONE : EXIT_UNHEALTHY;
+}
+
+static enum exit_code examine(struct cli *c, struct deployment *d)
 {
     struct err err = {0};
     struct diag_facts *f = NULL;
-    char peer[512] = "";
+    char peer[512] = "", well[400] = "";
     const char *min = cli_flag(c, "--min-free"), *url = SETTING(&c->settings, data_url);
     unsigned long long mib = min == NULL ? DISK_MIN_MIB : strtoull(min, NULL, 10);
     bool joined = url != NULL && *url != '\0' && network_rpc_of_data_url(peer, url);
     const struct diag_options o = {.peer_rpc = joined ? peer : NULL, .disk_min = mib > UINT64_MAX >> 20 ? UINT64_MAX : mib << 20};
     struct diag_finding *list = calloc(FINDINGS_MAX, sizeof *list);
-    enum status s = list == NULL ? err_set(&err, E_NOMEM, "out of memory") : diagnose_gather(&f, d, &o, &err);
-    size_t n = s == OK ? diagnose_judge(list, FINDINGS_MAX, f) : 0;
-    if (s == OK && c->json) print_json(list, n);
-    else if (s == OK) print_text(list, n, f);
+    size_t n = 0;
+    enum status s = list == NULL ? err_set(&err, E_NOMEM, "out of memory") : OK;
+    if (s == OK && d->target.ops != NULL && d->target.ops->submits_template) {
+        s = doctor_azure(list, FINDINGS_MAX, &n, well, c, d, &err);
+    } else if (s == OK) {
+        s = diagnose_gather(&f, d, &o, &err);
+        if (s == OK) {
+            n = diagnose_judge(list, FINDINGS_MAX, f);
+            (void)snprintf(well, sizeof well, "healthy: %zu node%s, block %llu, %zu of %zu validators seal", f->n_nodes, f->n_nodes == 1 ? "" : "s", (unsigned long long)f->nodes[f->best].block, f->n_validators, f->n_validators);
+        }
+    }
+    enum exit_code code = tell(c, s, &err, list, n, well);
     free(list);
     free(f);
-    if (s != OK) return cli_fail(c, &err);
-    return n == 0 ? EXIT_DONE : EXIT_UNHEALTHY;
+    return code;
 }
 
 enum exit_code cmd_doctor(struct cli *c)
 {
-    if (status_is_remote(c))
-        return cli_fail_text(c, EXIT_FAILED, "`doctor` reads the files and logs of the programs, which are on machines in Azure: `poa-deploy status %s` tells how they and the chain are, `poa-deploy ssh allow %s` opens the way to them", c->dir, c->dir);
     struct err err = {0};
     static struct deployment d; /* large */
     const struct target_env env = live_env(c);
     enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
     const char *blob = cli_flag(c, "--break-lease");
-    enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : cli_flag(c, "--renew-access") != NULL ? renew_access(c, &d) : examine(c, &d);
+    bool renews = cli_flag(c, "--renew-access") != NULL;
+    if ((blob != NULL || renews) && !d.is_started) {
+        deployment_close(&d);
+        return cli_fail_text(c, EXIT_FAILED, "this deployment is not finished: run the same `poa-deploy new` or `join` again");
+    }
+    enum exit_code code = blob != NULL ? break_lease(c, &d, blob) : renews ? renew_access(c, &d) : examine(c, &d);
     deployment_close(&d);
     return code;
 }

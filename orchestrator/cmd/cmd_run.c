@@ -18,14 +18,15 @@ static void take_result(void *arg, const struct target_instance *in, int code, b
         json_array_append_new(r->list, json_pack("{s:s, s:s, s:i, s:o}", "name", in->name, "address", in->address, "exit", code, "output", out == NULL ? json_string("(not UTF-8)") : out));
         return;
     }
+    const char *who = in->address[0] != '\0' ? in->address : in->name; /* in Azure many share the balancer's address */
     /* each line under its host's name, as many have spoken */
     for (size_t at = 0; at < text.len;) {
         const uint8_t *nl = memchr(text.ptr + at, '\n', text.len - at);
         size_t n = nl == NULL ? text.len - at : (size_t)(nl - text.ptr) - at;
-        printf("%s: %.*s\n", in->address, (int)n, (const char *)text.ptr + at);
+        printf("%s: %.*s\n", who, (int)n, (const char *)text.ptr + at);
         at += n + 1;
     }
-    if (code > 0) printf("%s: exit code %d\n", in->address, code);
+    if (code > 0) printf("%s: exit code %d\n", who, code);
 }
 
 enum exit_code cmd_ssh_run(struct cli *c)

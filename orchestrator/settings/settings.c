@@ -368,8 +368,9 @@ static void check_together(struct settings *s, bool join)
     if (is_ssh && *SETTING(s, hosts) == '\0')
         settings_problem(s, "--hosts (hosts.nodes): missing: the ssh target needs a host for each node, e.g. --hosts 10.0.0.1,10.0.0.2");
     static const enum setting_id of_hosts[] = {SETTING_ID_hosts, SETTING_ID_store_host, SETTING_ID_balancers, SETTING_ID_identity_file, SETTING_ID_host_keys};
+    const bool is_azure = strcmp(SETTING(s, target), "azure") == 0; /* its machines are logged in to, by `logs` and its like */
     for (size_t k = 0; k < COUNT_OF(of_hosts) && !is_ssh; k++)
-        if (*s->value[of_hosts[k]] != '\0')
+        if (!(is_azure && of_hosts[k] == SETTING_ID_identity_file) && *s->value[of_hosts[k]] != '\0')
             settings_problem(s, "%s: only the ssh target has hosts: say --target ssh, or leave it out", where(s, of_hosts[k], w));
     if (is_ssh && strcmp(SETTING(s, auth_type), "password") == 0 && *SETTING(s, vm_password_file) == '\0')
         settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds it");

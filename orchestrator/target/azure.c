@@ -68,6 +68,7 @@ static void azure_close(struct target *t)
 {
     struct azure *a = azure_of(t);
     if (a == NULL) return;
+    azure_machines_free(a->machines);
     azure_arm_free(a->arm);
     azure_token_source_free(a->tokens);
     json_decref(a->followed);
@@ -343,4 +344,6 @@ const struct target_ops TARGET_AZURE = {
     .clear = azure_clear,
     .destroy = azure_destroy,
     .programs = azure_programs,
+    .logs = azure_logs,
+    .run = azure_run,
 };

@@ -20,6 +20,11 @@ extern const struct target_ops TARGET_AZURE;
 /** azure_ssh_access: set the rule allow-ssh of every network security group of the deployment; rules: how many there are.
  *  *changed: how many were otherwise. */
 MUST_CHECK enum status azure_ssh_access(struct target *t, bool allow, size_t *rules, size_t *changed, struct err *err);
+/** azure_units: what systemd of each machine that runs says of its node, over SSH: as target.h's programs. New reference.
+ *  ret OK | E_DENIED: SSH is closed, or the log-in is refused | E_NET, E_TIMEOUT, E_CRYPTO: no machine was reached, a host key is wrong */
+MUST_CHECK enum status azure_units(json_t **out, struct target *t, struct err *err);
+/** azure_ssh_is_closed: do the rules deny it? false also when they could not be read */
+bool azure_ssh_is_closed(struct target *t);
 /** azure_gateway_connect: a connection from region 1's gateway to another one, with the key that both ends share (wiped by the caller). */
 MUST_CHECK enum status azure_gateway_connect(struct target *t, const char *other_gateway_id, const char *name, const char *shared_key, struct err *err);
 /** azure_traffic_manager: deploy tmpl (templates/trafficManager.json) over the public addresses of all regions; outputs: its own. New reference. */

@@ -8,7 +8,7 @@ static const char *str(const json_t *o, const char *key)
     return t == NULL ? "" : t;
 }
 
-static bool is_member(const struct target *t, const json_t *resource)
+bool azure_is_member(const struct target *t, const json_t *resource)
 {
     char member[12];
     (void)snprintf(member, sizeof member, "%u", t->member);
@@ -57,7 +57,7 @@ enum status azure_ssh_access(struct target *t, bool allow, size_t *rules, size_t
     json_array_foreach(list, i, v)
     {
         bool one = false;
-        if (s != OK || !is_member(t, v)) continue;
+        if (s != OK || !azure_is_member(t, v)) continue;
         report_step(t->env.report, "%s SSH in %s", allow ? "allow" : "deny", str(v, "name"));
         s = set_rule(a, str(v, "id"), str(v, "name"), allow ? "Allow" : "Deny", &one, err);
         *rules += 1;
@@ -84,7 +84,7 @@ static enum status own_gateway(char id[static AZURE_ID_MAX], char location[stati
     json_array_foreach(list, i, v)
     {
         const char *name = str(v, "name"), *tail = strstr(name, "-reg");
-        if (!is_member(t, v) || (best[0] != '\0' && (tail == NULL || strcmp(tail, "-reg1") != 0))) continue;
+        if (!azure_is_member(t, v) || (best[0] != '\0' && (tail == NULL || strcmp(tail, "-reg1") != 0))) continue;
         (void)snprintf(best, sizeof best, "%s", str(v, "id"));
         (void)snprintf(location, 64, "%s", str(v, "location"));
     }
@@ -133,7 +133,7 @@ enum status azure_traffic_manager(json_t **outputs, struct target *t, const json
         char tail[24];
         (void)snprintf(tail, sizeof tail, "-lbpip-reg%d", r);
         json_array_foreach(list, i, v)
-            if (is_member(t, v) && strstr(str(v, "name"), tail) != NULL) json_array_append_new(ids, json_string(str(v, "id")));
+            if (azure_is_member(t, v) && strstr(str(v, "name"), tail) != NULL) json_array_append_new(ids, json_string(str(v, "id")));
     }
     if (s == OK && json_array_size(ids) == 0)
         s = err_set(err, E_NOT_FOUND, "resource group %s has no public address of a load balancer: Traffic Manager serves networks with public addresses", a->group);

@@ -4,7 +4,8 @@
  *     azure_preflight.c  regions, sizes, quota, permissions, names: everything that can be known beforehand
  *     azure_deploy.c     validate, what-if, create, follow; one named deployment, the same one after a stop at any instant
  *     azure_package.c    the node's programs as one archive, pinned by its hash
- *     azure_network.c    SSH rules, VPN connections, Traffic Manager */
+ *     azure_network.c    SSH rules, VPN connections, Traffic Manager
+ *     azure_machines.c   the machines over SSH: logs, commands, units */
 #ifndef ORCHESTRATOR_TARGET_AZURE_PRIV_H
 #define ORCHESTRATOR_TARGET_AZURE_PRIV_H
 
@@ -28,6 +29,7 @@ struct azure {
     bool submitted; /* this run has put the deployment, so its parameters are ours */
     char package[4200], package_sha256[65];
     const json_t *tmpl, *parameters; /* of the job */
+    struct azure_machines *machines; /* of `logs`, whose streams go on by them */
     json_t *followed;                /* set: operations already told, by their id and state */
 };
 
@@ -49,6 +51,11 @@ MUST_CHECK enum status azure_package_make(struct target *t, struct err *err);
 MUST_CHECK enum status azure_package_upload(struct target *t, struct err *err);
 /** azure_run_deployment: put one deployment of a template and follow it; what it ended with. */
 MUST_CHECK enum status azure_follow(json_t **out, struct target *t, const char *name, bool until_stores, struct err *err);
+/** azure_is_member: does the resource carry this member's tag? */
+bool azure_is_member(const struct target *t, const json_t *resource);
+void azure_machines_free(struct azure_machines *m);
+MUST_CHECK enum status azure_logs(struct target *t, const char *dir, const char *instance, uint64_t since_ms, bool follow, struct err *err);
+MUST_CHECK enum status azure_run(struct target *t, const struct target_run *r, struct err *err);
 /** azure_note: keep a fact in the workspace's record, durably. */
 MUST_CHECK enum status azure_note(struct target *t, const char *key, json_t *value_take, struct err *err);
 const char *azure_noted(const struct target *t, const char *key);

@@ -22,7 +22,7 @@ static enum status read_script(struct ssh_target *s, struct err *err)
     return st;
 }
 
-static enum status open_ssh(struct target *t, struct err *err)
+enum status ssh_target_new(struct ssh_target **out, struct target *t, struct err *err)
 {
     const struct settings *set = t->env.settings;
     struct ssh_target *s = calloc(1, sizeof *s);
@@ -30,7 +30,6 @@ static enum status open_ssh(struct target *t, struct err *err)
         free(s);
         return err_set(err, E_NOMEM, "no memory");
     }
-    t->self = s;
     s->t = t;
     pthread_mutex_init(&s->known_lock, NULL);
     if (t->dir[0] != '\0') (void)snprintf(s->known_hosts, sizeof s->known_hosts, "%s/known_hosts", t->dir);
@@ -41,14 +40,14 @@ static enum status open_ssh(struct target *t, struct err *err)
                                   .known_hosts = s->known_hosts,
                                   .trust_new = strcmp(SETTING(set, trust_first), "true") == 0,
                                   .known_lock = &s->known_lock};
-    enum status st = ssh_hosts_parse(s, set, err);
-    if (st == OK) st = read_script(s, err);
+    enum status st = read_script(s, err);
+    if (st == OK) *out = s;
+    else ssh_target_free(s);
     return st;
 }
 
-static void close_ssh(struct target *t)
+void ssh_target_free(struct ssh_target *s)
 {
-    struct ssh_target *s = t->self;
     if (s == NULL) return;
     for (size_t i = 0; i < s->n; i++)
         ssh_conn_close(s->hosts[i].conn);
@@ -56,6 +55,19 @@ static void close_ssh(struct target *t)
     free(s->script);
     free(s);
     libssh2_exit();
+}
+
+static enum status open_ssh(struct target *t, struct err *err)
+{
+    struct ssh_target *s = NULL;
+    enum status st = ssh_target_new(&s, t, err);
+    t->self = s;
+    return st == OK ? ssh_hosts_parse(s, t->env.settings, err) : st;
+}
+
+static void close_ssh(struct target *t)
+{
+    ssh_target_free(t->self);
 }
 
 static enum status plan(struct target *t, json_t *doc, struct err *err)

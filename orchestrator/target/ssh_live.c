@@ -322,6 +322,37 @@ static enum status begin_stream(struct log_job *j, const struct ssh_host *h, con
     return OK;
 }
 
+/* a host that is down is no reason to see nothing of the others */
+static enum status fetch_all(struct ssh_target *s, struct log_job *j, struct err *err)
+{
+    size_t asked = 0, failed = 0;
+    bool forged = false;
+    for (size_t i = 0; i < s->n; i++) {
+        struct log_source src[4];
+        size_t n = sources_of(src, &s->hosts[i]);
+        bool meant = false;
+        for (size_t k = 0; k < n; k++) {
+            char name[100];
+            program_name(name, s, &s->hosts[i], src[k].unit);
+            meant = meant || is_wanted(name, j->wanted);
+        }
+        s->hosts[i].is_left_out = !meant;
+    }
+    enum status st = ssh_each(s, SSH_ALL, fetch, j, err);
+    for (size_t i = 0; i < s->n; i++) {
+        asked += !s->hosts[i].is_left_out;
+        failed += !s->hosts[i].is_left_out && s->hosts[i].status != OK;
+        forged = forged || (!s->hosts[i].is_left_out && s->hosts[i].status == E_CRYPTO); /* then nothing was done on any of them */
+    }
+    const bool some = !forged && failed < asked;
+    for (size_t i = 0; i < s->n; i++) {
+        struct ssh_host *h = &s->hosts[i];
+        if (some && !h->is_left_out && h->status != OK) report_warn(s->t->env.report, "no logs of %s: %s", h->address, err_text(&h->err));
+        h->is_left_out = false;
+    }
+    return some ? OK : st;
+}
+
 enum status ssh_logs(struct target *t, const char *dir, const char *instance, uint64_t since_ms, bool follow, struct err *err)
 {
     struct ssh_target *s = ssh_of(t);
@@ -330,7 +361,7 @@ enum status ssh_logs(struct target *t, const char *dir, const char *instance, ui
     (void)snprintf(j.bytes, sizeof j.bytes, "%d", SSH_LOG_MAX);
     enum status st = file_mkdirs(dir, 0700, err);
     if (st != OK) return st;
-    if (!follow) return ssh_each(s, SSH_ALL, fetch, &j, err);
+    if (!follow) return fetch_all(s, &j, err);
     for (size_t i = 0; i < s->n; i++) {
         struct log_source src[4];
         size_t n = sources_of(src, &s->hosts[i]);
@@ -376,7 +407,7 @@ enum status ssh_run(struct target *t, const struct target_run *r, struct err *er
     for (size_t i = 0; i < s->n; i++) {
         struct ssh_host *h = &s->hosts[i];
         buf_init(&a->out[i], RUN_OUTPUT_MAX);
-        bool meant = r->instance == NULL || strcmp(h->address, r->instance) == 0 || (only != NULL && strcmp(only->address, h->address) == 0);
+        bool meant = r->instance == NULL || strcmp(h->address, r->instance) == 0 || (only != NULL && h->instance == (size_t)(only - t->instances));
         h->is_left_out = !meant;
         n += meant;
     }

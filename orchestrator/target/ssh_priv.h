@@ -93,6 +93,9 @@ static inline struct ssh_target *ssh_of(struct target *t)
 {
     return t->self;
 }
+/** ssh_target_new: who logs in and how, by the settings, as yet without hosts; t->self is to become it. ssh_target_free(NULL) is fine. */
+MUST_CHECK enum status ssh_target_new(struct ssh_target **out, struct target *t, struct err *err);
+void ssh_target_free(struct ssh_target *s);
 /** ssh_hosts_parse: hosts of the settings, with their roles; the target's addresses are set by them */
 MUST_CHECK enum status ssh_hosts_parse(struct ssh_target *s, const struct settings *settings, struct err *err);
 /** ssh_each: work on all hosts that have one of the roles, SSH_AT_ONCE of them at a time, each in a thread of its own; a connection is opened if

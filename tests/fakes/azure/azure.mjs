@@ -38,6 +38,7 @@ export class Azure {
     for (const c of this.children) c.kill('SIGKILL');
     for (const s of [this.server, this.imds]) { s.closeAllConnections?.(); await new Promise((ok) => s.close(ok)); }
   }
+  nat(i) { return (i * 7 + 3) % 50; } // Azure gives a rule's ports to machines by no order that it promises
   fault(f) { this.faults.push({ times: 1, ...f }); }
   breaks(f) { this.broken.push({ times: 1, ...f }); }
 
@@ -440,6 +441,29 @@ const ROUTES = [
     const r = this.resourceOf(rg, path.replace(/\/virtualMachines$/, ''));
     return [200, { value: Array.from({ length: r.sku.capacity }, (_, i) => ({ id: `${r.id}/virtualMachines/${i}`, instanceId: String(i), name: `${set}_${i}`, location: r.location, properties: { provisioningState: 'Succeeded', latestModelApplied: true, osProfile: { computerName: `${set}${String(i).padStart(6, '0')}` },
       ...(query.get('$expand') === 'instanceView' ? { instanceView: { statuses: [{ code: 'ProvisioningState/succeeded', level: 'Info', displayStatus: 'Provisioning succeeded' }, { code: `PowerState/${this.power?.(r, i) ?? 'running'}`, level: 'Info', displayStatus: 'VM running' }] } } : {}) } })) }];
+  }],
+  ['POST', at('{sub}{rg}/providers/Microsoft\\.Compute/virtualMachineScaleSets/(?<set>[-\\w]+)/virtualMachines/(?<vm>\\d+)/runCommand'), null, function ({ rg, set, vm, path, body }) {
+    this.shape(body, ['commandId', 'script', 'parameters'], ['commandId']);
+    const r = this.resourceOf(rg, path.replace(/\/virtualMachines.*$/, ''));
+    if (Number(vm) >= r.sku.capacity) throw fail(404, 'NotFound', `The entity ${vm} was not found in ${set}.`);
+    if (body.commandId !== 'RunShellScript' || !Array.isArray(body.script)) throw this.odd(400, 'InvalidParameter', 'RunShellScript takes an array of lines');
+    return [202, undefined, this.later(async () => {
+      await this.pause();
+      const { out, err } = await this.shell(r, Number(vm), body.script.join('\n'));
+      return { value: [{ code: 'ProvisioningState/succeeded', level: 'Info', displayStatus: 'Provisioning succeeded', message: `Enable succeeded: \n[stdout]\n${out}\n[stderr]\n${err}` }] };
+    }, { location: true })];
+  }],
+  ['POST', at('{sub}{rg}/providers/Microsoft\\.Network/loadBalancers/(?<lb>[-\\w]+)/backendAddressPools/(?<pool>[-\\w]+)/queryInboundNatRulePortMapping'), null, function ({ rg, path, pool, body }) {
+    this.shape(body, ['ipConfiguration', 'ipAddress'], []);
+    const p = this.resourceOf(rg, path.split('/backendAddressPools/')[0]).properties;
+    if (!p.backendAddressPools.some((x) => x.name === pool)) throw fail(404, 'NotFound', `Resource ${path} not found.`);
+    const m = /^(.*\/virtualMachineScaleSets\/[-\w]+)\/virtualMachines\/(\d+)\/networkInterfaces\/([-\w]+)\/ipConfigurations\/([-\w]+)$/i.exec(body.ipConfiguration?.id ?? '');
+    const set = m && this.group(rg).resources.get(lower(m[1])), nic = set?.properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations.find((x) => x.name === m[3]);
+    if (!nic?.properties.ipConfigurations.some((x) => x.name === m[4]) || Number(m[2]) >= set.sku.capacity) throw this.odd(400, 'InvalidResourceReference', `${body.ipConfiguration?.id} is no configuration of a backend of ${pool}`);
+    const rule = p.inboundNatRules.find((x) => x.properties.backendAddressPool), port = rule.properties.frontendPortRangeStart + this.nat(Number(m[2]));
+    if (port > rule.properties.frontendPortRangeEnd) throw fail(409, 'NoPort', 'the range of the rule is used up');
+    const value = { inboundNatRulePortMappings: [{ inboundNatRuleName: rule.name, protocol: 'Tcp', frontendPort: port, backendPort: rule.properties.backendPort }] };
+    return [202, undefined, this.later(async () => value, { location: true })];
   }],
   ['POST', at('{sub}{rg}/providers/Microsoft\\.Compute/virtualMachineScaleSets/(?<set>[-\\w]+)/(?<verb>start|deallocate)'), null, function ({ rg, path, verb }) {
     const r = this.resourceOf(rg, path.replace(/\/\w+$/, ''));

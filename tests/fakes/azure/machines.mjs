@@ -42,6 +42,33 @@ export class Machines {
       m.done = this.run(m).catch((e) => { m.failed = e; this.log.push(`${name}: ${e.stack}`); });
     }
   }
+  // SSH to a machine: a real sshd, in a mount namespace where the paths of a machine are this machine's own files; systemctl and journalctl are the ones of
+  // tests/fakes/ssh-host. It listens where the balancer's NAT rule leads from. '' or why it can't be done
+  static sshMissing() {
+    if (process.getuid() !== 0) return 'only root makes mount namespaces';
+    for (const p of ['/usr/sbin/sshd', '/usr/bin/sudo', '/usr/bin/unshare', '/usr/bin/perl', '/usr/bin/ssh-keygen']) if (!fs.existsSync(p)) return `${p} is not installed`;
+    return '';
+  }
+  async ssh(m, { address, port, publicKey }) {
+    const at = path.join(m.dir, 'ssh'), unit = path.join(at, 'run/poa-node.service'), put = (name, text, mode) => { fs.mkdirSync(path.dirname(path.join(at, name)), { recursive: true }); fs.writeFileSync(path.join(at, name), text, { mode }); };
+    const files = filesOf(asOnAzure(m.document, { index: m.i, address: m.address, public_address: m.address, name: m.name })), fake = new URL('../ssh-host/systemctl', import.meta.url).pathname;
+    fs.rmSync(at, { recursive: true, force: true });
+    put('units/poa-node.service', files['/etc/systemd/system/poa-node.service']);
+    for (const p of ['systemctl', 'journalctl']) put(`local/bin/${p}`, fs.readFileSync(fake), 0o755);
+    for (const [name, text] of Object.entries({ state: m.unit ?? 'active', pid: m.unit ? 0 : m.proc.pid, restarts: m.restarts ?? (m.starts ?? 1) - 1, began: 1 })) put(`run/poa-node.service/${name}`, String(text));
+    fs.symlinkSync(path.join(m.dir, 'out.log'), path.join(unit, 'log'));
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(at, 'key')]);
+    m.hostKey = fs.readFileSync(path.join(at, 'key.pub'), 'utf8');
+    put('authorized', publicKey);
+    put('passwd', `${fs.readFileSync('/etc/passwd', 'utf8')}poaadmin:x:0:0::/root:/bin/sh\n`);
+    put('shadow', `${fs.readFileSync('/etc/shadow', 'utf8').replace(/^root:[^:]*:/m, 'root:*:')}poaadmin:*:19000:0:99999:7:::\n`, 0o600);
+    put('sshd_config', `HostKey ${at}/key\nAuthorizedKeysFile ${at}/authorized\nListenAddress ${address}:${port}\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nMaxStartups 100\n`);
+    m.sshd = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', `mount -t tmpfs tmpfs /run; mkdir /run/sshd /run/fake-systemd; mount --bind ${at}/run /run/fake-systemd; mount -t tmpfs tmpfs /var/log; mkdir /var/log/poa
+ln -s ${m.dir}/poa-node.log /var/log/poa/poa-node.log; mount --bind ${at}/units /etc/systemd/system; mount --bind ${at}/local /usr/local; mount --bind ${at}/passwd /etc/passwd; mount --bind ${at}/shadow /etc/shadow; exec /usr/sbin/sshd -D -e -f ${at}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    await new Promise((ok, bad) => { m.sshd.stderr.on('data', (d) => { said = (said + d).slice(-4000); if (/Server listening/.test(said)) ok(); }); m.sshd.once('exit', () => bad(new Error(`sshd of ${m.name}: ${said}`))); });
+  }
+  async closeSsh() { await Promise.all(this.all.filter((m) => m.sshd?.exitCode === null && !m.sshd.signalCode).map((m) => new Promise((ok) => { m.sshd.removeAllListeners('exit'); m.sshd.once('exit', ok); m.sshd.kill('SIGKILL'); }))); }
   async run(m) {
     fs.mkdirSync(path.join(m.dir, 'local'), { recursive: true });
     const files = filesOf(asOnAzure(m.document, { index: m.i, address: m.address, public_address: m.address, name: m.name }));
@@ -73,12 +100,13 @@ export class Machines {
   start(m) {
     m.proc = spawn(path.join(m.dir, 'local/bin/poa-node'), ['--config', m.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
     m.err = '';
-    m.proc.stderr.on('data', (d) => { m.err = (m.err + d).slice(-4000); });
+    m.proc.stderr.on('data', (d) => { m.err = (m.err + d).slice(-4000); fs.appendFileSync(path.join(m.dir, 'out.log'), d); });
     // Restart=always of its unit: a node that has lost its identity ends, and comes back for another
     m.proc.once('exit', () => setTimeout(() => { if (!m.stopped) { m.starts = (m.starts ?? 1) + 1; this.start(m); } }, 200));
   }
   async stop() {
     this.stopped = true;
+    await this.closeSsh();
     await Promise.all(this.all.map((m) => m.done));
     for (const m of this.all) m.stopped = true;
     await Promise.all(this.all.map((m) => !m.proc || m.proc.exitCode !== null ? 0 : new Promise((ok) => { m.proc.once('exit', ok); m.proc.kill('SIGKILL'); })));

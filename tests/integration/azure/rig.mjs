@@ -72,13 +72,15 @@ export class Rig {
     if (watch) r.gate = await door(r.store, tls);
     r.azure = await Azure.start({ tool, store: r.store, storeBase: r.gate?.base, principals, machineIdentity: MANAGED, tls,
       machines: nodes ? (g, set) => r.machines.boot(set) : null, address: (g, res, region) => (/lbpip/.test(res.name) ? r.machines.address(region, 0) : '203.0.113.9'), ...options });
+    // Run Command: what the machine's own shell answers to the one thing that is asked
+    r.azure.shell = async (set, i, script) => { const m = r.machines.all.find((x) => x.name === `${set.name}${String(i).padStart(6, '0')}`); return script === 'cat /etc/ssh/ssh_host_ed25519_key.pub' ? { out: m?.hostKey ?? '', err: '' } : { out: '', err: `what is ${script}?` }; };
     r.azure.container = async (name) => { await r.store.as('orchestrator', 'PUT', `/${name}?restype=container`, { body: '' }); };
     // what the deployer may do at vault and storage, it may by its role assignments, some time after they were made
     r.azure.granted = (who, scope) => { if (who === OBJECT && /storageAccounts/.test(scope)) setTimeout(() => r.grant(true), r.grantMs ?? 0); };
     // with the group go its machines and its storage account; what the vault held stays in it
     r.azure.halt = async () => { await r.machines.stop(); fs.rmSync(r.machines.dir, { recursive: true, force: true }); r.machines.all = []; r.machines.stopped = false; r.grant(false); await r.store.as('orchestrator', 'DELETE', '/poa-config?restype=container'); };
     fs.writeFileSync(path.join(r.dir, 'secret'), SECRET + '\n', { mode: 0o600 });
-    fs.writeFileSync(path.join(r.dir, 'id.pub'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkv6vPq0dLQJp8N0b2hQw3mT9rTFX1m6XfX9u2s0w3Z poa@test\n');
+    try { execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(r.dir, 'id')]); } catch { fs.writeFileSync(path.join(r.dir, 'id.pub'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkv6vPq0dLQJp8N0b2hQw3mT9rTFX1m6XfX9u2s0w3Z poa@test\n'); }
     r.rounds = 0;
     // most runs need not pack the programs anew
     const pack = path.join(r.dir, 'pack');
@@ -100,13 +102,13 @@ export class Rig {
     return Object.entries(f).filter(([, v]) => v !== null && v !== undefined).flatMap(([k, v]) => [k, String(v)]);
   }
   // poa-deploy -> {code, out, err, json}
-  run(args, { env = {}, onLine, measure } = {}) {
+  run(args, { env = {}, onLine, onOut, measure } = {}) {
     return new Promise((ok) => {
       const program = path.join(bin, 'poa-deploy'), code = 'import resource,subprocess,sys; c = subprocess.call(sys.argv[2:]); open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)); sys.exit(c)';
       const p = spawn(measure ? 'python3' : program, measure ? ['-c', code, measure, program, ...args] : args, { cwd: this.dir, env: { PATH: process.env.PATH, HOME: this.dir, POA_SHARE: process.env.POA_SHARE ?? root, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
       this.last = p;
       let out = '', err = '';
-      p.stdout.on('data', (d) => { out += d; });
+      p.stdout.on('data', (d) => { out += d; onOut?.(out, p); });
       p.stderr.on('data', (d) => { err += d; onLine?.(err, p); });
       p.once('close', (code, signal) => { let json; try { json = JSON.parse(out); } catch { /* none */ } ok({ code, signal, out, err, json, ...(measure ? { maxrss: Number(fs.readFileSync(measure)) } : {}) }); });
     });

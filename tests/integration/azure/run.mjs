@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs'; import path from 'node:path';
 import { CLIENT, MANAGED, OBJECT, Rig, SECRET, bin, root, sleep } from './rig.mjs';
-import { asOnAzure, filesOf } from '../../fakes/azure/machines.mjs';
+import { Machines, asOnAzure, filesOf } from '../../fakes/azure/machines.mjs';
 import { sdkTests } from './sdk.mjs';
 import { badTests } from './bad.mjs';
 
@@ -130,6 +130,67 @@ test('ssh allow and deny: the rule of every region, exit 3 when it is so already
   assert.equal(kept.length, 5); g.properties.securityRules = [];
   fails(await rig.run(['ssh', 'allow', 'net', '--json']), /has no rule allow-ssh/);
   g.properties.securityRules = kept;
+});
+test('logs, doctor and ssh run reach the machines, once SSH is allowed: by the ports that Azure gave out, and host keys that it vouches for', async () => {
+  const net = path.join(rig.dir, 'net'), known = path.join(net, 'known_hosts'), asked = () => azure.log.filter((l) => /runCommand/.test(l)).length, count = (list) => new Set(list.map((x) => x.instance)).size;
+  fails(await rig.run(['logs', 'net', '--json']), /SSH to the machines is closed.*`poa-deploy ssh allow \S+` opens it/);
+  fails(await rig.run(['ssh', 'run', 'true', 'net', '--json']), /SSH to the machines is closed/);
+  // closed: what Azure, the vault and the chain tell
+  assert.match(ok(await rig.run(['doctor', 'net'])).out, /^healthy: 2 machines, block \d+, 2 of 2 identities held; the machines themselves were not looked at: SSH is closed/);
+  const why = Machines.sshMissing();
+  if (why) { console.log(`# logs over SSH not tried: ${why}`); return; }
+  ok(await rig.run(['ssh', 'allow', 'net']));
+  fails(await rig.run(['logs', 'net', '--json']), /Azure's answer has no public key in it|cannot be reached/);
+  const open = (m) => rig.machines.ssh(m, { address: rig.machines.address(1, 0), port: 4000 + azure.nat(m.i), publicKey: fs.readFileSync(path.join(rig.dir, 'id.pub'), 'utf8') });
+  for (const m of rig.machines.all) await open(m);
+  const x = ok(await rig.run(['logs', 'net', '--json']));
+  assert.equal(count(x.json), 2); assert.ok(x.json.some((l) => /Sealed/.test(l.text))); assert.deepEqual(x.json.map((l) => l.time), x.json.map((l) => l.time).sort());
+  assert.equal(fs.readFileSync(known, 'utf8').trim().split('\n').length, 2);
+  const n = asked(), one = ok(await rig.run(['logs', 'net', '--json', '--instance', '000001']));
+  assert.equal(count(one.json), 1); assert.match(one.json[0].instance, /reg1000001$/); assert.equal(asked(), n, 'a key that is known is not asked for again');
+  const f = await rig.run(['logs', 'net', '--follow', '--since', '1s'], { onOut: (out, p) => { if (new Set([...out.matchAll(/(reg1\d+) INFO +chain +(?:Imported|Sealed)/g)].map((m) => m[1])).size === 2) p.kill('SIGTERM'); } });
+  assert.equal(f.signal, 'SIGTERM', f.err);
+  assert.deepEqual(ok(await rig.run(['ssh', 'run', 'echo $((6 * 7))', 'net', '--json'])).json.map((r) => [r.exit, r.output.trim()]), [[0, '42'], [0, '42']]);
+  assert.match(ok(await rig.run(['ssh', 'run', 'id -u', 'net', '--instance', '000001'])).out, /^vl-\w+-reg1000001: 0\n$/);
+  fails(await rig.run(['ssh', 'run', 'true', 'net', '--instance', 'nobody', '--json']), /there is no 'nobody'/, 2);
+  assert.equal(ok(await rig.run(['doctor', 'net', '--json'])).json.healthy, true);
+  // a machine that does not run is left out, with a word, and is the doctor's first finding
+  azure.power = (r, i) => (i === 1 ? 'stopped' : 'running');
+  const left = ok(await rig.run(['logs', 'net', '--json']));
+  assert.equal(count(left.json), 1); assert.match(left.err, /reg1000001 is stopped: it is left out/);
+  const d = await rig.run(['doctor', 'net', '--json']);
+  assert.equal(d.code, 4, d.err); assert.equal(d.json.cause, 'node-down'); assert.match(d.json.text, /1 of 2 machines do not run: vl-\w+-reg1000001/); assert.match(d.json.command, /poa-deploy up net/);
+  azure.power = undefined;
+  // a node that ends again and again on a machine that runs: its own last error is told
+  const m = rig.machines.all[1], clock = new Date().toISOString().replace('T', ' ').slice(0, 23);
+  await rig.machines.closeSsh();
+  Object.assign(m, { unit: 'activating', restarts: 7 });
+  fs.appendFileSync(path.join(m.dir, 'poa-node.log'), `${clock} ERROR store   the disk of this machine is full\n`);
+  for (const each of rig.machines.all) await open(each);
+  fails(await rig.run(['logs', 'net', '--json']), /WRONG HOST KEY/); // made anew: these are others
+  fs.unlinkSync(known);
+  const e = await rig.run(['doctor', 'net', '--json']);
+  assert.equal(e.code, 4, e.err); assert.equal(e.json.cause, 'node-down'); assert.match(e.json.evidence, /systemd calls it activating, and has started it 8 times; its last error: the disk of this machine is full/); assert.match(e.json.command, /poa-deploy logs net --instance reg1000001/);
+  Object.assign(m, { unit: undefined, restarts: undefined });
+  // Run Command refused: what to do instead
+  fs.unlinkSync(known);
+  azure.fault({ on: /runCommand/, status: 403, code: 'AuthorizationFailed', message: 'The client does not have authorization.' });
+  fails(await rig.run(['logs', 'net', '--json']), /could not be asked for through Azure .*ssh-keyscan -p \d+ .*AuthorizationFailed/);
+  ok(await rig.run(['ssh', 'deny', 'net']));
+  await rig.machines.closeSsh();
+  assert.deepEqual(azure.strange, []);
+});
+test('doctor: what does not answer is told by its name, with what mends it', async () => {
+  const at = path.join(rig.dir, 'net/state.json'), state = fs.readFileSync(at, 'utf8'), doc = JSON.parse(state), write = (f) => { const d = structuredClone(doc); f(d); fs.writeFileSync(at, JSON.stringify(d)); };
+  write((d) => { d.rpc = 'http://127.0.0.1:9'; });
+  const x = await rig.run(['doctor', 'net', '--json']);
+  assert.equal(x.code, 4, x.err); assert.equal(x.json.cause, 'balancer-down'); assert.match(x.json.evidence, /2 machines run/);
+  write((d) => { d.target.blobs = 'https://127.0.0.1:9'; });
+  const y = await rig.run(['doctor', 'net', '--json']);
+  assert.equal(y.code, 4, y.err); assert.equal(y.json.cause, 'store-down');
+  fs.writeFileSync(at, state);
+  fails(await rig.run(['doctor', 'net', '--renew-access', '--json']), /role assignments/);
+  fails(await rig.run(['doctor', 'net', '--break-lease', 'x', '--yes', '--json']), /'x' is no identity/, 2);
 });
 test('traffic-manager create: a profile over the regions', async () => {
   const x = ok(await rig.run(['traffic-manager', 'create', 'net', '--dns', 'my-poa', '--json']));
