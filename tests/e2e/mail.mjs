@@ -92,7 +92,7 @@ leaf('a mail that cannot be sent does not undo a deployment', async () => {
   await J.destroy();
 });
 leaf('the wizard asks for the e-mail address on every target, and for a server when there is one', async () => {
-  const w = at('wizard'), answers = ['nobody', 'me@example.org', 'smtp://127.0.0.1:25', ...Array(12).fill('')];
+  const w = at('wizard'), answers = ['nobody', 'me@example.org', 'smtp://127.0.0.1:25', ...Array(8).fill('')];
   const r = await exec('script', ['-qec', `${path.join(bin, 'poa-deploy')} new ${w}`, '/dev/null'], { input: answers.join('\n') + '\nn\n', limit_s: 20 });
   assert.match(r.out, /Basics\s+Email Address \[none\]: /);
   assert.match(r.out, /SMTP server \[none\]: /);

@@ -28,6 +28,7 @@ const all = [
   'monitor.mjs',
   'readme.mjs',
   'mail.mjs',
+  'wizard.mjs',
   'workspace.mjs',
   'commands.mjs',
 ];
