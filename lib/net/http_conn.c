@@ -169,7 +169,9 @@ void conn_update_events(struct conn *c)
 {
     if (c->state == CONN_DEAD) return;
     uint32_t ev = 0;
-    if (wants_input(c)) ev |= EPOLLIN;
+    /* most requests are answered before the client says more: to stop listening for that time would cost two system calls for each of them */
+    bool stays = c->pending && !c->knocked && (c->events & EPOLLIN) != 0 && c->state == CONN_HTTP && !c->peer_done;
+    if (wants_input(c) || stays) ev |= EPOLLIN;
     if (c->out_len > 0 || c->ssl_wants_write) ev |= EPOLLOUT;
     if (ev == c->events) return;
     struct epoll_event e = {.events = ev, .data.ptr = c};
@@ -230,6 +232,7 @@ static void on_input(struct conn *c, const uint8_t *data, size_t len)
 
 void conn_read(struct conn *c)
 {
+    if (c->pending) c->knocked = true;
     /* TLS may hold decrypted bytes that epoll knows nothing of: read until it would block, or until input has to wait */
     for (int turns = 0; turns < 16 && c->state != CONN_DEAD && wants_input(c); turns++) {
         ssize_t n = read_some(c, c->server->scratch, READ_CHUNK);

@@ -255,6 +255,7 @@ static void dispatch(struct conn *c)
     struct http_server *s = c->server;
     c->req.started = false;
     c->pending = true;
+    c->knocked = false;
     if (c->req.is_upgrade) ws_accept(c);
     else if (s->handler.request) s->handler.request(s->handler.ctx, &c->req);
     else http_respond(&c->req, 404, "text/plain", BYTES_LIT("Not Found\n"), NULL, 0);
@@ -379,6 +380,11 @@ bool http_request_header_at(const char **name, const char **value, const struct 
 bytes http_request_body(const struct http_request *r)
 {
     return buf_view(&r->body);
+}
+
+struct http_server *http_request_server(const struct http_request *r)
+{
+    return r->conn->server;
 }
 
 const char *http_request_peer(const struct http_request *r)

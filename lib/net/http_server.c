@@ -180,12 +180,27 @@ static void ring(struct http_server *s)
 void server_post(struct http_server *s, struct mail *m)
 {
     (void)pthread_mutex_lock(&s->lock);
-    bool first = s->mail_head == NULL;
+    bool first = s->mail_head == NULL && s->held == 0;
     if (s->mail_tail) s->mail_tail->next = m;
     else s->mail_head = m;
     s->mail_tail = m;
     (void)pthread_mutex_unlock(&s->lock);
     if (first) ring(s);
+}
+
+void http_server_hold(struct http_server *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->held++;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_release(struct http_server *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool now = --s->held == 0 && s->mail_head != NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (now) ring(s);
 }
 
 static struct mail *mail_take(struct http_server *s)

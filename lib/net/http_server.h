@@ -63,6 +63,8 @@ const char *http_request_header(const struct http_request *r, const char *name);
 /** http_request_header_at: the i-th header as it came; false past the last. For families of names such as x-ms-meta-*. */
 bool http_request_header_at(const char **name, const char **value, const struct http_request *r, size_t i);
 bytes http_request_body(const struct http_request *r);
+/** http_request_server: the server that it came to. */
+struct http_server *http_request_server(const struct http_request *r);
 /** http_request_peer: "127.0.0.1" */
 const char *http_request_peer(const struct http_request *r);
 
@@ -72,6 +74,10 @@ struct http_header {
 /** http_respond: answer; copies everything. status e.g. 200; content_type NULL for none. From the handler or any other thread, once. */
 void http_respond(struct http_request *r, int status, const char *content_type, bytes body, const struct http_header *headers,
                   size_t n_headers);
+/** http_server_hold, http_server_release: answers that a thread of the caller's gives between the two leave together: the server's thread is woken
+ *  once for all of them, not while they are being made. Always in pairs; nothing else waits. */
+void http_server_hold(struct http_server *s);
+void http_server_release(struct http_server *s);
 /** http_respond_take: like http_respond, the body's memory (malloc) goes to the server: no copy of big answers. */
 void http_respond_take(struct http_request *r, int status, const char *content_type, uint8_t *body, size_t len,
                        const struct http_header *headers, size_t n_headers);

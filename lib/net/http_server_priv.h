@@ -90,6 +90,7 @@ struct conn {
     bool ssl_wants_write;
     bool close_after_flush, drain_after_flush, in_flush_list, peer_done;
     bool pending;    /* the request was handed out and is not answered */
+    bool knocked;    /* input came while it was pending: not listened to until then */
     bool orphan;     /* closed while pending: lives on until it is answered */
     uint64_t last_ms, drain_until_ms, drained;
     struct out_chunk *out_head, *out_tail;
@@ -122,6 +123,7 @@ struct http_server {
     atomic_size_t n_conns;
     pthread_mutex_t lock; /* mail */
     struct mail *mail_head, *mail_tail;
+    unsigned held; /* threads between http_server_hold and _release */
     struct conn *conns, *flush, *dead;
     SSL_CTX *tls;
     bool accept_paused;

@@ -332,6 +332,51 @@ static void requests_kept_for_another_thread_hold_their_place_in_the_pipeline(vo
     stop(&e);
 }
 
+static size_t n_kept(struct echo *e)
+{
+    pthread_mutex_lock(&e->lock);
+    size_t n = e->n_kept;
+    pthread_mutex_unlock(&e->lock);
+    return n;
+}
+
+static void answers_of_another_thread_that_are_held_leave_together(void **state)
+{
+    (void)state;
+    struct echo e;
+    char got[1000];
+    int fd[3];
+    start(&e);
+    for (size_t i = 0; i < 3; i++) {
+        fd[i] = dial(&e);
+        put_str(fd[i], "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+        while (n_kept(&e) < i + 1) clock_sleep_ms(1);
+    }
+    put_str(fd[1], "GET /what HTTP/1.1\r\nHost: x\r\n\r\n"); /* says more before it is answered */
+    close(fd[2]);                                            /* is gone before it is answered */
+    http_server_hold(e.server);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(http_request_server(e.kept[i]), e.server);
+        http_respond(e.kept[i], 200, "text/plain", BYTES_LIT("held"), NULL, 0);
+    }
+    struct pollfd p = {.fd = fd[0], .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 60), 0);
+    http_server_release(e.server);
+    for (size_t i = 0; i < 2; i++) {
+        get_answer(fd[i], got, sizeof got);
+        assert_non_null(strstr(got, "held"));
+    }
+    get_answer(fd[1], got, sizeof got);
+    assert_non_null(strstr(got, "GET|"));
+    for (size_t i = 0; i < 2; i++) {
+        put_str(fd[i], "GET /what HTTP/1.1\r\nHost: x\r\n\r\n");
+        get_answer(fd[i], got, sizeof got);
+        assert_non_null(strstr(got, "GET|"));
+        close(fd[i]);
+    }
+    stop(&e);
+}
+
 static void malformed_requests_get_an_error_and_the_connection_closes(void **state)
 {
     (void)state;
@@ -751,6 +796,7 @@ int main(void)
         cmocka_unit_test(client_names_the_host_that_refuses),
         cmocka_unit_test(hundred_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(requests_kept_for_another_thread_hold_their_place_in_the_pipeline),
+        cmocka_unit_test(answers_of_another_thread_that_are_held_leave_together),
         cmocka_unit_test(malformed_requests_get_an_error_and_the_connection_closes),
         cmocka_unit_test(bodies_and_heads_over_the_limit_are_refused_while_they_arrive),
         cmocka_unit_test(an_unknown_upgrade_is_an_ordinary_request),
