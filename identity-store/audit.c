@@ -43,28 +43,53 @@ static bool write_all(int fd, bytes b)
     return true;
 }
 
-/* a line to the open file; the caller holds the lock */
-static enum status append(struct audit *a, const struct audit_event *e)
+static void put_number(struct buf *b, uint64_t v)
+{
+    char digits[24];
+    size_t n = sizeof digits;
+    do digits[--n] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    buf_put(b, digits + n, sizeof digits - n);
+}
+
+/* the line that follows the head, which becomes the line's own */
+static void put_line(struct buf *b, struct audit_head *head, const char *time, const struct audit_event *e)
+{
+    char hex[64];
+    size_t from = b->len;
+    buf_put_str(b, "{\"seq\":");
+    put_number(b, ++head->seq);
+    buf_put_str(b, ",\"time\":\"");
+    buf_put_str(b, time);
+    buf_put_u8(b, '"');
+    put_member(b, "client", e->client, 64);
+    put_member(b, "role", e->role, 16);
+    put_member(b, "peer", e->peer, 48);
+    put_member(b, "op", e->op, 32);
+    put_member(b, "object", e->object, 400);
+    buf_put_str(b, ",\"status\":");
+    put_number(b, (uint64_t)(e->status > 0 ? e->status : 0));
+    put_member(b, "error", e->error, 64);
+    put_member(b, "request_id", e->request_id, 40);
+    if (buf_status(b) != OK) return;
+    line_hash(head->hash, head->hash, bytes_make(b->ptr + from, b->len - from));
+    hex_put(hex, head->hash, 32);
+    buf_put_str(b, ",\"hash\":\"");
+    buf_put(b, hex, sizeof hex);
+    buf_put_str(b, "\"}\n");
+}
+
+/* lines to the open file, all or none; the caller holds the lock */
+static enum status append(struct audit *a, const struct audit_event *e, size_t n)
 {
     struct buf b;
-    char time[32], hex[65];
-    uint8_t hash[32];
-    buf_init(&b, LINE_MAX_LEN);
-    IGNORE(buf_reserve(&b, 512) == NULL, "room for a usual line at once; the status tells");
+    char time[32];
+    struct audit_head head = {.seq = a->seq};
+    memcpy(head.hash, a->hash, 32);
+    buf_init(&b, n * LINE_MAX_LEN);
+    IGNORE(buf_reserve(&b, n * 400) == NULL, "room for usual lines at once; the status tells");
     utc_date_put(time, clock_wall_ms());
-    buf_printf(&b, "{\"seq\":%llu,\"time\":\"%s\"", (unsigned long long)a->seq + 1, time);
-    put_member(&b, "client", e->client, 64);
-    put_member(&b, "role", e->role, 16);
-    put_member(&b, "peer", e->peer, 48);
-    put_member(&b, "op", e->op, 32);
-    put_member(&b, "object", e->object, 400);
-    buf_printf(&b, ",\"status\":%d", e->status);
-    put_member(&b, "error", e->error, 64);
-    put_member(&b, "request_id", e->request_id, 40);
-    line_hash(hash, a->hash, buf_view(&b));
-    hex_put(hex, hash, 32);
-    hex[64] = 0;
-    buf_printf(&b, ",\"hash\":\"%s\"}\n", hex);
+    for (size_t i = 0; i < n; i++) put_line(&b, &head, time, &e[i]);
     enum status s = buf_status(&b);
     if (s == OK && !write_all(a->fd, buf_view(&b))) {
         s = status_from_errno(errno);
@@ -72,8 +97,8 @@ static enum status append(struct audit *a, const struct audit_event *e)
         if (ftruncate(a->fd, (off_t)a->len) != 0) s = E_IO; /* no half line stays */
     }
     if (s == OK) {
-        memcpy(a->hash, hash, 32);
-        a->seq++;
+        a->seq = head.seq;
+        memcpy(a->hash, head.hash, 32);
         a->len += b.len;
         a->dirty = true;
     }
@@ -84,7 +109,7 @@ static enum status append(struct audit *a, const struct audit_event *e)
 static enum status note(struct audit *a, const char *op, const char *object)
 {
     struct audit_event e = {"", "", "", op, object, "", "", 0};
-    return append(a, &e);
+    return append(a, &e, 1);
 }
 
 static void rotate(struct audit *a)
@@ -103,11 +128,11 @@ static void rotate(struct audit *a)
     IGNORE(note(a, "audit.continue", "the lines before stand in the file with this number"), "the next line fails if this one did");
 }
 
-enum status audit_write(struct audit *a, const struct audit_event *e)
+enum status audit_write(struct audit *a, const struct audit_event *e, size_t n)
 {
-    if (a->fd < 0) return OK;
+    if (a->fd < 0 || n == 0) return OK;
     (void)pthread_mutex_lock(&a->lock);
-    enum status s = append(a, e);
+    enum status s = append(a, e, n);
     if (s == OK && a->len >= a->max_len) rotate(a);
     (void)pthread_mutex_unlock(&a->lock);
     return s;

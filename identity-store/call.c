@@ -41,7 +41,7 @@ void call_reset_reply(struct call *c)
     c->reply.status = 0;
     c->reply.content_type = NULL;
     c->reply.error = ERR_NONE;
-    c->quiet = false;
+    c->quiet = c->audited = false;
 }
 
 const char *rest_error_code(enum rest_error e)

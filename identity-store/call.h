@@ -62,6 +62,7 @@ struct call {
     bool has_account;              /* the path began with the account's name */
     bool create_only;              /* a SAS that may make a blob, not replace one */
     bool quiet;                    /* not worth a line in the audit log */
+    bool audited;                  /* its line stands there */
     struct arena arena;            /* lives until the answer is sent */
     char request_id[37];
     struct reply reply;

@@ -12,8 +12,12 @@ struct queue {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct call *head, *tail;
-    size_t n;
+    size_t n, wanted; /* to be woken by */
     bool stop;
+    /* the thread's own */
+    size_t expected;    /* so many calls were there a moment ago */
+    uint64_t commit_us; /* of the last commit */
+    struct queue_counts counts;
 };
 
 void call_internal_error(struct call *c, enum status s)
@@ -22,6 +26,18 @@ void call_internal_error(struct call *c, enum status s)
     if (call_fail(c, e) == OK) return;
     c->reply.status = 500;
     c->reply.n_headers = 0;
+}
+
+static enum status commit(struct queue *q, struct kv_txn *txn, size_t n)
+{
+    uint64_t from_ns = clock_mono_ns();
+    enum status s = kv_commit(txn);
+    q->commit_us = (clock_mono_ns() - from_ns) / 1000;
+    q->counts.commits++;
+    q->counts.calls += n;
+    q->counts.commit_us += q->commit_us;
+    if (n > q->counts.largest) q->counts.largest = n;
+    return s;
 }
 
 /* calls [0, n) in one transaction.  ret OK: committed, or nothing was to be written */
@@ -43,8 +59,8 @@ static enum status run_together(struct queue *q, struct call **calls, size_t n)
     }
     if (s == OK && wrote) {
         s = store_put_clock(q->cfg.store, txn);
-        if (s == OK) s = q->cfg.before_commit(q->cfg.ctx, txn);
-        if (s == OK) return kv_commit(txn);
+        if (s == OK) s = q->cfg.before_commit(q->cfg.ctx, txn, calls, n);
+        if (s == OK) return commit(q, txn, n);
     }
     kv_abort(txn);
     return s;
@@ -58,17 +74,28 @@ static void run_batch(struct queue *q, struct call **calls, size_t n)
         enum status one = run_together(q, &calls[i], 1);
         if (one != OK) call_internal_error(calls[i], one);
     }
-    for (size_t i = 0; i < n; i++) q->cfg.done(q->cfg.ctx, calls[i]);
+    q->cfg.done(q->cfg.ctx, calls, n);
+}
+
+/* until n calls are there, or it is to stop, or the time is over; under the lock */
+static void wait_for(struct queue *q, size_t n, uint64_t us)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + us * 1000;
+    until.tv_sec += (time_t)(ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    q->wanted = n;
+    while (q->n < n && !q->stop)
+        if (pthread_cond_timedwait(&q->more, &q->lock, &until) != 0) break;
 }
 
 static size_t take(struct queue *q, struct call **calls, bool *stop)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
+    uint64_t gather_us = q->commit_us / 2 < GATHER_MAX_US ? q->commit_us / 2 : GATHER_MAX_US;
     (void)pthread_mutex_lock(&q->lock);
-    while (q->head == NULL && !q->stop)
-        if (pthread_cond_timedwait(&q->more, &q->lock, &until) != 0) break;
+    if (q->expected > 1 && q->n < q->expected) wait_for(q, q->expected, gather_us);
+    if (q->n == 0) wait_for(q, 1, 1000000);
     size_t n = 0;
     while (n < BATCH_MAX && q->head != NULL) {
         calls[n++] = q->head;
@@ -76,9 +103,19 @@ static size_t take(struct queue *q, struct call **calls, bool *stop)
     }
     if (q->head == NULL) q->tail = NULL;
     q->n -= n;
+    q->expected = n;
     *stop = q->stop && q->head == NULL;
     (void)pthread_mutex_unlock(&q->lock);
     return n;
+}
+
+/* those that were just answered may come back, those that wait are there */
+static void count_waiting(struct queue *q)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    q->expected += q->n;
+    if (q->expected > BATCH_MAX) q->expected = BATCH_MAX;
+    (void)pthread_mutex_unlock(&q->lock);
 }
 
 static void *loop(void *arg)
@@ -89,6 +126,7 @@ static void *loop(void *arg)
     for (bool stop = false; !stop;) {
         size_t n = take(q, calls, &stop);
         if (n > 0) run_batch(q, calls, n);
+        if (n > 0) count_waiting(q);
         if (clock_mono_ms() - idle_ms >= 1000) {
             q->cfg.idle(q->cfg.ctx);
             idle_ms = clock_mono_ms();
@@ -126,7 +164,7 @@ bool queue_push(struct queue *q, struct call *c)
         else q->head = c;
         q->tail = c;
         q->n++;
-        (void)pthread_cond_signal(&q->more);
+        if (q->n >= q->wanted) (void)pthread_cond_signal(&q->more);
     }
     (void)pthread_mutex_unlock(&q->lock);
     return good;
@@ -140,6 +178,13 @@ void queue_stop(struct queue *q)
     (void)pthread_cond_signal(&q->more);
     (void)pthread_mutex_unlock(&q->lock);
     (void)pthread_join(q->thread, NULL);
+}
+
+struct queue_counts queue_take_counts(struct queue *q)
+{
+    struct queue_counts c = q->counts;
+    q->counts = (struct queue_counts){0};
+    return c;
 }
 
 void queue_free(struct queue *q)

@@ -1,5 +1,7 @@
 /* queue.h: the thread that writes. It takes all calls that wait, runs them in one transaction, commits (fsync), and only then answers them:
- * the cost of a commit is shared by those who came while the one before was under way. When anything in a batch goes wrong that is our own
+ * the cost of a commit is shared by those who came while the one before was under way. Clients that wait for their answers before they ask again
+ * would fall into two halves that take turns, each paying for whole commits: so after a batch that was answered the next one is given a moment (half
+ * of what a commit took, GATHER_MAX_US at most) for as many as were there before to come back. Whoever is alone never waits. When anything in a batch goes wrong that is our own
  * trouble, the batch is rolled back and its calls are run one by one, so that one cannot spoil another's. */
 #ifndef IDENTITY_STORE_QUEUE_H
 #define IDENTITY_STORE_QUEUE_H
@@ -8,14 +10,22 @@
 
 struct queue;
 
+enum { GATHER_MAX_US = 2000 };
+
 struct queue_config {
     struct store *store;
     void *ctx;
-    /* run: policy and handler, inside c->txn. done: audit, answer, free. before_commit: more to write. idle: about once a second. */
+    /* run: policy and handler, inside c->txn. before_commit: more to write. done: audit, answer, free. idle: about once a second. */
     enum status (*run)(void *ctx, struct call *c);
-    void (*done)(void *ctx, struct call *c);
-    enum status (*before_commit)(void *ctx, struct kv_txn *txn);
+    enum status (*before_commit)(void *ctx, struct kv_txn *txn, struct call **calls, size_t n);
+    void (*done)(void *ctx, struct call **calls, size_t n);
     void (*idle)(void *ctx);
+};
+
+/* since the last look */
+struct queue_counts {
+    uint64_t calls, commits, commit_us;
+    size_t largest; /* batch */
 };
 
 MUST_CHECK enum status queue_start(struct queue **out, const struct queue_config *cfg, struct err *err);
@@ -23,6 +33,8 @@ MUST_CHECK enum status queue_start(struct queue **out, const struct queue_config
 bool queue_push(struct queue *q, struct call *c);
 /** queue_stop: finish what waits, then end. */
 void queue_stop(struct queue *q);
+/** queue_take_counts: on the queue's own thread (idle). */
+struct queue_counts queue_take_counts(struct queue *q);
 /** queue_free: once nobody can push any more. */
 void queue_free(struct queue *q);
 /** call_internal_error: the reply for our own trouble. */

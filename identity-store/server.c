@@ -87,18 +87,26 @@ static const char *object_of(struct call *c)
     return o ? o : "";
 }
 
-/* one line for what happened; a request whose line cannot be written is not answered with a secret */
-static void audit(struct server *s, struct call *c, const char *op)
+/* one line for what happened; false: it is worth none */
+static bool event_of(struct audit_event *e, struct call *c, const char *op)
 {
     int st = c->reply.status;
     bool denied = st == 401 || st == 403;
-    if (!denied && (op == NULL || c->quiet)) return;
+    if (!denied && (op == NULL || c->quiet)) return false;
     const char *action = op && strcmp(op, "blob.lease") == 0 ? call_request_header(c, "x-ms-lease-action") : NULL;
     const char *name = op ? op : c->route && c->route->service == SERVICE_VAULT ? "secret" : "blob";
     if (action) name = arena_printf(&c->arena, "%s.%.16s", op, action);
-    struct audit_event e = {.client = c->client.id, .role = role_name(c->client.role), .peer = c->rq.peer, .op = name ? name : "", .status = st,
-                            .object = object_of(c), .error = rest_error_code(c->reply.error), .request_id = c->request_id};
-    enum status w = audit_write(&s->audit, &e);
+    *e = (struct audit_event){.client = c->client.id, .role = role_name(c->client.role), .peer = c->rq.peer, .op = name ? name : "", .status = st,
+                              .object = object_of(c), .error = rest_error_code(c->reply.error), .request_id = c->request_id};
+    return true;
+}
+
+/* a request whose line cannot be written is not answered with a secret */
+static void audit(struct server *s, struct call *c, const char *op)
+{
+    struct audit_event e;
+    if (c->audited || !event_of(&e, c, op)) return;
+    enum status w = audit_write(&s->audit, &e, 1);
     if (w == OK) return;
     log_error(TARGET, "the audit log cannot be written: %s", status_text(w));
     if (c->route && !c->route->write) call_internal_error(c, w == E_NOSPACE ? E_NOSPACE : E_IO);
@@ -113,12 +121,18 @@ static enum status run(void *ctx, struct call *c)
     return allowed ? c->route->run(c) : policy_deny(c);
 }
 
-static void done(void *ctx, struct call *c)
+static void done(void *ctx, struct call **calls, size_t n)
 {
     struct server *s = ctx;
-    if (c->reply.status >= 500) log_error(TARGET, "%s %s: %s", http_method_name(c->rq.method), c->rq.path, rest_error_code(c->reply.error));
-    audit(s, c, c->route->audit);
-    answer(c);
+    struct http_server *http = http_request_server(calls[0]->http); /* s->http may not be written yet */
+    http_server_hold(http);
+    for (size_t i = 0; i < n; i++) {
+        struct call *c = calls[i];
+        if (c->reply.status >= 500) log_error(TARGET, "%s %s: %s", http_method_name(c->rq.method), c->rq.path, rest_error_code(c->reply.error));
+        audit(s, c, c->route->audit);
+        answer(c);
+    }
+    http_server_release(http);
 }
 
 static void run_read(struct server *s, struct call *c)
@@ -228,10 +242,26 @@ static void *make_token_key(void *arg)
 
 /* ---------------------------------------------------------------- queue's thread */
 
-static enum status before_commit(void *ctx, struct kv_txn *txn)
+/* the lines of what is about to be committed */
+static enum status audit_batch(struct server *s, struct call **calls, size_t n)
+{
+    struct audit_event *events = calloc(n, sizeof *events);
+    size_t n_events = 0;
+    if (events == NULL) return E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (event_of(&events[n_events], calls[i], calls[i]->route->audit)) n_events++;
+    enum status st = audit_write(&s->audit, events, n_events);
+    for (size_t i = 0; i < n; i++) calls[i]->audited = st == OK;
+    free(events);
+    return st;
+}
+
+static enum status before_commit(void *ctx, struct kv_txn *txn, struct call **calls, size_t n)
 {
     struct server *s = ctx;
     uint8_t rec[40];
+    enum status st = audit_batch(s, calls, n);
+    if (st != OK) return st;
     struct audit_head h = audit_head_now(&s->audit);
     be64_put(rec, h.seq);
     memcpy(rec + 8, h.hash, 32);
@@ -251,7 +281,7 @@ static void rotate_keys(struct server *s)
         store_request_id(request_id, &s->store);
         struct audit_event e = {.client = "rotation-policy", .role = "", .peer = "", .op = "key.rotate", .status = 200, .object = name, .error = "",
                                 .request_id = request_id};
-        IGNORE(audit_write(&s->audit, &e), "the next request's line tells");
+        IGNORE(audit_write(&s->audit, &e, 1), "the next request's line tells");
         log_info(TARGET, "key rotated by its policy: %s", name);
     }
 }
@@ -281,6 +311,10 @@ static void bound_memory(struct server *s)
 static void idle(void *ctx)
 {
     struct server *s = ctx;
+    struct queue_counts n = queue_take_counts(s->queue);
+    if (n.commits > 0)
+        log_debug(TARGET, "writes=%llu commits=%llu largest_batch=%zu mean_commit_us=%llu", (unsigned long long)n.calls, (unsigned long long)n.commits, n.largest,
+                  (unsigned long long)(n.commit_us / n.commits));
     audit_sync(&s->audit);
     bound_memory(s);
     if (clock_mono_ms() - s->swept_ms >= (uint64_t)SWEEP_EVERY_S * 1000) sweep(s);

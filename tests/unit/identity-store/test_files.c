@@ -12,6 +12,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -159,10 +161,10 @@ static void the_audit_chain_holds_over_restarts_and_shows_every_change(void **st
     snprintf(path, sizeof path, "%s/audit.log", p->dir);
     for (int run = 0; run < 3; run++) {
         assert_int_equal(audit_open(&a, p->dir, NULL, &err), OK);
-        for (int i = 0; i < 5; i++) {
-            struct audit_event e = event(i == 2 ? "quote\" and \xff rubbish" : "validator-0");
-            assert_int_equal(audit_write(&a, &e), OK);
-        }
+        struct audit_event e[5];
+        for (int i = 0; i < 5; i++) e[i] = event(i == 2 ? "quote\" and \xff rubbish" : "validator-0");
+        for (int i = 0; i < 5 && run != 1; i++) assert_int_equal(audit_write(&a, &e[i], 1), OK);
+        if (run == 1) assert_int_equal(audit_write(&a, e, 5), OK);
         audit_close(&a);
     }
     assert_int_equal(audit_verify(&n, path, &err), OK);
@@ -194,7 +196,7 @@ static void a_cut_audit_log_is_noticed_and_a_torn_line_repaired(void **state)
     unlink(path);
     assert_int_equal(audit_open(&a, p->dir, NULL, &err), OK);
     struct audit_event e = event("x");
-    for (int i = 0; i < 4; i++) assert_int_equal(audit_write(&a, &e), OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(audit_write(&a, &e, 1), OK);
     struct audit_head head = audit_head_now(&a);
     assert_int_equal(head.seq, 4);
     audit_close(&a);
@@ -209,9 +211,40 @@ static void a_cut_audit_log_is_noticed_and_a_torn_line_repaired(void **state)
     /* whole lines taken away: the database knows better */
     assert_int_equal(truncate(path, st.st_size / 4), 0);
     assert_int_equal(audit_open(&a, p->dir, &head, &err), OK);
-    assert_int_equal(audit_write(&a, &e), OK);
+    assert_int_equal(audit_write(&a, &e, 1), OK);
     audit_close(&a);
     assert_int_equal(audit_verify(&n, path, &err), E_CORRUPT);
+    unlink(path);
+}
+
+static void audit_lines_that_do_not_fit_on_the_disk_are_not_written_by_halves(void **state)
+{
+    struct place *p = *state;
+    struct audit a;
+    struct err err = {0};
+    struct stat st;
+    struct rlimit was, less;
+    uint64_t n = 0;
+    char path[160];
+    snprintf(path, sizeof path, "%s/audit.log", p->dir);
+    assert_int_equal(audit_open(&a, p->dir, NULL, &err), OK);
+    struct audit_event e[3] = {event("a"), event("b"), event("c")};
+    assert_int_equal(audit_write(&a, e, 3), OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    less = (struct rlimit){.rlim_cur = (rlim_t)st.st_size + 500, .rlim_max = was.rlim_max}; /* room for the first line of three */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+    assert_int_not_equal(audit_write(&a, e, 3), OK);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    off_t len = st.st_size;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, len);
+    assert_int_equal(audit_head_now(&a).seq, 3);
+    assert_int_equal(audit_write(&a, e, 2), OK);
+    audit_close(&a);
+    assert_int_equal(audit_verify(&n, path, &err), OK);
+    assert_int_equal(n, 5);
     unlink(path);
 }
 
@@ -225,7 +258,7 @@ static void a_full_audit_log_goes_on_in_a_new_file(void **state)
     assert_int_equal(audit_open(&a, p->dir, NULL, &err), OK);
     a.max_len = 1500;
     struct audit_event e = event("x");
-    for (int i = 0; i < 7; i++) assert_int_equal(audit_write(&a, &e), OK);
+    for (int i = 0; i < 7; i++) assert_int_equal(audit_write(&a, &e, 1), OK);
     struct audit_head head = audit_head_now(&a);
     audit_close(&a);
     snprintf(path, sizeof path, "%s/audit.log", p->dir);
@@ -355,7 +388,7 @@ int main(void)
         TEST(settings_have_defaults_and_paths_beside_the_file), TEST(settings_that_are_wrong_are_refused_by_key),
         TEST(clients_are_found_and_their_networks_hold), TEST(client_files_that_are_wrong_are_refused),
         TEST(the_audit_chain_holds_over_restarts_and_shows_every_change), TEST(a_cut_audit_log_is_noticed_and_a_torn_line_repaired),
-        TEST(a_full_audit_log_goes_on_in_a_new_file), TEST(the_database_opens_with_its_own_private_key_only),
+        TEST(audit_lines_that_do_not_fit_on_the_disk_are_not_written_by_halves), TEST(a_full_audit_log_goes_on_in_a_new_file), TEST(the_database_opens_with_its_own_private_key_only),
         TEST(the_lease_clock_goes_on_over_restarts_and_never_back), TEST(queries_and_dates_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
