@@ -1,7 +1,8 @@
-// The identity store: secrets read and set a second, with and without TLS; leases renewed, and acquired and released, a second, beside azurite with
-// the very same requests (an account SAS; azurite keeps all in memory, ours commits each with fsync). The load comes from this process: it takes the
-// other core.
-import { spawn, execFileSync } from 'node:child_process';
+// The identity store: secrets read and set a second, with and without TLS; leases acquired, renewed and released a second, beside azurite with the
+// very same requests (an account SAS; azurite keeps all in memory, ours has each on the disk before it answers). The servers are held on one core, the
+// client is a program of its own on the other (poa-http-load): a client in Node.js would measure itself. On a machine that others use too the rates of
+// the clock on the wall say less than the processor time for each request, which stands beside them.
+import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -12,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { say } from './report.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const bin = path.resolve(process.env.POA_BIN ?? path.join(here, '../../build/release'));
-const CONNECTIONS = 16, ACCOUNT = 'devstoreaccount1', KEY = randomBytes(64).toString('base64'), SECONDS = 3;
+const root = path.resolve(here, '../..'), bin = path.resolve(process.env.POA_BIN ?? path.join(root, 'build/release'));
+const loader = path.join(bin, 'poa-http-load'), CONNECTIONS = 16, MANY_CONNECTIONS = 128, ACCOUNT = 'devstoreaccount1', KEY = randomBytes(64).toString('base64'), SECONDS = 3;
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const freePort = () => new Promise((ok, bad) => { const s = net.createServer(); s.once('error', bad); s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)); }); });
 
@@ -57,26 +58,26 @@ class Line {
   close() { this.socket.destroy(); }
 }
 
-// processor time of a process so far, in microseconds: on a machine that others use too it tells more than what the clock on the wall does
-const cpu_us = (pid) => { const f = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' '); return (Number(f[11]) + Number(f[12])) * 10000; };
-// rate: one(line, worker, n) again and again on every connection; {perSecond, p50, p99} in milliseconds, and the server's processor time for each
-async function rate({ port, pid }, ca, depth, one) {
-  const cpu = cpu_us(pid);
-  const lines = await Promise.all(Array.from({ length: CONNECTIONS }, () => Line.open(port, ca))), times = [];
-  const began = process.hrtime.bigint(), end = Date.now() + SECONDS * 1000;
-  await Promise.all(lines.flatMap((l, i) => Array.from({ length: depth }, async (_, d) => {
-    for (let n = 0; Date.now() < end; n++) {
-      const t = performance.now();
-      await one(l, i * depth + d, n);
-      times.push(performance.now() - t);
-    }
-  })));
-  const s = Number(process.hrtime.bigint() - began) / 1e9;
-  for (const l of lines) l.close();
-  times.sort((a, b) => a - b);
-  const at = (q) => Number(times[Math.floor((times.length - 1) * q)].toFixed(2));
-  const each = (cpu_us(pid) - cpu) / times.length;
-  return { perSecond: Math.round(times.length / s), p50_ms: at(0.5), p99_ms: at(0.99), cpu_us: Number(each.toFixed(1)), perCoreSecond: Math.round(1e6 / each) };
+// processor time of a process so far, in microseconds
+const cpu_us = (pid) => fs.readdirSync(`/proc/${pid}/task`).reduce((n, t) => n + Number(fs.readFileSync(`/proc/${pid}/task/${t}/schedstat`, 'latin1').split(' ')[0]) / 1000, 0);
+const pinned = os.cpus().length > 1;
+// rate: the steps again and again on every connection: requests a second, p50 and p99 of each step, the server's processor time for a request, and the
+// batches of its commits
+async function rate({ port, pid, log }, steps, { ca, connections = CONNECTIONS, depth = 1 } = {}) {
+  const cpu = cpu_us(pid), from = log.length, lines = steps.map(([head, headers, status, body]) => ({ head: `${head} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}`, status, body }));
+  const load = spawn('taskset', pinned ? ['-c', '1', loader] : ['-c', '0', loader], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let out = '', said = '';
+  load.stdout.on('data', (d) => { out += d; });
+  load.stderr.on('data', (d) => { said += d; });
+  load.stdin.end(JSON.stringify({ port, ca, connections, depth, keys: 100, seconds: SECONDS, steps: lines }));
+  const code = await new Promise((ok) => load.on('close', ok));
+  if (code !== 0) throw new Error(said);
+  const each = cpu_us(pid) - cpu, r = JSON.parse(out);
+  await sleep(1200); // the store says once a second what it committed
+  const batches = [...log.slice(from).join('').matchAll(/ writes=(\d+) commits=(\d+) largest_batch=(\d+) mean_commit_us=(\d+)/g)].map((m) => m.slice(1).map(Number));
+  const sum = (i) => batches.reduce((n, b) => n + b[i], 0), commits = steps[0][0].startsWith('GET') ? 0 : sum(1); // a line in the time of a reading is of writes before it
+  return { perSecond: Math.round(r.requests / r.seconds), steps: r.steps, connections, cpu_us: Number((each / r.requests).toFixed(1)), perCoreSecond: Math.round((1e6 * r.requests) / each),
+    ...(commits && { mean_batch: Number((sum(0) / commits).toFixed(1)), largest_batch: Math.max(...batches.map((b) => b[2])), mean_commit_ms: Number((batches.reduce((n, b) => n + b[1] * b[3], 0) / commits / 1000).toFixed(2)) }) };
 }
 const want = (r, ...status) => { if (!status.includes(r.status)) throw new Error(`HTTP ${r.status}: ${r.body.slice(0, 300)}`); return r; };
 
@@ -86,32 +87,36 @@ function sas() {
   return new URLSearchParams({ ...q, sig: createHmac('sha256', Buffer.from(KEY, 'base64')).update(text).digest('base64') }).toString().replaceAll('+', '%20');
 }
 const V = 'x-ms-version: 2020-10-02\r\n';
-async function leases(server) {
-  const { port } = server, q = sas(), l = await Line.open(port), ids = [];
-  const blob = (i) => `/${ACCOUNT}/bench/identity-${i}.json`, lease = (line, i, action, more = '') => line.call('PUT', `${blob(i)}?comp=lease&${q}`, `${V}x-ms-lease-action: ${action}\r\n${more}`);
-  const acquire = async (line, i) => /\r\nx-ms-lease-id: *(\S+)/i.exec(want(await lease(line, i, 'acquire', 'x-ms-lease-duration: 60\r\n'), 201).head)[1];
-  want(await l.call('PUT', `/${ACCOUNT}/bench?restype=container&${q}`, V), 201);
-  for (let i = 0; i < CONNECTIONS; i++) {
-    want(await l.call('PUT', `${blob(i)}?${q}`, `${V}x-ms-blob-type: BlockBlob\r\nContent-Type: application/json\r\n`, '{}'), 201);
-    ids.push(await acquire(l, i));
+const ID = '00000000-0000-4000-8000-00000000000a';
+async function leases(server, connections) {
+  const q = sas(), l = await Line.open(server.port), box = `bench${connections}`;
+  const lease = (i) => `PUT /${ACCOUNT}/${box}/identity-${i}.json?comp=lease&${q}`, act = (action, more) => `${V}x-ms-lease-action: ${action}\r\n${more}`;
+  const renewal = [lease('{c}'), act('renew', `x-ms-lease-id: ${ID}\r\n`), 200], acquire = act('acquire', 'x-ms-lease-duration: 60\r\n');
+  const ask = (line, headers) => l.call('PUT', line.slice(4), headers);
+  want(await l.call('PUT', `/${ACCOUNT}/${box}?restype=container&${q}`, V), 201);
+  for (let i = 0; i < connections; i++) {
+    want(await l.call('PUT', `/${ACCOUNT}/${box}/identity-${i}.json?${q}`, `${V}x-ms-blob-type: BlockBlob\r\nContent-Type: application/json\r\n`, '{}'), 201);
+    want(await ask(lease(i), `${acquire}x-ms-proposed-lease-id: ${ID}\r\n`), 201);
   }
-  const renew = await rate(server, null, 1, async (line, i) => want(await lease(line, i, 'renew', `x-ms-lease-id: ${ids[i]}\r\n`), 200));
-  for (let i = 0; i < CONNECTIONS; i++) want(await lease(l, i, 'release', `x-ms-lease-id: ${ids[i]}\r\n`), 200);
-  const pair = await rate(server, null, 1, async (line, i) => want(await lease(line, i, 'release', `x-ms-lease-id: ${await acquire(line, i)}\r\n`), 200));
+  const renew = await rate(server, [renewal], { connections });
+  for (let i = 0; i < connections; i++) want(await ask(lease(i), act('release', `x-ms-lease-id: ${ID}\r\n`)), 200);
+  const pair = await rate(server, [[lease('{c}'), acquire, 201], [lease('{c}'), act('release', 'x-ms-lease-id: {lease}\r\n'), 200]], { connections });
   l.close();
   return { renew, acquireAndRelease: pair };
 }
 
+const VALUE = '{"value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}';
 async function secrets(server, ca) {
-  const { port } = server, l = await Line.open(port, ca);
+  const l = await Line.open(server.port, ca && fs.readFileSync(ca));
   const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: 'bench', client_secret: 'bench-secret', scope: 'https://vault.azure.net/.default' }).toString();
   const token = JSON.parse(want(await l.call('POST', '/poa/oauth2/v2.0/token', 'Content-Type: application/x-www-form-urlencoded\r\n', form), 200).body).access_token;
   const h = `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\n`, a = 'api-version=7.4';
-  for (let i = 0; i < 100; i++) want(await l.call('PUT', `/secrets/s-${i}?${a}`, h, '{"value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}'), 200);
-  const get = await rate(server, ca, 8, async (line, w, n) => want(await line.call('GET', `/secrets/s-${(w + n) % 100}?${a}`, h), 200));
-  const set = await rate(server, ca, 8, async (line, w, n) => want(await line.call('PUT', `/secrets/w-${w}-${n}?${a}`, h, '{"value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}'), 200));
+  for (let i = 0; i < 100; i++) want(await l.call('PUT', `/secrets/s-${i}?${a}`, h, VALUE), 200);
+  const get = await rate(server, [[`GET /secrets/s-{k}?${a}`, h, 200]], { ca });
+  const set = (connections) => rate(server, [[`PUT /secrets/w${connections}-{c}-{n}?${a}`, h, 200, VALUE]], { ca, connections });
+  const few = await set(CONNECTIONS), many = await set(MANY_CONNECTIONS);
   l.close();
-  return { get, durableSet: set, header: h };
+  return { get, durableSet: few, durableSetByMany: many, header: h };
 }
 // memory with so many secrets, all of them just written and some read
 const MANY = 100000;
@@ -146,40 +151,55 @@ const rss = (pid) => Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`
 
 export async function identityStore() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-bench-store-')), procs = [], out = {};
-  const run = (file, args, env = {}) => { const p = spawn(file, args, { cwd: dir, env: { ...process.env, ...env }, stdio: 'ignore' }); procs.push(p); return p; };
+  const run = (file, args, env = {}) => {
+    const p = spawn('taskset', ['-c', '0', file, ...args], { cwd: dir, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] }), log = [];
+    p.stderr.setEncoding('utf8').on('data', (d) => { log.push(d); });
+    procs.push(p);
+    return { pid: p.pid, log };
+  };
   try {
+    const made = spawnSync('make', ['-s', '-C', root, `${path.relative(root, bin)}/poa-http-load`], { encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(made.stderr);
     fs.writeFileSync(path.join(dir, 'account.key'), KEY, { mode: 0o600 });
     fs.writeFileSync(path.join(dir, 'clients.yaml'), `clients: [{id: bench, secret_sha256: "${createHash('sha256').update('bench-secret').digest('hex')}", role: orchestrator}]\n`);
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'tls.key', '-out', 'tls.pem', '-subj', '/CN=bench', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'], { cwd: dir, stdio: 'ignore' });
     const store = async (name, tlsLine) => {
       const port = await freePort();
-      fs.writeFileSync(path.join(dir, `${name}.yaml`), `listen: {address: 127.0.0.1, port: ${port}}\n${tlsLine}data_dir: ${name}\nclients_file: clients.yaml\naccount_key_file: account.key\nlog_level: error\n`);
+      fs.writeFileSync(path.join(dir, `${name}.yaml`), `listen: {address: 127.0.0.1, port: ${port}}\n${tlsLine}data_dir: ${name}\nclients_file: clients.yaml\naccount_key_file: account.key\nlog_level: debug\n`);
       const p = run(path.join(bin, 'poa-identity-store'), ['--config', path.join(dir, `${name}.yaml`)]);
       await up(port);
-      return { port, pid: p.pid };
+      return { port, ...p };
     };
-    const show = (what, r) => say(`  ${what.padEnd(34)} ${String(r.perSecond).padStart(7)} /s   p50 ${r.p50_ms} ms  p99 ${r.p99_ms} ms   ${r.cpu_us} us of a core each: ${r.perCoreSecond} a core-second`);
-    const plain = await store('plain', ''), safe = await store('safe', 'tls: {cert: tls.pem, key: tls.key}\n'), ca = fs.readFileSync(path.join(dir, 'tls.pem'));
+    const show = (what, r, names = ['']) => {
+      say(`  ${`${what}, ${r.connections} connections`.padEnd(48)} ${String(r.perSecond).padStart(7)} requests/s   ${r.cpu_us} us of a core each: ${r.perCoreSecond} a core-second`);
+      say(`    ${r.steps.map((x, i) => `${names[i] && `${names[i]} `}p50 ${x.p50_ms} p99 ${x.p99_ms} ms`).join('; ')}${r.mean_batch ? `; ${r.mean_batch} to a commit (up to ${r.largest_batch}), which takes ${r.mean_commit_ms} ms` : ''}`);
+    };
+    const PAIR = ['acquire', 'release'], ca = path.join(dir, 'tls.pem');
+    const plain = await store('plain', ''), safe = await store('safe', 'tls: {cert: tls.pem, key: tls.key}\n');
+    out.load = os.loadavg()[0];
+    say(`  the machine's load before: ${out.load.toFixed(1)} on ${os.cpus().length} cores`);
     out.plain = await secrets(plain);
-    show('secret get', out.plain.get); show('secret set, durable', out.plain.durableSet);
-    out.memory = await memory(plain, out.plain.header);
-    delete out.plain.header;
-    say(`  memory with ${out.memory.secrets} secrets: ${out.memory.then_mib} MiB, while they were written up to ${out.memory.most_mib} MiB`);
+    show('secret get', out.plain.get); show('secret set', out.plain.durableSet); show('secret set', out.plain.durableSetByMany);
     out.tls = await secrets(safe, ca);
     delete out.tls.header;
-    show('secret get, TLS', out.tls.get); show('secret set, durable, TLS', out.tls.durableSet);
-    out.leases = await leases(plain);
-    show('lease renew', out.leases.renew); show('lease acquire and release', out.leases.acquireAndRelease);
-    out.rss_mib = rss(plain.pid);
+    show('TLS: secret get', out.tls.get); show('TLS: secret set', out.tls.durableSet); show('TLS: secret set', out.tls.durableSetByMany);
     const port = await freePort();
-    const azurite = run(process.execPath, [azuriteMain(), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` });
+    const azurite = { port, ...run(process.execPath, [azuriteMain(), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` }) };
     await up(port);
-    out.azurite = await leases({ port, pid: azurite.pid });
+    out.leases = {}; out.azurite = {}; out.times_azurite = {};
+    for (const n of [CONNECTIONS, MANY_CONNECTIONS]) {
+      const a = await leases(plain, n), b = await leases(azurite, n), times = (k, of) => Number((a[k][of] / b[k][of]).toFixed(1));
+      out.leases[n] = a; out.azurite[n] = b;
+      show('lease renew', a.renew); show('azurite: lease renew', b.renew);
+      show('lease acquire and release', a.acquireAndRelease, PAIR); show('azurite: lease acquire and release', b.acquireAndRelease, PAIR);
+      const t = { renew: times('renew', 'perSecond'), acquireAndRelease: times('acquireAndRelease', 'perSecond'), renewPerCoreSecond: times('renew', 'perCoreSecond'), acquireAndReleasePerCoreSecond: times('acquireAndRelease', 'perCoreSecond') };
+      out.times_azurite[n] = t;
+      say(`  times azurite, ${n} connections: renew ${t.renew}, acquire and release ${t.acquireAndRelease}; by processor time ${t.renewPerCoreSecond} and ${t.acquireAndReleasePerCoreSecond}`);
+    }
+    out.memory = await memory(plain, out.plain.header);
+    delete out.plain.header;
     out.azurite.rss_mib = rss(azurite.pid);
-    show('azurite: lease renew', out.azurite.renew); show('azurite: acquire and release', out.azurite.acquireAndRelease);
-    const times = (k, of = 'perSecond') => Number((out.leases[k][of] / out.azurite[k][of]).toFixed(1));
-    out.times_azurite = { renew: times('renew'), acquireAndRelease: times('acquireAndRelease'), renewPerCoreSecond: times('renew', 'perCoreSecond'), acquireAndReleasePerCoreSecond: times('acquireAndRelease', 'perCoreSecond') };
-    say(`  leases, times azurite: renew ${out.times_azurite.renew}, acquire and release ${out.times_azurite.acquireAndRelease}; by processor time ${out.times_azurite.renewPerCoreSecond} and ${out.times_azurite.acquireAndReleasePerCoreSecond}; memory ${out.rss_mib} MiB, azurite ${out.azurite.rss_mib} MiB`);
+    say(`  memory with ${out.memory.secrets} secrets: ${out.memory.then_mib} MiB, while they were written up to ${out.memory.most_mib} MiB; azurite with its ${CONNECTIONS + MANY_CONNECTIONS} blobs: ${out.azurite.rss_mib} MiB`);
     return out;
   } finally {
     for (const p of procs) p.kill('SIGKILL');
