@@ -64,6 +64,20 @@ test('the machines wait for the programs, take them as themselves, and check the
   assert.match(files['/etc/systemd/system/poa-node.service'], /^ProtectSystem=strict$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^NoNewPrivileges=yes$/m); assert.match(files['/etc/systemd/system/poa-node.service'], /^User=poa$/m);
   assert.ok(fs.existsSync(path.join(rig.machines.all[0].dir, 'local/share/poa-deploy/web/index.html')), 'the member pages are in the package');
 });
+test('the units of a machine are as hardened as those of a host: systemd-analyze reads and scores them', async () => {
+  const files = filesOf(asOnAzure(rig.machines.documents[0], { index: 0, address: '10.0.0.4', public_address: '10.0.0.4', name: 'vl0' })), notes = [];
+  const guards = (text) => text.split('\n').filter((l) => /^(Protect|Private|Restrict|NoNew|Capability|Ambient|Lock|MemoryDeny|SystemCall|RemoveIPC|MemoryMax|TasksMax)/.test(l)).sort(), host = fs.readFileSync(path.join(root, 'templates/ssh/poa-node.service'), 'utf8');
+  assert.deepEqual(guards(files['/etc/systemd/system/poa-node.service']), guards(host));
+  if (!fs.existsSync('/usr/bin/systemd-analyze')) { console.log('# no systemd-analyze: not scored'); return; }
+  for (const u of ['poa-node', 'poa-agent']) {
+    const f = file(`${u}.service`, files[`/etc/systemd/system/${u}.service`].replace(/^ExecStart=\S+/m, 'ExecStart=/usr/bin/true')), run = (...a) => execFileSync('systemd-analyze', a, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    run('verify', '--man=no', f);
+    const score = /exposure level for \S+ ([0-9.]+)/.exec(run('security', '--offline=true', f))?.[1];
+    if (score) assert.ok(Number(score) < 3, `${u}: ${score}`);
+    notes.push(`${u} ${score ?? 'not scored'}`);
+  }
+  console.log(`# exposure: ${notes.join(', ')}`);
+});
 test('what the machines boot from is what Jinja, as cloud-init runs it, and a YAML reader make of the document', async () => {
   const script = `import sys, json, jinja2, yaml
 doc = sys.stdin.read()
