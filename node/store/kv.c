@@ -85,11 +85,6 @@ enum status kv_sync(struct kv *kv)
     return kv->ops->sync != NULL ? kv->ops->sync(kv) : OK;
 }
 
-void kv_set_bulk(struct kv *kv)
-{
-    if (kv->ops->set_bulk != NULL) kv->ops->set_bulk(kv);
-}
-
 uint64_t kv_used_bytes(struct kv *kv)
 {
     return kv->ops->used_bytes(kv);

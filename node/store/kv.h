@@ -47,10 +47,6 @@ MUST_CHECK enum status kv_cursor_last(bytes *key, bytes *value, struct kv_cursor
 MUST_CHECK enum status kv_copy_lmdb(const char *path, int fd, struct err *err);
 /** kv_sync: what was committed outlives a power failure, too: for what others are told of, and we could not get back from them.  ret OK | E_IO */
 MUST_CHECK enum status kv_sync(struct kv *kv);
-/** kv_set_bulk: loading by one thread, which is the store's only user from now on: commits wait for each other and go to the disk together, some
- *  dozens or half a second of them; a reader sees them at once. kv_sync writes what waits; whoever does not call it at the end loses that.
- *  No reader may be open while a write transaction is. A store that has no use for it does nothing. */
-void kv_set_bulk(struct kv *kv);
 /** kv_used_bytes: pages in use, for status. */
 uint64_t kv_used_bytes(struct kv *kv);
 /** kv_trim: the pages of the file that are mapped count as this process' memory: let go of them; the next reads map theirs again. Any thread. */

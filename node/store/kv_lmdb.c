@@ -1,6 +1,5 @@
 #include "node/store/kv_priv.h"
 
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
 
 #include <errno.h>
@@ -11,12 +10,6 @@ struct lmdb {
     struct kv base;
     MDB_env *env;
     unsigned n_writes; /* the writer's own */
-    /* bulk: commits wait in this transaction, whose children the write transactions are */
-    bool is_bulk;
-    MDB_txn *waiting;
-    unsigned n_commits;
-    size_t n_entries;
-    uint64_t since_ms;
     MDB_dbi dbi[];
 };
 
@@ -24,8 +17,6 @@ struct lmdb_txn {
     struct kv_txn base;
     struct lmdb *db;
     MDB_txn *txn;
-    bool is_waiting; /* txn is the store's waiting one */
-    size_t n_entries; /* written */
     enum status failed; /* first failed write: the commit reports it */
 };
 
@@ -37,10 +28,7 @@ struct lmdb_cursor {
 
 enum {
     READER_CHECK_EVERY = 64,
-    READERS_MAX = 512,
-    BULK_COMMITS = 64,    /* that wait at most */
-    BULK_ENTRIES = 20000, /* LMDB takes 131,071 pages in one transaction */
-    BULK_MS = 500
+    READERS_MAX = 512
 };
 
 static const struct kv_ops LMDB_OPS;
@@ -139,7 +127,6 @@ enum status kv_copy_lmdb(const char *path, int fd, struct err *err)
 static void lmdb_close(struct kv *kv)
 {
     struct lmdb *db = (struct lmdb *)kv;
-    if (db->waiting != NULL) mdb_txn_abort(db->waiting);
     mdb_env_close(db->env);
     free(db);
 }
@@ -150,17 +137,7 @@ static enum status lmdb_begin(struct kv_txn **out, struct kv *kv, bool write)
     struct lmdb_txn *t = calloc(1, sizeof *t);
     if (t == NULL) return E_NOMEM;
     *t = (struct lmdb_txn){.base = {.ops = &LMDB_OPS, .n_tables = kv->n_tables, .write = write}, .db = db};
-    int rc = 0;
-    if (!write && db->waiting != NULL) {
-        t->txn = db->waiting;
-        t->is_waiting = true;
-    } else {
-        if (write && db->is_bulk && db->waiting == NULL) {
-            rc = mdb_txn_begin(db->env, NULL, 0, &db->waiting);
-            db->since_ms = clock_mono_ms();
-        }
-        if (rc == 0) rc = mdb_txn_begin(db->env, write ? db->waiting : NULL, write ? 0 : MDB_RDONLY, &t->txn);
-    }
+    int rc = mdb_txn_begin(db->env, NULL, write ? 0 : MDB_RDONLY, &t->txn);
     if (rc != 0) {
         free(t);
         return from_mdb(rc);
@@ -175,17 +152,8 @@ static enum status lmdb_begin(struct kv_txn **out, struct kv *kv, bool write)
 static void lmdb_abort(struct kv_txn *txn)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)txn;
-    if (!t->is_waiting) mdb_txn_abort(t->txn);
+    mdb_txn_abort(t->txn);
     free(t);
-}
-
-static enum status write_waiting(struct lmdb *db)
-{
-    MDB_txn *txn = db->waiting;
-    db->waiting = NULL;
-    db->n_commits = 0;
-    db->n_entries = 0;
-    return txn == NULL ? OK : from_mdb(mdb_txn_commit(txn));
 }
 
 static enum status lmdb_commit(struct kv_txn *txn)
@@ -196,13 +164,7 @@ static enum status lmdb_commit(struct kv_txn *txn)
         lmdb_abort(txn);
         return s;
     }
-    struct lmdb *db = t->db;
-    s = t->is_waiting ? OK : from_mdb(mdb_txn_commit(t->txn));
-    if (s == OK && t->base.write && db->waiting != NULL) {
-        db->n_commits++;
-        db->n_entries += t->n_entries;
-        if (db->n_commits >= BULK_COMMITS || db->n_entries >= BULK_ENTRIES || clock_mono_ms() - db->since_ms >= BULK_MS) s = write_waiting(db);
-    }
+    s = from_mdb(mdb_txn_commit(t->txn));
     free(t);
     return s;
 }
@@ -221,7 +183,6 @@ static enum status lmdb_put(struct kv_txn *txn, unsigned table, bytes key, bytes
     struct lmdb_txn *t = (struct lmdb_txn *)txn;
     MDB_val k = to_val(key), v = to_val(value);
     enum status s = from_mdb(mdb_put(t->txn, t->db->dbi[table], &k, &v, 0));
-    t->n_entries++;
     if (s != OK && t->failed == OK) t->failed = s;
     return s;
 }
@@ -231,7 +192,6 @@ static enum status lmdb_del(struct kv_txn *txn, unsigned table, bytes key)
     struct lmdb_txn *t = (struct lmdb_txn *)txn;
     MDB_val k = to_val(key);
     int rc = mdb_del(t->txn, t->db->dbi[table], &k, NULL);
-    t->n_entries++;
     enum status s = rc == MDB_NOTFOUND ? OK : from_mdb(rc);
     if (s != OK && t->failed == OK) t->failed = s;
     return s;
@@ -330,15 +290,8 @@ static enum status lmdb_sync(struct kv *kv)
 {
     struct lmdb *db = (struct lmdb *)kv;
     unsigned flags = 0;
-    enum status s = write_waiting(db);
-    if (s != OK) return s;
     if (mdb_env_get_flags(db->env, &flags) == 0 && (flags & MDB_NOSYNC) != 0) return OK;
     return from_mdb(mdb_env_sync(db->env, 1));
-}
-
-static void lmdb_set_bulk(struct kv *kv)
-{
-    ((struct lmdb *)kv)->is_bulk = true;
 }
 
 /* LMDB does not say where its map is, the system does. The map is read only and shared: what is let go of is there again at the next look. */
@@ -374,7 +327,6 @@ static const struct kv_ops LMDB_OPS = {
     .prev = lmdb_prev,
     .last = lmdb_last,
     .sync = lmdb_sync,
-    .set_bulk = lmdb_set_bulk,
     .used_bytes = lmdb_used_bytes,
     .trim = lmdb_trim,
 };

@@ -19,7 +19,6 @@ struct kv_ops {
     enum status (*prev)(bytes *key, bytes *value, struct kv_cursor *c);
     enum status (*last)(bytes *key, bytes *value, struct kv_cursor *c);
     enum status (*sync)(struct kv *kv); /* NULL: there is no disk */
-    void (*set_bulk)(struct kv *kv);      /* NULL: nothing is gained */
     uint64_t (*used_bytes)(struct kv *kv);
     void (*trim)(struct kv *kv); /* NULL: nothing is mapped */
 };

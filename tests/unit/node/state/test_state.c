@@ -302,8 +302,8 @@ static bool commit_with_faults(struct kv *fault, struct kv_txn *txn, struct rng_
     return kind >= 2;
 }
 
-/* fault: kv, if it is a store with faults, else NULL; bulk: no reader beside a writer */
-static void run_chain(struct kv *kv, struct kv *fault, bool bulk, uint64_t seed)
+/* fault: kv, if it is a store with faults, else NULL */
+static void run_chain(struct kv *kv, struct kv *fault, uint64_t seed)
 {
     static struct plain m[BLOCKS];
     struct rng_seeded r;
@@ -322,7 +322,7 @@ static void run_chain(struct kv *kv, struct kv *fault, bool bulk, uint64_t seed)
             continue;
         }
         struct plain next = m[head];
-        const bool apart = rng_below(&r, 2) == 0 && !bulk; /* executed on a snapshot of its own */
+        const bool apart = rng_below(&r, 2) == 0; /* executed on a snapshot of its own */
         if (apart) assert_int_equal(kv_begin(&reader, kv, false), OK);
         assert_int_equal(state_open(&s, apart ? reader : txn, STATE_LATEST), OK);
         for (uint64_t n = rng_below(&r, 4); n > 0; n--) {
@@ -384,28 +384,23 @@ static void random_chains_agree_with_a_plain_model(void **state)
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *kv;
         assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        run_chain(kv, NULL, false, seed + i);
+        run_chain(kv, NULL, seed + i);
         kv_close(kv);
     }
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *disk, *kv;
         assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
         assert_int_equal(kv_open_fault(&kv, disk), OK);
-        run_chain(kv, kv, false, seed + 50 + i);
+        run_chain(kv, kv, seed + 50 + i);
         kv_close(kv);
         kv_close(disk);
     }
     char dir[] = "/tmp/test-state-XXXXXX";
     assert_non_null(mkdtemp(dir));
     struct kv *kv;
-    for (int bulk = 0; bulk < 2; bulk++) {
-        assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
-        if (bulk) kv_set_bulk(kv);
-        run_chain(kv, NULL, bulk == 1, seed + 100);
-        kv_close(kv);
-        assert_int_equal(file_remove_tree(dir, NULL), OK);
-        assert_int_equal(mkdir(dir, 0700), 0);
-    }
+    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
+    run_chain(kv, NULL, seed + 100);
+    kv_close(kv);
     assert_int_equal(file_remove_tree(dir, NULL), OK);
 }
 

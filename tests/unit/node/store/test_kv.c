@@ -248,30 +248,6 @@ static void random_writes_agree_with_a_plain_array(void **state)
     assert_true(kv_used_bytes(f->kv) > 0);
 }
 
-static void bulk_commits_are_seen_at_once_and_written_by_sync(void **state)
-{
-    struct fixture *f = *state;
-    bytes v;
-    kv_set_bulk(f->kv);
-    for (int i = 0; i < 3; i++) {
-        struct kv_txn *t = begin(f, true);
-        assert_int_equal(kv_put(t, 0, BYTES_LIT("k"), bytes_make((const uint8_t *)"abc" + i, 1)), OK);
-        if (i == 1) kv_abort(t);
-        else assert_int_equal(kv_commit(t), OK);
-        t = begin(f, false);
-        assert_int_equal(kv_get(&v, t, 0, BYTES_LIT("k")), OK);
-        assert_int_equal(v.ptr[0], i == 2 ? 'c' : 'a');
-        kv_abort(t);
-        if (i == 0) assert_int_equal(kv_sync(f->kv), OK);
-    }
-    kv_close(f->kv); /* without a sync what waits is lost, and only that */
-    open_store(f, 16 << 20);
-    struct kv_txn *t = begin(f, false);
-    assert_int_equal(kv_get(&v, t, 0, BYTES_LIT("k")), OK);
-    assert_int_equal(v.ptr[0], 'a');
-    kv_abort(t);
-}
-
 struct reader_job {
     struct fixture *f;
     struct kv_txn *txn;
@@ -387,7 +363,6 @@ int main(void)
         BOTH(what_is_out_of_bounds_is_refused),
         BOTH(random_writes_agree_with_a_plain_array),
         BOTH(a_reader_may_end_on_another_thread_while_a_writer_writes),
-        cmocka_unit_test_setup_teardown(bulk_commits_are_seen_at_once_and_written_by_sync, setup_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_durable_commit_is_the_newest_on_the_disk_when_it_returns, setup_lmdb, teardown),
         cmocka_unit_test_setup_teardown(lmdb_keeps_data_over_a_close_and_says_when_it_is_full, setup_lmdb, teardown),
     };
