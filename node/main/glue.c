@@ -99,20 +99,57 @@ static enum status tx_root(void *ctx, hash32 *out, bytes txs)
     return s;
 }
 
+static enum status imported(enum status s, struct sync_import *out, uint64_t retry_ms, uint64_t now, const struct err *err)
+{
+    if (s != OK) {
+        log_error("chain", "import failed reason=%s: %s", status_name(s), err_text(err));
+        return s;
+    }
+    if (out->result == IMPORT_BAD) log_warn("chain", "bad block reason=\"%s\" %s", block_verdict_text(out->verdict), err_text(err));
+    if (out->result == IMPORT_EARLY) out->retry_in_ms = retry_ms > now ? retry_ms - now : 1;
+    return OK;
+}
+
 static enum status import_block(void *ctx, struct sync_import *out, bytes block)
 {
     struct node *n = ctx;
     struct err err = {0};
     uint64_t retry_ms = 0, now = clock_wall_ms();
     n->import_began_ns = clock_mono_ns();
-    enum status s = chain_import(&out->result, &out->verdict, &retry_ms, n->chain, block, now, &err);
-    if (s != OK) {
-        log_error("chain", "import failed reason=%s: %s", status_name(s), err_text(&err));
-        return s;
+    const enum status s = chain_import(&out->result, &out->verdict, &retry_ms, n->chain, block, now, &err);
+    return imported(s, out, retry_ms, now, &err);
+}
+
+static void *prepare(void *ctx, bytes block)
+{
+    struct node *n = ctx;
+    struct chain_ahead *a = NULL;
+    return chain_ahead_new(&a, n->chain, block) == OK ? a : NULL;
+}
+
+static void forget(void *ctx, void *prepared)
+{
+    struct node *n = ctx;
+    chain_ahead_free(n->chain, prepared);
+}
+
+static enum status import_chain(void *ctx, struct sync_import *out, size_t *n_done, void *const *prepared, size_t count)
+{
+    struct node *n = ctx;
+    struct err err = {0};
+    struct chain_imported r;
+    struct chain_ahead *list[CHAIN_GROUP_MAX];
+    const uint64_t now = clock_wall_ms();
+    if (count > CHAIN_GROUP_MAX) count = CHAIN_GROUP_MAX;
+    for (size_t i = 0; i < count; i++)
+        list[i] = prepared[i];
+    n->import_began_ns = clock_mono_ns();
+    const enum status s = chain_import_group(&r, n->chain, list, count, now, &err);
+    if (s == OK) {
+        *n_done = r.n;
+        *out = (struct sync_import){.result = r.result, .verdict = r.verdict};
     }
-    if (out->result == IMPORT_BAD) log_warn("chain", "bad block reason=\"%s\" %s", block_verdict_text(out->verdict), err_text(&err));
-    if (out->result == IMPORT_EARLY) out->retry_in_ms = retry_ms > now ? retry_ms - now : 1;
-    return OK;
+    return imported(s, out, r.retry_ms, now, &err);
 }
 
 /* -------------------------------------------------------- sync: the pool */
@@ -159,6 +196,9 @@ void node_sync_ops(struct sync_ops *out, struct node *n)
                              .put_receipts = put_receipts,
                              .tx_root = tx_root,
                              .import = import_block,
+                             .prepare = prepare,
+                             .forget = forget,
+                             .import_chain = import_chain,
                              .pool = n,
                              .has_tx = has_tx,
                              .add_tx = add_tx,
@@ -258,14 +298,19 @@ static void log_import(struct node *n, const struct chain_event *e)
 {
     const struct block *b = &e->added[e->n_added - 1];
     char hash[67];
+    size_t before = 0; /* transactions of those before the last */
+    for (size_t i = 0; i + 1 < e->n_added; i++)
+        before += e->added[i].n_txs;
     hash_put(hash, &b->hash);
     if (e->n_removed > 0) log_warn("chain", "re-organisation removed=%zu added=%zu head=%llu", e->n_removed, e->n_added, (unsigned long long)b->header.number);
     uint64_t now = clock_mono_ms();
     if (!e->is_own && now - n->logged_import_ms < LOG_IMPORT_EVERY_MS) {
         n->quiet_blocks += e->n_added;
-        n->quiet_txs += b->n_txs;
+        n->quiet_txs += before + b->n_txs;
         return;
     }
+    n->quiet_blocks += e->n_added - 1;
+    n->quiet_txs += before;
     char more[100] = "";
     if (n->quiet_blocks > 0) (void)snprintf(more, sizeof more, " + another %zu block(s) containing %zu tx(s)", n->quiet_blocks, n->quiet_txs);
     char bytes_text[40] = "";

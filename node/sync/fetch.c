@@ -36,23 +36,18 @@ bool header_has_empty_body(const struct header *h)
     return hash_eq(&h->tx_root, &HASH_EMPTY_TRIE) && hash_eq(&h->uncles_hash, &HASH_EMPTY_UNCLES) && !h->has_withdrawals;
 }
 
-static struct slot *slot_at(struct fetch *f, size_t i)
+void fetch_pop(struct sync *s)
 {
-    return &f->slots[(f->first + i) % WINDOW];
-}
-
-static void slot_clear(struct slot *sl)
-{
+    struct fetch *f = &s->fetch;
+    struct slot *sl = fetch_slot(f, 0);
+    f->body_bytes -= sl->body_len + sl->header_len;
+    if (sl->prepared != NULL) {
+        f->prepared_bytes -= sl->body_len + sl->header_len;
+        s->ops.forget(s->ops.chain, sl->prepared);
+    }
     free(sl->header);
     free(sl->body);
     *sl = (struct slot){0};
-}
-
-static void slot_pop(struct fetch *f)
-{
-    struct slot *sl = slot_at(f, 0);
-    f->body_bytes -= sl->body_len + sl->header_len;
-    slot_clear(sl);
     f->first = (f->first + 1) % WINDOW;
     f->n--;
     f->base++;
@@ -62,7 +57,7 @@ void fetch_reset(struct sync *s)
 {
     struct fetch *f = &s->fetch;
     while (f->n > 0)
-        slot_pop(f);
+        fetch_pop(s);
     free(f->slots);
     for (size_t i = 0; i < s->n_peers; i++) /* what is still under way is for nothing */
         for (int k = 0; k < REQ_N; k++)
@@ -71,8 +66,7 @@ void fetch_reset(struct sync *s)
     *f = (struct fetch){0};
 }
 
-/* The one who gives the headers can't, or not now. */
-static void give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
+void fetch_give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
 {
     if (p != NULL) p->cooldown = now + cooldown_ms;
     fetch_reset(s);
@@ -83,7 +77,7 @@ static void give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64
 static void give_up_on(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now)
 {
     const bool fruitless = p != NULL && s->fetch.imported == 0;
-    give_up(s, p, cooldown_ms, now);
+    fetch_give_up(s, p, cooldown_ms, now);
     if (fruitless && ++p->fruitless >= FRUITLESS_MAX) peer_drop(s, p, DISCONNECT_USELESS, "promises a chain that it never gives");
 }
 
@@ -115,7 +109,7 @@ static struct peer *best_peer(struct sync *s, uint64_t now)
             continue;
         }
         if (seen_has(&s->bad, s->key, &p->head)) continue;
-        if (best == NULL || u256_lt(&best->td, &p->td)) best = p;
+        if (best == NULL || u256_lt(&best->td, &p->td) || (u256_eq(&best->td, &p->td) && p->answer_ms < best->answer_ms)) best = p;
     }
     return best;
 }
@@ -134,7 +128,7 @@ static void begin_ancestor(struct sync *s, struct peer *p, uint64_t now)
     const uint64_t top = head.number < f->target_number ? head.number : f->target_number;
     if (top < head.finalised) { /* nothing that we could follow */
         p->unsynced = false;
-        give_up(s, p, 30000, now);
+        fetch_give_up(s, p, 30000, now);
         return;
     }
     f->state = FETCH_ANCESTOR;
@@ -143,7 +137,7 @@ static void begin_ancestor(struct sync *s, struct peer *p, uint64_t now)
     f->starting = head.number;
     f->hi = top >= f->lo + ANCESTOR_ASK ? top - ANCESTOR_ASK + 1 : f->lo;
     if (s->ops.get_canonical(s->ops.chain, &f->link, f->lo) != OK) {
-        give_up(s, p, 1000, now);
+        fetch_give_up(s, p, 1000, now);
         return;
     }
     ask_ancestor(s, p, f->hi, top - f->hi + 1, now);
@@ -153,6 +147,11 @@ static void fetch_begin(struct sync *s, struct peer *p, const hash32 *target, ui
 {
     s->fetch = (struct fetch){.peer = p->id, .target = *target, .target_number = number, .progress_at = now, .began = now,
                               .is_doubtful = p->fruitless > 0};
+    for (size_t i = 0; i < s->n_peers; i++) { /* those of this one it may have */
+        struct peer *other = s->peers[i];
+        if (other->lacks_bodies) other->bodies_cooldown = 0;
+        other->lacks_bodies = false;
+    }
 }
 
 void fetch_start_with(struct sync *s, struct peer *p, const hash32 *target, uint64_t number, uint64_t now)
@@ -205,7 +204,7 @@ static void on_head(struct sync *s, struct peer *p, const struct request *r, byt
     hash32 hash;
     bytes in = list;
     if (list.len == 0) { /* it moved on since it told us */
-        give_up(s, p, take_last(s, p) ? 0 : 2000, now);
+        fetch_give_up(s, p, take_last(s, p) ? 0 : 2000, now);
         return;
     }
     if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK) {
@@ -215,7 +214,7 @@ static void on_head(struct sync *s, struct peer *p, const struct request *r, byt
     keccak256(hash.b, item.raw.ptr, item.raw.len);
     if (!hash_eq(&hash, &r->hash)) {
         peer_fault(s, p, "header is not the one asked for", now);
-        give_up(s, p, 5000, now);
+        fetch_give_up(s, p, 5000, now);
         return;
     }
     if (hash_eq(&p->head, &hash)) {
@@ -241,7 +240,7 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
         }
         if (n >= r->amount || h.number != r->from + n) {
             peer_fault(s, p, "headers are not those asked for", now);
-            give_up(s, p, 5000, now);
+            fetch_give_up(s, p, 5000, now);
             return;
         }
         hash32 hash;
@@ -254,7 +253,7 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
         n++;
     }
     if (n == 0) {
-        if (take_last(s, p)) give_up(s, p, 0, now);
+        if (take_last(s, p)) fetch_give_up(s, p, 0, now);
         else give_up_on(s, p, 3000, now);
         return;
     }
@@ -264,7 +263,7 @@ static void on_ancestor(struct sync *s, struct peer *p, const struct request *r,
             return;
         }
         p->unsynced = false;
-        give_up(s, p, 60000, now);
+        fetch_give_up(s, p, 60000, now);
         return;
     }
     if (!found) f->hi = r->from;
@@ -280,7 +279,7 @@ static void mislinked(struct sync *s, struct peer *p, uint64_t now)
 {
     /* its chain may have been re-organised under us; if not even the first fits, it forks off before our finality */
     peer_fault(s, p, "headers don't link", now);
-    give_up(s, p, s->fetch.imported > 0 ? 500 : 10000, now);
+    fetch_give_up(s, p, s->fetch.imported > 0 ? 500 : 10000, now);
 }
 
 static void on_chain_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
@@ -298,7 +297,7 @@ static void on_chain_headers(struct sync *s, struct peer *p, const struct reques
         }
         if (h.number != r->from + n) {
             peer_fault(s, p, "headers are not those asked for", now);
-            give_up(s, p, 5000, now);
+            fetch_give_up(s, p, 5000, now);
             return;
         }
         if (!hash_eq(&h.parent_hash, &f->link)) {
@@ -320,7 +319,7 @@ static void on_chain_headers(struct sync *s, struct peer *p, const struct reques
         if (header_has_empty_body(&h)) sl.state = SLOT_READY;
         f->link = sl.hash;
         f->body_bytes += sl.header_len;
-        *slot_at(f, f->n++) = sl;
+        *fetch_slot(f, f->n++) = sl;
         n++;
     }
     if (n < r->amount) f->headers_done = true;
@@ -352,7 +351,7 @@ void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, b
 static struct slot *asked_slot(struct fetch *f, const struct peer *p, const struct request *r, size_t i)
 {
     if (f->state != FETCH_CHAIN || r->numbers == NULL || r->numbers[i] < f->base || r->numbers[i] >= f->base + f->n) return NULL;
-    struct slot *sl = slot_at(f, (size_t)(r->numbers[i] - f->base));
+    struct slot *sl = fetch_slot(f, (size_t)(r->numbers[i] - f->base));
     return sl->state == SLOT_ASKED && sl->body_peer == p->id && hash_eq(&sl->hash, &r->hashes[i]) ? sl : NULL;
 }
 
@@ -412,37 +411,63 @@ void fetch_on_bodies(struct sync *s, struct peer *p, const struct request *r, by
     unask(f, p, r);
     if (got == 0) {
         p->bodies_cooldown = now + 5000;
+        p->lacks_bodies = true;
         peer_fault(s, p, "has no bodies", now);
     }
+}
+
+/* how many bodies to ask one peer for */
+static size_t share(const struct sync *s)
+{
+    const struct fetch *f = &s->fetch;
+    size_t need = 0, ready = 0;
+    for (size_t i = 0; i < f->n; i++)
+        need += f->slots[(f->first + i) % WINDOW].state == SLOT_NEED;
+    for (size_t i = 0; i < s->n_peers; i++)
+        ready += s->peers[i]->ready;
+    const size_t each = need / (ready + (ready == 0));
+    return each < BODIES_ASK_MIN ? BODIES_ASK_MIN : each > BODIES_ASK ? BODIES_ASK : each;
+}
+
+/* the next slots from `from` on that this peer is to be asked for; what another one lets us wait for is asked of this one too */
+static size_t choose(size_t *out, size_t max, struct sync *s, const struct peer *p, size_t from, uint64_t now)
+{
+    struct fetch *f = &s->fetch;
+    const uint64_t patience = peer_patience(s);
+    size_t n = 0;
+    for (size_t i = from; i < f->n && n < max; i++) {
+        const struct slot *sl = fetch_slot(f, i);
+        if (sl->state == SLOT_READY) continue;
+        if (sl->state == SLOT_ASKED && (sl->body_peer == p->id || now < sl->asked_at + patience)) continue;
+        if (i > 0 && f->body_bytes > WINDOW_BODY_BYTES) break;
+        if (p->has_number && p->number < f->base + i && p->id != f->peer) break;
+        out[n++] = i;
+    }
+    return n;
 }
 
 static void ask_bodies(struct sync *s, struct peer *p, uint64_t now)
 {
     struct fetch *f = &s->fetch;
-    hash32 *hashes = NULL;
-    uint64_t *numbers = NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < f->n && n < BODIES_ASK; i++) {
-        struct slot *sl = slot_at(f, i);
-        if (sl->state == SLOT_READY) continue;
-        if (sl->state == SLOT_ASKED && (sl->body_peer == p->id || now < sl->asked_at + STEAL_MS)) continue;
-        if (i > 0 && f->body_bytes > WINDOW_BODY_BYTES) break;
-        if (p->has_number && p->number < f->base + i && p->id != f->peer) break;
-        if (hashes == NULL) {
-            hashes = malloc(BODIES_ASK * sizeof *hashes);
-            numbers = malloc(BODIES_ASK * sizeof *numbers);
-            if (hashes == NULL || numbers == NULL) break;
-        }
-        hashes[n] = sl->hash;
-        numbers[n++] = f->base + i;
-        sl->state = SLOT_ASKED;
-        sl->body_peer = p->id;
-        sl->asked_at = now;
-    }
-    if (n == 0) {
+    size_t list[BODIES_ASK], n = 0;
+    const size_t max = share(s);
+    if (peer_is_slow(s, p)) n = choose(list, max, s, p, f->n / 2, now); /* what is needed last, if there is a choice */
+    if (n == 0) n = choose(list, max, s, p, 0, now);
+    if (n == 0) return;
+    hash32 *hashes = malloc(n * sizeof *hashes);
+    uint64_t *numbers = malloc(n * sizeof *numbers);
+    if (hashes == NULL || numbers == NULL) {
         free(hashes);
         free(numbers);
         return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct slot *sl = fetch_slot(f, list[i]);
+        hashes[i] = sl->hash;
+        numbers[i] = f->base + list[i];
+        sl->state = SLOT_ASKED;
+        sl->body_peer = p->id;
+        sl->asked_at = now;
     }
     peer_ask_hashes(s, p, REQ_BODIES, FOR_CHAIN, hashes, numbers, n, now);
 }
@@ -475,75 +500,7 @@ void fetch_on_peer_gone(struct sync *s, struct peer *p)
     }
 }
 
-/* ---------------------------------------------------------------- import */
-
-static void put_block(struct buf *b, const struct slot *sl)
-{
-    bytes body = {sl->body, sl->body_len}, payload = BYTES_LIT("\xc0\xc0");
-    if (body.len > 0 && rlp_get_list(&payload, &body) != OK) BUG("a body that was checked");
-    rlp_put_list_header(b, sl->header_len + payload.len);
-    rlp_put_raw(b, bytes_make(sl->header, sl->header_len));
-    rlp_put_raw(b, payload);
-}
-
-static void on_bad(struct sync *s, const struct slot *sl, enum block_verdict v, uint64_t now)
-{
-    struct peer *p = peer_find(s, sl->header_peer);
-    if (verdict_is_nobodys(v)) {
-        s->count.n_blocks_future += v == BLOCK_FUTURE;
-        give_up(s, p, v == BLOCK_FUTURE ? 5000 : 60000, now);
-        return;
-    }
-    s->count.n_blocks_bad++;
-    if (verdict_is_of_body(v) && sl->body_len > 0) p = peer_find(s, sl->body_peer);
-    else seen_add(&s->bad, s->key, &sl->hash);
-    if (p != NULL) peer_drop(s, p, DISCONNECT_BREACH, block_verdict_text(v));
-    give_up(s, NULL, 0, now);
-}
-
-/* ret false: nothing more to import for now */
-static bool import_one(struct sync *s, uint64_t now)
-{
-    struct fetch *f = &s->fetch;
-    struct slot *sl = slot_at(f, 0);
-    struct sync_import r = {.result = IMPORT_KNOWN};
-    struct buf b;
-    buf_init(&b, sl->header_len + sl->body_len + 32);
-    put_block(&b, sl);
-    const enum status st = buf_status(&b) == OK ? s->ops.import(s->ops.chain, &r, buf_view(&b)) : E_NOMEM;
-    buf_fini(&b);
-    if (st != OK) {
-        s->import_blocked_until = now + 1000;
-        return false;
-    }
-    switch (r.result) {
-    case IMPORT_HEAD:
-    case IMPORT_SIDE: s->count.n_blocks_imported++; __attribute__((fallthrough));
-    case IMPORT_KNOWN: {
-        const hash32 hash = sl->hash;
-        struct peer *giver = peer_find(s, sl->header_peer);
-        if (r.result != IMPORT_KNOWN) f->imported++;
-        if (r.result != IMPORT_KNOWN && giver != NULL) giver->fruitless = 0;
-        f->progress_at = now;
-        slot_pop(f);
-        announce_forget(s, &hash);
-        if (s->n_orphans > 0) gossip_connect_orphans(s, &hash, now);
-        return true;
-    }
-    case IMPORT_ORPHAN: give_up(s, peer_find(s, f->peer), 1000, now); return false;
-    case IMPORT_EARLY:
-        s->count.n_blocks_early++;
-        f->paused_until = now + (r.retry_in_ms < 60000 ? r.retry_in_ms : 60000) + 1;
-        f->progress_at = f->paused_until;
-        return false;
-    case IMPORT_BAD: {
-        struct slot bad = *sl; /* the reset frees its memory, the values are enough */
-        on_bad(s, &bad, r.verdict, now);
-        return false;
-    }
-    }
-    return false;
-}
+/* ---------------------------------------------------------------- turns */
 
 bool fetch_wants_turn(const struct sync *s, uint64_t now)
 {
@@ -583,6 +540,12 @@ static void ask_headers(struct sync *s, uint64_t now)
         }
         f->peer = p->id;
         f->target = p->head;
+    } else if (p->req[REQ_HEADERS].active && f->n < HEADERS_ASK && now > p->req[REQ_HEADERS].asked_at + peer_patience(s)) {
+        struct peer *other = best_peer(s, now); /* the answer, if it comes, is ignored then */
+        if (other != NULL && !peer_is_slow(s, other)) {
+            p = other;
+            f->peer = p->id;
+        }
     }
     if (p->req[REQ_HEADERS].active || f->n + HEADERS_ASK > WINDOW || f->body_bytes > WINDOW_BODY_BYTES) return;
     const struct eth_get_headers g = {.number = f->base + f->n, .amount = HEADERS_ASK};
@@ -611,6 +574,13 @@ static bool is_stuck(const struct sync *s, uint64_t now)
     return true;
 }
 
+/* is there another one to begin with, of whom nothing speaks against it? */
+static bool has_quicker(struct sync *s, uint64_t now)
+{
+    const struct peer *other = best_peer(s, now);
+    return other != NULL && other->answer_ms < PATIENCE_FIRST_MS;
+}
+
 bool fetch_run(struct sync *s, uint64_t now)
 {
     struct fetch *f = &s->fetch;
@@ -619,14 +589,13 @@ bool fetch_run(struct sync *s, uint64_t now)
         return false;
     }
     if (f->state != FETCH_CHAIN) {
-        if (peer_find(s, f->peer) == NULL || now > f->progress_at + 60000) give_up_on(s, peer_find(s, f->peer), 5000, now);
+        struct peer *p = peer_find(s, f->peer);
+        if (p == NULL || now > f->progress_at + 60000) give_up_on(s, p, 5000, now);
+        else if (p->req[REQ_HEADERS].active && now > p->req[REQ_HEADERS].asked_at + PATIENCE_FIRST_MS && has_quicker(s, now)) fetch_give_up(s, p, 5000, now);
         return false;
     }
-    uint64_t gas = 0;
-    for (unsigned i = 0; i < IMPORTS_A_TICK && gas < IMPORT_GAS_A_TICK && fetch_wants_turn(s, now); i++) {
-        gas += slot_at(f, 0)->gas_used;
-        if (!import_one(s, now)) break;
-    }
+    fetch_prepare(s);
+    fetch_import(s, now);
     if (f->state != FETCH_CHAIN) return false;
     if (now > f->progress_at + 60000 && now >= s->import_blocked_until) {
         give_up_on(s, peer_find(s, f->peer), 10000, now);
@@ -634,7 +603,7 @@ bool fetch_run(struct sync *s, uint64_t now)
     }
     fetch_ask(s, now);
     if (is_stuck(s, now)) {
-        give_up_on(s, peer_find(s, slot_at(f, 0)->header_peer), 5000, now);
+        give_up_on(s, peer_find(s, fetch_slot(f, 0)->header_peer), 5000, now);
         return false;
     }
     if (f->headers_done && f->n == 0) finish(s, now);

@@ -166,7 +166,7 @@ void peer_ask_headers(struct sync *s, struct peer *p, enum purpose why, const st
     struct request *r = &p->req[REQ_HEADERS];
     request_clear(r);
     *r = (struct request){.active = true, .purpose = why, .id = ++p->next_id, .deadline = now + HEADERS_TIMEOUT_MS,
-                          .from = g->number, .amount = g->amount, .hash = g->hash};
+                          .asked_at = now, .from = g->number, .amount = g->amount, .hash = g->hash};
     struct buf b;
     buf_init(&b, 256);
     const size_t mark = eth_request_open(&b, p->version, r->id);
@@ -182,7 +182,7 @@ void peer_ask_hashes(struct sync *s, struct peer *p, enum request_kind kind, enu
     request_clear(r);
     *r = (struct request){.active = true, .purpose = why, .id = ++p->next_id,
                           .deadline = now + (kind == REQ_BODIES ? BODIES_TIMEOUT_MS : POOLED_TIMEOUT_MS),
-                          .hashes = hashes_take, .numbers = numbers_take, .n = n};
+                          .asked_at = now, .hashes = hashes_take, .numbers = numbers_take, .n = n};
     struct buf b;
     buf_init(&b, 64 + n * 33);
     const size_t mark = eth_request_open(&b, p->version, r->id);
@@ -191,6 +191,33 @@ void peer_ask_hashes(struct sync *s, struct peer *p, enum request_kind kind, enu
         eth_hash_put(&b, &hashes_take[i]);
     eth_request_close(&b, p->version, mark);
     peer_send(s, p, kind == REQ_BODIES ? ETH_GET_BLOCK_BODIES : ETH_GET_POOLED_TXS, &b);
+}
+
+void peer_note_answer(struct peer *p, const struct request *r, uint64_t now)
+{
+    const uint64_t took = now > r->asked_at ? now - r->asked_at : 1;
+    p->answer_ms = p->answer_ms == 0 ? took : (3 * p->answer_ms + took + 3) / 4;
+}
+
+static uint64_t quickest(const struct sync *s)
+{
+    uint64_t ms = 0;
+    for (size_t i = 0; i < s->n_peers; i++) {
+        const struct peer *p = s->peers[i];
+        if (p->ready && p->answer_ms > 0 && (ms == 0 || p->answer_ms < ms)) ms = p->answer_ms;
+    }
+    return ms;
+}
+
+uint64_t peer_patience(const struct sync *s)
+{
+    const uint64_t ms = 4 * quickest(s);
+    return ms == 0 || ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : ms < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : ms;
+}
+
+bool peer_is_slow(const struct sync *s, const struct peer *p)
+{
+    return p->answer_ms > peer_patience(s);
 }
 
 void peer_check_timeouts(struct sync *s, struct peer *p, uint64_t now)
@@ -206,6 +233,7 @@ void peer_check_timeouts(struct sync *s, struct peer *p, uint64_t now)
         struct request old = *r;
         *r = (struct request){0};
         p->timeouts++;
+        peer_note_answer(p, &old, now);
         if (k == REQ_POOLED) {
             txs_on_timeout(s, p, &old, now);
         } else if (old.purpose == FOR_ANNOUNCED) {

@@ -128,6 +128,7 @@ static void on_answer(struct sync *s, struct peer *p, enum request_kind kind, by
     }
     p->req[kind] = (struct request){0};
     p->timeouts = 0;
+    if (kind != REQ_POOLED) peer_note_answer(p, &r, now);
     switch (kind) {
     case REQ_HEADERS:
         if (r.purpose == FOR_ANNOUNCED) announce_on_header(s, p, &r, list, now);

@@ -7,8 +7,9 @@
  *             NewBlockHashes -> wait a moment for the whole block -> ask for header and body. Parent unknown -> kept as an orphan, catch up.
  *             A block whose time has not come is kept and imported again at its time: a small clock skew costs nobody the connection.
  *   catch up  the peer of the highest total difficulty gives headers (after a search for the common ancestor, from 16 near the top down by
- *             halves); bodies come from all peers in parallel, checked against the header before they count; blocks are imported in order,
- *             a few in each tick, so that the loop stays responsive.
+ *             halves); bodies come from all peers in parallel, checked against the header before they count; what stands in front is prepared
+ *             (verified as far as that goes without the state, by other threads) and imported in order, a group in each tick, so that the
+ *             loop stays responsive. A peer that lets others wait is routed around: they are asked for the same, and for the headers.
  *   txs       whole to the square root of the peers, hashes to the rest; unknown hashes are asked for after a moment, from one peer at a time.
  *
  * Blame: a peer is let go for what only it can have done: malformed messages, lists over the limits, a block that is invalid (the first
@@ -90,6 +91,12 @@ struct sync_ops {
     enum status (*tx_root)(void *chain, hash32 *out, bytes txs);
     /* import: ret OK | our own trouble: nothing changed, it is tried again later */
     enum status (*import)(void *chain, struct sync_import *out, bytes block);
+    /* prepare: a block that import_chain will get, in its order; NULL: not now. forget: is called for each one once */
+    void *(*prepare)(void *chain, bytes block);
+    void (*forget)(void *chain, void *prepared);
+    /* import_chain: blocks one behind the other. *n_done: how many of them, from the front, *out is about: with IMPORT_HEAD at least one, else
+     * one; 0 when it fails. Many at once only while there are many more to come: they may be lost together, and can be had again */
+    enum status (*import_chain)(void *chain, struct sync_import *out, size_t *n_done, void *const *prepared, size_t n);
 
     void *pool;
     bool (*has_tx)(void *pool, const hash32 *hash);

@@ -9,14 +9,19 @@
 
 enum {
     /* what we ask */
-    HEADERS_ASK = 192,          /* per GetBlockHeaders of catching up */
-    BODIES_ASK = 64,            /* per GetBlockBodies */
+    HEADERS_ASK = 512,          /* per GetBlockHeaders of catching up; what others answer at least, if they have them */
+    BODIES_ASK = 128,           /* per GetBlockBodies; fewer, so that all peers have their share, but no less than */
+    BODIES_ASK_MIN = 16,
     POOLED_ASK = 256,           /* per GetPooledTransactions */
     ANCESTOR_ASK = 16,          /* headers near the top, before halving */
-    WINDOW = 1536,              /* headers held ahead of the next import */
+    WINDOW = 3072,              /* headers held ahead of the next import */
     WINDOW_BODY_BYTES = 32 << 20,
-    IMPORTS_A_TICK = 16,        /* blocks imported before the loop gets its turn */
-    IMPORT_GAS_A_TICK = 20000000,
+    PREPARED = 192,             /* blocks in front that are prepared: three groups */
+    PREPARED_BYTES = 8 << 20,   /* of their RLP; decoded they are several times as large */
+    GROUP = 64,                 /* blocks imported before the loop gets its turn; of those that come one by one, fewer: */
+    SINGLES = 16,
+    SINGLES_GAS = 20000000,
+    ALONE = 8,                  /* blocks before the end of the chain that we know of that are imported one by one */
     /* what we answer */
     HEADERS_SERVE = 1024,
     BODIES_SERVE = 1024,
@@ -55,7 +60,9 @@ enum {
     HEADERS_TIMEOUT_MS = 10000,
     BODIES_TIMEOUT_MS = 15000,
     POOLED_TIMEOUT_MS = 5000,
-    STEAL_MS = 2500,            /* a body asked of one peer that long ago is asked of an idle one too */
+    PATIENCE_MIN_MS = 150,      /* what was asked of one peer that long ago is asked of an idle one too: four times as long as */
+    PATIENCE_MAX_MS = 2500,     /* the quickest takes, within these */
+    PATIENCE_FIRST_MS = 1000,   /* before anything of its chain has come */
     ANNOUNCE_WAIT_MS = 150,
     ANNOUNCE_GIVE_UP_MS = 20000,
     TX_WAIT_MS = 200,
@@ -86,7 +93,7 @@ enum purpose { FOR_NOTHING, FOR_HEAD, FOR_ANCESTOR, FOR_CHAIN, FOR_ANNOUNCED };
 struct request {
     bool active;
     enum purpose purpose;
-    uint64_t id, deadline;
+    uint64_t id, asked_at, deadline;
     uint64_t from, amount; /* headers by number */
     hash32 hash;           /* headers by hash; an announced block */
     hash32 *hashes;        /* bodies, pooled: owned */
@@ -98,6 +105,7 @@ struct peer {
     uint64_t id;
     unsigned version;
     bool ready, dead, fork_mismatch, unsynced; /* unsynced: announced something that we can't connect */
+    bool lacks_bodies; /* of the chain that we fetch: it may be on another one */
     uint64_t added_ms, network_id;
     hash32 head;
     u256 td;
@@ -110,6 +118,7 @@ struct peer {
     struct seen blocks, txs;
     unsigned timeouts, faults, fruitless, n_announced, n_orphans, n_early;
     uint64_t cooldown, bodies_cooldown; /* not asked for the chain before that time */
+    uint64_t answer_ms; /* what an answer takes, of late; 0: not known */
     uint64_t tokens_milli, tokens_at;
     uint64_t faults_at;
 };
@@ -118,8 +127,9 @@ struct peer {
 enum slot_state { SLOT_NEED, SLOT_ASKED, SLOT_READY };
 struct slot {
     hash32 hash;
-    uint8_t *header, *body; /* owned RLP */
+    uint8_t *header, *body; /* owned RLP; NULL when it is prepared */
     size_t header_len, body_len;
+    void *prepared;         /* by ops.prepare */
     uint64_t gas_used;
     uint64_t header_peer, body_peer, asked_at;
     enum slot_state state;
@@ -137,7 +147,7 @@ struct fetch {
     size_t first, n;     /* ring position and count */
     uint64_t base;       /* number of the first slot */
     bool headers_done;
-    size_t body_bytes;
+    size_t body_bytes, prepared_bytes;
     uint64_t paused_until, progress_at, began;
     bool is_doubtful;    /* the peer promised before, and nothing came of it */
     uint64_t starting;
@@ -215,9 +225,26 @@ void peer_ask_headers(struct sync *s, struct peer *p, enum purpose why, const st
 /** peer_ask_hashes: GetBlockBodies or GetPooledTransactions; takes hashes and numbers (malloc, may be NULL). */
 void peer_ask_hashes(struct sync *s, struct peer *p, enum request_kind kind, enum purpose why, hash32 *hashes_take, uint64_t *numbers_take,
                      size_t n, uint64_t now);
+/** peer_note_answer: what an answer takes. */
+void peer_note_answer(struct peer *p, const struct request *r, uint64_t now);
+/** peer_patience: that long, and another one may be asked for the same. */
+uint64_t peer_patience(const struct sync *s);
+/** peer_is_slow: next to the quickest. */
+bool peer_is_slow(const struct sync *s, const struct peer *p);
 void peer_check_timeouts(struct sync *s, struct peer *p, uint64_t now);
 
-/* ---------------------------------------------------------------- fetch.c */
+/* ---------------------------------------------------------------- fetch.c, fetch_import.c */
+static inline struct slot *fetch_slot(struct fetch *f, size_t i)
+{
+    return &f->slots[(f->first + i) % WINDOW];
+}
+void fetch_pop(struct sync *s);
+/** fetch_give_up: the one who gives the headers (or NULL) can't, or not now. */
+void fetch_give_up(struct sync *s, struct peer *p, uint64_t cooldown_ms, uint64_t now);
+/** fetch_prepare: what stands in front. */
+void fetch_prepare(struct sync *s);
+/** fetch_import: as many of them as a turn of the loop takes. */
+void fetch_import(struct sync *s, uint64_t now);
 void fetch_maybe_start(struct sync *s, uint64_t now);
 void fetch_start_with(struct sync *s, struct peer *p, const hash32 *target, uint64_t number, uint64_t now);
 void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now);

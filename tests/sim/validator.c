@@ -269,6 +269,48 @@ static enum status op_import(void *ctx, struct sync_import *out, bytes block)
     return OK;
 }
 
+static void *op_prepare(void *ctx, bytes block)
+{
+    struct validator *v = ctx;
+    struct chain_ahead *a = NULL;
+    return chain_ahead_new(&a, v->chain, block) == OK ? a : NULL;
+}
+
+static void op_forget(void *ctx, void *prepared)
+{
+    struct validator *v = ctx;
+    chain_ahead_free(v->chain, prepared);
+}
+
+static enum status op_import_chain(void *ctx, struct sync_import *out, size_t *n_done, void *const *prepared, size_t n)
+{
+    struct validator *v = ctx;
+    struct err err = {0};
+    struct chain_imported r = {0};
+    struct chain_ahead *list[CHAIN_GROUP_MAX];
+    const uint64_t now = validator_wall(v);
+    if (n > CHAIN_GROUP_MAX) n = CHAIN_GROUP_MAX;
+    for (size_t i = 0; i < n; i++)
+        list[i] = prepared[i];
+    const enum status s = chain_import_group(&r, v->chain, list, n, now, &err);
+    v->sim->stats->imports += s == OK ? r.n : 1;
+    if (s != OK) {
+        sim_log(v->sim, "%zu import of %zu fails: %s %s", v->index, n, status_name(s), err_text(&err));
+        return s;
+    }
+    if (v->sim->opt.verbose) {
+        struct chain_head h;
+        chain_get_head(&h, v->chain);
+        sim_log(v->sim, "%zu imports %zu: %s%s%s, head %llu %02x%02x final %llu", v->index, r.n, result_name(r.result), r.result == IMPORT_BAD ? " " : "",
+                r.result == IMPORT_BAD ? block_verdict_text(r.verdict) : "", (unsigned long long)h.number, h.hash.b[0], h.hash.b[1],
+                (unsigned long long)h.finalised);
+    }
+    *n_done = r.n;
+    *out = (struct sync_import){.result = r.result, .verdict = r.verdict};
+    if (r.result == IMPORT_EARLY) out->retry_in_ms = r.retry_ms > now ? r.retry_ms - now : 1;
+    return OK;
+}
+
 static bool op_has_tx(void *ctx, const hash32 *hash)
 {
     const struct validator *v = ctx;
@@ -298,7 +340,8 @@ static void sync_start(struct validator *v)
     const struct sync_ops ops = {.net = v, .send = op_send, .disconnect = op_disconnect, .chain = v, .get_head = op_get_head,
                                  .has_block = op_has_block, .get_meta = op_get_meta, .get_canonical = op_get_canonical,
                                  .put_header = op_put_header, .put_body = op_put_body, .put_receipts = op_put_receipts,
-                                 .tx_root = op_tx_root, .import = op_import, .pool = v, .has_tx = op_has_tx, .add_tx = op_add_tx,
+                                 .tx_root = op_tx_root, .import = op_import, .prepare = op_prepare, .forget = op_forget,
+                                 .import_chain = op_import_chain, .pool = v, .has_tx = op_has_tx, .add_tx = op_add_tx,
                                  .put_tx = op_put_tx, .list_txs = op_list_txs};
     const struct sync_config cfg = {.network_id = v->sim->spec.network_id, .genesis = v->sim->genesis, .forks = v->sim->forks,
                                     .max_peers = NODES_MAX, .seed = rng_next(&v->sim->rng)};

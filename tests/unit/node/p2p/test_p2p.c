@@ -43,7 +43,7 @@ static void start(struct world *w, size_t i, const struct p2p_config *cfg)
     forkid_init(&sc.forks, NULL, &sc.genesis, 0);
     const struct sync_ops ops = {.chain = nd, .get_head = sim_get_head, .has_block = sim_has_block, .get_meta = sim_get_meta,
         .get_canonical = sim_get_canonical, .put_header = sim_put_header, .put_body = sim_put_body, .put_receipts = sim_put_receipts,
-        .tx_root = sim_tx_root, .import = sim_import, .pool = nd, .has_tx = sim_has_tx, .add_tx = sim_add_tx, .put_tx = sim_put_tx,
+        .tx_root = sim_tx_root, .import = sim_import, .prepare = sim_prepare, .forget = sim_forget, .import_chain = sim_import_chain, .pool = nd, .has_tx = sim_has_tx, .add_tx = sim_add_tx, .put_tx = sim_put_tx,
         .list_txs = sim_list_txs};
     struct err err = {0};
     if (p2p_new(&w->p[i], &w->loop, cfg, &sc, &ops, &err) != OK) fail_msg("%s", err.text);

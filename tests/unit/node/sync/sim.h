@@ -45,7 +45,11 @@ struct sim_node {
     bool withholds_bodies; /* has none */
     bool silent;         /* takes messages, answers nothing */
     bool swaps_bodies;   /* answers with bodies of other blocks */
+    uint64_t extra_ms;   /* what it sends takes that much longer */
     unsigned fail_imports; /* own trouble, that many times */
+    size_t largest_group; /* given to import_chain */
+    uint64_t group_from;  /* the head before the last one */
+    unsigned n_prepared, n_forgotten;
     unsigned n_imports, n_dropped, n_new_block_sent, n_hash_sent, n_bodies_asked, n_tx_adds;
     char why[80];
 };
@@ -238,6 +242,56 @@ static enum status sim_import(void *ctx, struct sync_import *out, bytes raw)
     return OK;
 }
 
+struct sim_prepared {
+    bytes raw;
+};
+
+static void *sim_prepare(void *ctx, bytes raw)
+{
+    struct sim_node *nd = ctx;
+    struct sim_prepared *p = malloc(sizeof *p);
+    if (p == NULL) abort();
+    p->raw = bytes_make(sim_copy(raw), raw.len);
+    nd->n_prepared++;
+    return p;
+}
+
+static void sim_forget(void *ctx, void *prepared)
+{
+    struct sim_node *nd = ctx;
+    struct sim_prepared *p = prepared;
+    free((void *)(uintptr_t)p->raw.ptr);
+    free(p);
+    nd->n_forgotten++;
+}
+
+/* as a chain does: the first of them that is no new head is imported by a call of its own */
+static enum status sim_import_chain(void *ctx, struct sync_import *out, size_t *n_done, void *const *prepared, size_t n)
+{
+    struct sim_node *nd = ctx;
+    *n_done = 0;
+    if (n > nd->largest_group) nd->largest_group = n;
+    nd->group_from = sim_head(nd)->number;
+    for (size_t i = 0; i < n; i++) {
+        const struct sim_prepared *p = prepared[i];
+        struct sync_import r = {0};
+        const struct sim_block *before = sim_head(nd);
+        const unsigned failures = nd->fail_imports;
+        const enum status s = sim_import(nd, &r, p->raw);
+        if (s != OK && i > 0) nd->fail_imports = failures; /* not taken */
+        if (s != OK) return i > 0 ? OK : s;
+        if (i > 0 && r.result != IMPORT_HEAD) {
+            nd->n_imports--;
+            if (r.result == IMPORT_SIDE) abort();
+            return OK;
+        }
+        *out = r;
+        (*n_done)++;
+        if (r.result != IMPORT_HEAD || sim_head(nd) == before) return OK;
+    }
+    return OK;
+}
+
 /* A block on top of parent; n_txs fake transactions; the tag makes it different from its brothers. Not stored. */
 static void sim_make_block(struct buf *out, const struct sim_block *parent, uint64_t timestamp, unsigned n_txs, uint64_t difficulty,
                            const char *tag)
@@ -378,8 +432,12 @@ static void sim_post(struct sim *sim, size_t from, size_t to, unsigned id, bytes
         sim->queue = realloc(sim->queue, sim->cap_queue * sizeof *sim->queue);
         if (sim->queue == NULL) abort();
     }
-    sim->queue[sim->n_queue++] = (struct sim_message){.at = sim->now + SIM_DELAY_MS, .order = sim->order++, .from = from, .to = to,
-                                                      .id = id, .payload = sim_copy(payload), .len = payload.len};
+    const uint64_t at = sim->now + SIM_DELAY_MS + sim->node[from].extra_ms;
+    size_t i = sim->n_queue++;
+    for (; i > 0 && sim->queue[i - 1].at > at; i--) /* in order of time */
+        sim->queue[i] = sim->queue[i - 1];
+    sim->queue[i] = (struct sim_message){.at = at, .order = sim->order++, .from = from, .to = to, .id = id, .payload = sim_copy(payload),
+                                         .len = payload.len};
 }
 
 static void sim_send(void *ctx, uint64_t peer, unsigned message, bytes payload)
@@ -425,7 +483,8 @@ static void sim_init(struct sim *sim, size_t n)
         forkid_init(&cfg.forks, NULL, &sim->genesis, 0);
         const struct sync_ops ops = {.net = nd, .send = sim_send, .disconnect = sim_disconnect, .chain = nd, .get_head = sim_get_head,
             .has_block = sim_has_block, .get_meta = sim_get_meta, .get_canonical = sim_get_canonical, .put_header = sim_put_header,
-            .put_body = sim_put_body, .put_receipts = sim_put_receipts, .tx_root = sim_tx_root, .import = sim_import, .pool = nd,
+            .put_body = sim_put_body, .put_receipts = sim_put_receipts, .tx_root = sim_tx_root, .import = sim_import,
+            .prepare = sim_prepare, .forget = sim_forget, .import_chain = sim_import_chain, .pool = nd,
             .has_tx = sim_has_tx, .add_tx = sim_add_tx, .put_tx = sim_put_tx, .list_txs = sim_list_txs};
         if (sync_new(&nd->sync, &cfg, &ops) != OK) abort();
     }
@@ -437,6 +496,7 @@ static void sim_fini(struct sim *sim)
     for (size_t i = 0; i < sim->n; i++) {
         struct sim_node *nd = &sim->node[i];
         sync_free(nd->sync);
+        if (nd->n_prepared != nd->n_forgotten) abort();
         for (size_t k = 0; k < nd->n_blocks; k++) {
             free(nd->blocks[k].raw);
             free(nd->blocks[k].header);

@@ -134,6 +134,98 @@ static void bodies_come_from_several_peers(void **state)
     sim_fini(&sim);
 }
 
+/* ret virtual milliseconds until node 0, fresh, has all of a chain of 4,000 blocks from the others; extra_ms: of each of them */
+static uint64_t time_to_sync(const uint64_t *extra_ms, size_t n, unsigned *n_dropped)
+{
+    struct sim sim;
+    sim_init(&sim, n + 1);
+    sim_mine_many(&sim.node[1], 4000, 2, 10, "a");
+    for (size_t i = 2; i <= n; i++)
+        sim_copy_chain(&sim.node[i], &sim.node[1]);
+    for (size_t i = 1; i <= n; i++) {
+        sim_link(&sim, i, 0); /* its Status is on its way */
+        sim.node[i].extra_ms = extra_ms[i - 1];
+    }
+    const uint64_t began = sim.now;
+    while (sim_head(&sim.node[0])->number < 4000 && sim.now < began + 120000)
+        sim_run(&sim, 10);
+    assert_int_equal(4000, sim_head(&sim.node[0])->number);
+    assert_same_head(&sim, 0, 1);
+    *n_dropped = 0;
+    for (size_t i = 0; i <= n; i++)
+        *n_dropped += sim.node[i].n_dropped;
+    const uint64_t took = sim.now - began;
+    sim_fini(&sim);
+    return took;
+}
+
+static void three_peers_far_away_are_quicker_than_one(void **state)
+{
+    (void)state;
+    unsigned dropped;
+    const uint64_t one = time_to_sync((uint64_t[]){100}, 1, &dropped), three = time_to_sync((uint64_t[]){100, 100, 100}, 3, &dropped);
+    print_message("# %llu ms from one, %llu from three\n", (unsigned long long)one, (unsigned long long)three);
+    assert_true(three * 4 < one * 3);
+}
+
+static void a_slow_peer_is_routed_around_wherever_it_stands(void **state)
+{
+    (void)state;
+    unsigned dropped;
+    const uint64_t quick = time_to_sync((uint64_t[]){20, 20}, 2, &dropped);
+    for (size_t at = 0; at < 3; at++) {
+        uint64_t extra_ms[3] = {20, 20, 20};
+        extra_ms[at] = 2000;
+        const uint64_t took = time_to_sync(extra_ms, 3, &dropped);
+        print_message("# %llu ms without it, %llu with it as number %zu\n", (unsigned long long)quick, (unsigned long long)took, at);
+        assert_true(took < quick + 3000); /* it may be the first that is asked */
+        assert_int_equal(0, dropped);    /* slow is no crime */
+    }
+    /* and alone it is good enough */
+    assert_true(time_to_sync((uint64_t[]){2000}, 1, &dropped) < 120000);
+    assert_int_equal(0, dropped);
+}
+
+static void blocks_are_imported_in_groups_but_for_the_last(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_init(&sim, 2);
+    sim_mine_many(&sim.node[0], 1000, 1, 10, "a");
+    sim_link(&sim, 0, 1);
+    sim_run(&sim, 3000);
+    assert_same_head(&sim, 0, 1);
+    assert_true(sim.node[1].largest_group > 8);
+    assert_int_equal(999, sim.node[1].group_from); /* by itself */
+    sim.node[1].largest_group = 0;
+    sim_mine_many(&sim.node[0], 5, 1, 10, "b"); /* a few behind: at the head each one is kept by itself */
+    const struct sim_block *b = sim_head(&sim.node[0]);
+    sync_announce_block(sim.node[0].sync, &b->hash, bytes_make(b->raw, b->raw_len), sim.now);
+    sim_run(&sim, 3000);
+    assert_same_head(&sim, 0, 1);
+    assert_int_equal(1, sim.node[1].largest_group);
+    sim_fini(&sim);
+}
+
+static void a_bad_block_in_a_group_costs_its_giver_alone(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_init(&sim, 3);
+    sim_mine_many(&sim.node[0], 100, 1, 10, "a");
+    sim_copy_chain(&sim.node[1], &sim.node[0]);
+    sim_mine_many(&sim.node[1], 1, 1, 10, "BAD");
+    sim_mine_many(&sim.node[1], 300, 1, 10, "c");
+    sim_mine_many(&sim.node[0], 200, 1, 10, "b");
+    sim_link(&sim, 1, 2);
+    sim_link(&sim, 0, 2);
+    sim_run(&sim, 5000);
+    assert_same_head(&sim, 0, 2);
+    assert_false(sim.node[2].linked[1]);
+    assert_true(sim.node[2].linked[0]);
+    sim_fini(&sim);
+}
+
 static void a_fork_is_left_for_the_heavier_chain(void **state)
 {
     (void)state;
@@ -875,6 +967,10 @@ int main(void)
         cmocka_unit_test(an_empty_node_catches_up_over_every_version),
         cmocka_unit_test(is_syncing_tells_how_far),
         cmocka_unit_test(bodies_come_from_several_peers),
+        cmocka_unit_test(three_peers_far_away_are_quicker_than_one),
+        cmocka_unit_test(a_slow_peer_is_routed_around_wherever_it_stands),
+        cmocka_unit_test(blocks_are_imported_in_groups_but_for_the_last),
+        cmocka_unit_test(a_bad_block_in_a_group_costs_its_giver_alone),
         cmocka_unit_test(a_fork_is_left_for_the_heavier_chain),
         cmocka_unit_test(a_heavier_chain_from_before_finality_is_not_followed_nor_punished),
         cmocka_unit_test(a_silent_peer_is_replaced_and_let_go),
