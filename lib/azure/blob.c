@@ -149,7 +149,16 @@ static bool lease_state_get(enum blob_lease_state *out, const char *text)
 enum status blob_put(struct blob_store *b, const char *container, const char *name, const char *content_type, bytes body,
                      const struct blob_meta *meta, size_t n_meta, const struct blob_conditions *cond, struct err *err)
 {
+    char etag[BLOB_ETAG_MAX];
+    return blob_put_tagged(etag, b, container, name, content_type, body, meta, n_meta, cond, err);
+}
+
+enum status blob_put_tagged(char etag[static BLOB_ETAG_MAX], struct blob_store *b, const char *container, const char *name,
+                            const char *content_type, bytes body, const struct blob_meta *meta, size_t n_meta,
+                            const struct blob_conditions *cond, struct err *err)
+{
     struct draft d;
+    struct http_client_response resp;
     struct azure_fault f = {0};
     char op[300], key[160];
     (void)snprintf(op, sizeof op, "put blob %.60s/%.200s", container, name);
@@ -162,7 +171,11 @@ enum status blob_put(struct blob_store *b, const char *container, const char *na
     }
     conditions(&d, cond);
     struct azure_call c = {.op = op, .permission = "blobs/write", .method = "PUT", .body = body, .has_body = true};
-    enum status s = run_plain(b, &d, c, &f, err);
+    enum status s = run(&resp, b, &d, c, &f, err);
+    if (s == OK) {
+        if (!http_client_header(etag, BLOB_ETAG_MAX, &resp, "ETag")) etag[0] = 0;
+        http_client_response_fini(&resp);
+    }
     if (s == E_CONFLICT && cond && cond->if_none_match && (f.http_status == 409 || strcmp(f.code, "ConditionNotMet") == 0))
         s = err_set(err, E_EXISTS, "blob store %s: the blob %s/%s exists", azure_rest_base(b->rest), container, name);
     draft_fini(&d);
@@ -202,6 +215,12 @@ enum status blob_get(struct buf *out, struct blob_info *info, struct blob_store 
 
 enum status blob_head(struct blob_info *info, struct blob_store *b, const char *container, const char *name, struct err *err)
 {
+    return blob_head_meta(NULL, 0, info, b, container, name, NULL, err);
+}
+
+enum status blob_head_meta(char *value, size_t cap, struct blob_info *info, struct blob_store *b, const char *container, const char *name,
+                           const char *meta_name, struct err *err)
+{
     struct draft d;
     struct http_client_response resp;
     char op[300], text[32];
@@ -212,8 +231,15 @@ enum status blob_head(struct blob_info *info, struct blob_store *b, const char *
     draft_fini(&d);
     if (s != OK) return s;
     info_of(info, name, &resp, http_client_header(text, sizeof text, &resp, "Content-Length") ? strtoull(text, NULL, 10) : 0);
+    if (meta_name != NULL) {
+        char key[160], whole[2048];
+        (void)snprintf(key, sizeof key, "x-ms-meta-%.128s", meta_name);
+        if (!http_client_header(whole, sizeof whole, &resp, key)) whole[0] = 0;
+        if (strlen(whole) >= cap) s = err_set(err, E_LIMIT, "%s: the metadata %s is over %zu characters", op, meta_name, cap - 1);
+        else memcpy(value, whole, strlen(whole) + 1);
+    }
     http_client_response_fini(&resp);
-    return OK;
+    return s;
 }
 
 enum status blob_delete(struct blob_store *b, const char *container, const char *name, const struct blob_conditions *cond, struct err *err)

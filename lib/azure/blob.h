@@ -44,10 +44,17 @@ MUST_CHECK enum status blob_container_delete(struct blob_store *b, const char *c
 /** blob_put: create or replace.  ret OK | E_EXISTS: if_none_match "*" | E_CONFLICT: a condition or the lease | as rest.h */
 MUST_CHECK enum status blob_put(struct blob_store *b, const char *container, const char *name, const char *content_type, bytes body,
                                 const struct blob_meta *meta, size_t n_meta, const struct blob_conditions *cond, struct err *err);
+/** blob_put_tagged: the same, and the new blob's ETag; "": the store told none. */
+MUST_CHECK enum status blob_put_tagged(char etag[static BLOB_ETAG_MAX], struct blob_store *b, const char *container, const char *name,
+                                       const char *content_type, bytes body, const struct blob_meta *meta, size_t n_meta,
+                                       const struct blob_conditions *cond, struct err *err);
 /** blob_get: append the content; info may be NULL. */
 MUST_CHECK enum status blob_get(struct buf *out, struct blob_info *info, struct blob_store *b, const char *container, const char *name,
                                 struct err *err);
 MUST_CHECK enum status blob_head(struct blob_info *info, struct blob_store *b, const char *container, const char *name, struct err *err);
+/** blob_head_meta: blob_head, and the value of one metadata item; "": there is none.  ret E_LIMIT: it is longer than cap - 1 | as blob_head */
+MUST_CHECK enum status blob_head_meta(char *value, size_t cap, struct blob_info *info, struct blob_store *b, const char *container,
+                                      const char *name, const char *meta_name, struct err *err);
 MUST_CHECK enum status blob_delete(struct blob_store *b, const char *container, const char *name, const struct blob_conditions *cond,
                                    struct err *err);
 /** blob_list: every blob whose name begins with prefix (NULL: all), in order of names. */

@@ -2,6 +2,11 @@
 
 enum { ROUNDS = 4 }; /* a block confirms at most that many rounds: bounds the work for one block; to confirm less is always safe */
 
+bool commit_is_vote(const struct header *h)
+{
+    return !bytes_eq(h->extra, BYTES_LIT(COMMIT_FREE_EXTRA));
+}
+
 static size_t words_of(const struct commit *c)
 {
     return (c->set.n + 63) / 64;
@@ -207,7 +212,7 @@ static void sign(struct commit *c, size_t v, uint64_t step)
 
 enum status commit_push(struct commit *c, const hash32 *hash, uint64_t number, uint64_t step, const address *author)
 {
-    const size_t v = validators_index(&c->set, author);
+    const size_t v = author == NULL ? c->set.n : validators_index(&c->set, author);
     enum status s = reserve(c);
     if (s != OK) return s;
     uint64_t *votes = calloc(2 * words_of(c) + 1, sizeof *votes);

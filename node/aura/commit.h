@@ -37,11 +37,18 @@
  *
  *     3 validators, blocks of A B C A ...: B's prepares A's, C's commits it: finality is one block later than by the chain's own rule.
  *
+ * Votes. A block whose extra data is COMMIT_FREE_EXTRA confirms nothing: its sealer could not keep its promise where a lost disk does not take it
+ * (lib/eth/promise.h), so it makes none. In all else it is a block like any other.
+ *
  * At a change of the set the window begins anew; the ballot goes on. Pure; steps are arguments. */
 #ifndef NODE_AURA_COMMIT_H
 #define NODE_AURA_COMMIT_H
 
 #include "node/aura/aura.h"
+
+#define COMMIT_FREE_EXTRA "poa-node/no promise"
+/** commit_is_vote: does the header's seal count as its author's vote? */
+bool commit_is_vote(const struct header *h);
 
 struct commit_entry {
     hash32 hash;
@@ -83,7 +90,7 @@ void commit_fini(struct commit *c);
 MUST_CHECK enum status commit_add_before(struct commit *c, const struct validators *set);
 /** commit_next: of the epoch that follows prev. */
 MUST_CHECK enum status commit_next(struct commit *c, const struct commit *prev, const struct validators *set, uint64_t floor_step);
-/** commit_push: append a block. A block by an unknown signer confirms nothing.  ret OK | E_NOMEM */
+/** commit_push: append a block. A block by an unknown signer, or by NULL (no vote), confirms nothing.  ret OK | E_NOMEM */
 MUST_CHECK enum status commit_push(struct commit *c, const hash32 *hash, uint64_t number, uint64_t step, const address *author);
 /** commit_empty_step: a validator's empty step on the last block, as the next one holds it: a signature like that of a block. */
 void commit_empty_step(struct commit *c, uint64_t step, const address *signer);

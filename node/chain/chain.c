@@ -425,7 +425,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
     struct epoch_step step;
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
-    if (s == OK) s = promise_note_seal(c, txn, &p->block.header.author, p->block.header.step); /* by the epoch at the parent */
+    if (s == OK) s = promise_note_seal(c, txn, &p->block.header.author, p->block.header.step, commit_is_vote(&p->block.header)); /* by the epoch at the parent */
     if (s == OK) {
         struct state *state = p->state;
         p->state = NULL;
@@ -451,6 +451,20 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
         chain_publish(c, &head, step.changed_set, now_ms, &event);
     }
     return synced;
+}
+
+/* what this seal promises goes where no lost disk takes it, or the seal promises nothing */
+static enum status keep_promise(struct proposal *p, struct proposal_source *src, uint64_t step, struct err *err)
+{
+    struct key_promise next;
+    const bytes free_extra = BYTES_LIT(COMMIT_FREE_EXTRA);
+    enum status s = promise_next(&next, p->c, p->txn, &p->block.header.author, step);
+    if (s == OK) s = src->keep(src->ctx, &next, step);
+    if (s == OK) return OK;
+    if (s != E_AGAIN || p->c->spec->maximum_extra_data_size < free_extra.len)
+        return err_set(err, s == E_AGAIN ? E_DENIED : s, "what this seal promises cannot be kept beside the identity");
+    p->block.header.extra = free_extra;
+    return OK;
 }
 
 enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms, unsigned budget_ms,
@@ -480,6 +494,8 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     if (s == OK && v == BLOCK_VALID) s = engine_close_block(&v, c, &p.env, p.state, &p.block.header);
     if (s == OK && v != BLOCK_VALID) s = err_set(err, E_INVALID, "cannot build a block: %s", block_verdict_text(v));
     if (s == OK) s = finish_header(&p);
+    if (s != OK) goto out;
+    if (src->keep != NULL) s = keep_promise(&p, src, step, err);
     if (s != OK) goto out;
     hash32 seal_hash = header_aura_seal_hash(&p.block.header);
     s = src->sign(src->ctx, p.block.header.signature, &seal_hash, step);

@@ -7,6 +7,7 @@
 #ifndef NODE_CHAIN_CHAIN_H
 #define NODE_CHAIN_CHAIN_H
 
+#include "lib/eth/promise.h"
 #include "node/chain/blocks.h"
 #include "node/chain/execute.h"
 #include "node/store/kv.h"
@@ -169,11 +170,21 @@ struct proposal_source {
     /* sign: seal hash -> signature r||s||recid; called last. It is the fence: it makes the step durable before it gives a signature away, and gives
      * E_CONFLICT for a step that is not after the last one, E_DENIED when the lease is gone (node/identity/journal.h). */
     enum status (*sign)(void *ctx, uint8_t sig65[static 65], const hash32 *hash, uint64_t step);
+    /* keep: called before sign; NULL: there is no place but the disk. Puts p beside the identity (lib/eth/promise.h; until_ms is its own to set).
+     * ret OK: it is kept | E_AGAIN: it is not, but the step is covered: the block is made one that is no vote | else: no block, with that status */
+    enum status (*keep)(void *ctx, const struct key_promise *p, uint64_t step);
 };
 /** chain_propose: build on the head, seal for `step`, import as own; the sealed block's RLP is appended to out.
  *  budget_ms: stop adding transactions after that long.  ret OK | E_AGAIN: not our turn or head moved | what sign gave | ... */
 MUST_CHECK enum status chain_propose(struct buf *out, struct chain *c, const address *author, uint64_t step, uint64_t now_ms,
                                      unsigned budget_ms, struct proposal_source *src, struct err *err);
+
+/** chain_recall: before the first proposal of a key whose identity is kept in a store: what stands beside it there (NULL: nothing, its past is not
+ *  known). A database that is older than that takes it for its own note.
+ *  ret OK: *forgot: it was older, and the key had signed | E_UNSUPPORTED: no such engine | ... */
+MUST_CHECK enum status chain_recall(bool *forgot, struct chain *c, const address *me, const struct key_promise *p);
+/** chain_promise: the database's note, to be kept beside the identity.  ret OK | E_NOT_FOUND: it has none, or what was recalled is newer | ... */
+MUST_CHECK enum status chain_promise(struct key_promise *out, struct chain *c, const address *me);
 
 /* --- for calls (any thread; own transaction, own evm) */
 /** chain_call_env: environment to run calls on top of block `h` as if in its child (pending=true) or in it (false). */

@@ -40,6 +40,13 @@ struct recent_seal {
     hash32 hash; /* that was signed */
 };
 
+/* seal_note: what a key has promised by its seals (promise.c) */
+struct seal_note {
+    bool has_seal; /* also of a key that is known to be new: then all is 0 */
+    uint64_t step, until, lock_step, lock_number;
+    hash32 parent, lock_hash; /* lock_hash: zero: this key's own block of that number and step, which was final by its seal alone */
+};
+
 struct recent_fork {
     hash32 hash; /* of a side block */
     uint64_t fork; /* its last canonical ancestor */
@@ -73,6 +80,8 @@ struct chain {
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
     uint64_t first_step; /* when this run began, by the first call that told the time; 0: none yet */
+    struct seal_note recalled; /* of the key recalled_by: what stood beside its identity, or here if that was newer */
+    address recalled_by;
     size_t n_sides;     /* side blocks in the database */
     struct epoch side;  /* as it stands after side_tip, a side block: a branch that grows is not walked back for each block */
     hash32 side_tip;
@@ -136,8 +145,10 @@ MUST_CHECK enum status promise_put_first_commit(struct kv_txn *txn, const hash32
 /** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
  *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
 MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
-/** promise_note_seal: write down that it has, in the transaction of the block, whose parent c->epoch and c->head are at. */
-MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
+/** promise_note_seal: write down that it has, in the transaction of the block, whose parent c->epoch and c->head are at. is_vote: see commit.h */
+MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote);
+/** promise_next: what that seal will promise. ret OK | E_NOT_FOUND: there was no chain_recall | ... */
+MUST_CHECK enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
 
 /* --- side.c: the fork choice */
 

@@ -1,5 +1,6 @@
 /* promise.c: node/aura/commit.h over the database: what stands committed behind a block, what our own seals have promised, and which of two
  * branches comes first. */
+#include "lib/base/rng.h"
 #include "lib/codec/rlp.h"
 #include "node/chain/chain_priv.h"
 #include "node/store/tables.h"
@@ -129,6 +130,7 @@ static uint64_t step_of(const struct header *h)
 
 struct sealed {
     bool is_empty_step; /* of author, on the block that stands behind it in a descending list */
+    bool is_vote;
     hash32 hash;
     uint64_t number, step;
     address author;
@@ -182,7 +184,7 @@ static enum status push_all(struct commit *com, const struct sealed_list *l)
     for (size_t i = l->n; s == OK && i-- > 0;) {
         const struct sealed *one = &l->items[i];
         if (one->is_empty_step) commit_empty_step(com, one->step, &one->author);
-        else s = commit_push(com, &one->hash, one->number, one->step, &one->author);
+        else s = commit_push(com, &one->hash, one->number, one->step, one->is_vote ? &one->author : NULL);
     }
     return s;
 }
@@ -191,7 +193,7 @@ static enum status push_all(struct commit *com, const struct sealed_list *l)
 enum status promise_push(struct commit *com, const struct header *h, const hash32 *hash)
 {
     struct sealed_list l = {0};
-    const struct sealed one = {.hash = *hash, .number = h->number, .step = step_of(h), .author = h->author};
+    const struct sealed one = {.hash = *hash, .number = h->number, .step = step_of(h), .author = h->author, .is_vote = commit_is_vote(h)};
     enum status s = add_sealed(&l, &one);
     if (s == OK) s = add_empty_steps(&l, h);
     if (s == OK) s = push_all(com, &l);
@@ -215,7 +217,7 @@ static enum status walk_back(struct sealed_list *l, struct kv_txn *txn, uint64_t
         s = blocks_get_header(&h, txn, &at, &a);
         if (s != OK || (k <= least && step_of(&h) < reach)) break;
         if (k > least) reach = step_of(&h) > depth ? step_of(&h) - depth : 0;
-        const struct sealed one = {.hash = at, .number = k, .step = step_of(&h), .author = h.author};
+        const struct sealed one = {.hash = at, .number = k, .step = step_of(&h), .author = h.author, .is_vote = commit_is_vote(&h)};
         s = add_sealed(l, &one);
         if (s == OK) s = add_empty_steps(l, &h);
         at = h.parent_hash;
@@ -251,16 +253,12 @@ enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, c
 
 /* ------------------------------------------------------------ promises of our seals */
 
-/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32). Written along
+/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32) || until: step(8). Written along
  * with the block, and on the disk before anyone is told of the seal, so that no crash lets this key break its word (user-pains.md 9). That it signs
- * once in a step is the journal's affair (node/identity/journal.h). */
-enum { SEAL_NOTE_LEN = 88 };
-
-struct seal_note {
-    bool has_seal;
-    uint64_t step, lock_step, lock_number;
-    hash32 parent, lock_hash;
-};
+ * once in a step is the journal's affair (node/identity/journal.h), and that a lost disk forgets nothing the identity store's (lib/eth/promise.h).
+ * until: another disk may have signed in steps up to it; 0: none.
+ * META "writer" -> 16 random bytes: which database this is. */
+enum { SEAL_NOTE_LEN = 88, SEAL_NOTE_UNTIL_LEN = 96 };
 
 static void note_key(uint8_t key[static 26], const address *me)
 {
@@ -268,7 +266,7 @@ static void note_key(uint8_t key[static 26], const address *me)
     memcpy(key + 6, me->b, 20);
 }
 
-static enum status get_note(struct seal_note *out, struct kv_txn *txn, const address *me)
+static enum status get_own_note(struct seal_note *out, struct kv_txn *txn, const address *me)
 {
     uint8_t key[26];
     bytes v;
@@ -277,7 +275,7 @@ static enum status get_note(struct seal_note *out, struct kv_txn *txn, const add
     *out = (struct seal_note){0};
     if (s == E_NOT_FOUND) return OK;
     if (s != OK) return s;
-    if (v.len != 8 && v.len != SEAL_NOTE_LEN) return E_CORRUPT;
+    if (v.len != 8 && v.len != SEAL_NOTE_LEN && v.len != SEAL_NOTE_UNTIL_LEN) return E_CORRUPT;
     out->has_seal = true;
     out->step = be64_get(v.ptr);
     if (v.len == 8) return OK; /* of an earlier version: the step alone */
@@ -285,7 +283,29 @@ static enum status get_note(struct seal_note *out, struct kv_txn *txn, const add
     out->lock_step = be64_get(v.ptr + 40);
     out->lock_number = be64_get(v.ptr + 48);
     memcpy(out->lock_hash.b, v.ptr + 56, 32);
+    if (v.len == SEAL_NOTE_UNTIL_LEN) out->until = be64_get(v.ptr + 88);
     return OK;
+}
+
+/* what was recalled holds until the first seal here writes it down along with its own */
+static enum status get_note(struct seal_note *out, const struct chain *c, struct kv_txn *txn, const address *me)
+{
+    enum status s = get_own_note(out, txn, me);
+    if (s == OK && c->recalled.has_seal && address_eq(&c->recalled_by, me) && c->recalled.step >= out->step) *out = c->recalled;
+    return s;
+}
+
+static enum status put_note(struct kv_txn *txn, const address *me, const struct seal_note *note)
+{
+    uint8_t key[26], value[SEAL_NOTE_UNTIL_LEN];
+    note_key(key, me);
+    be64_put(value, note->step);
+    memcpy(value + 8, note->parent.b, 32);
+    be64_put(value + 40, note->lock_step);
+    be64_put(value + 48, note->lock_number);
+    memcpy(value + 56, note->lock_hash.b, 32);
+    be64_put(value + 88, note->until);
+    return kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
 }
 
 /* the canonical block of that number: its hash and header; E_NOT_FOUND: there is none */
@@ -308,12 +328,14 @@ static enum status is_sealed_here(bool *yes, struct kv_txn *txn, const struct se
     return s == E_NOT_FOUND ? OK : s;
 }
 
-static enum status is_lock_here(bool *yes, struct kv_txn *txn, const struct seal_note *note)
+static enum status is_lock_here(bool *yes, struct kv_txn *txn, const struct seal_note *note, const address *me, struct arena *a)
 {
+    struct header h;
     hash32 hash;
     *yes = false;
-    enum status s = blocks_get_canonical_hash(&hash, txn, note->lock_number);
-    if (s == OK) *yes = hash_eq(&hash, &note->lock_hash);
+    enum status s = get_canonical(&hash, &h, txn, note->lock_number, a);
+    if (s == OK && hash_is_zero(&note->lock_hash)) *yes = step_of(&h) == note->lock_step && address_eq(&h.author, me);
+    else if (s == OK) *yes = hash_eq(&hash, &note->lock_hash);
     return s == E_NOT_FOUND ? OK : s;
 }
 
@@ -322,10 +344,12 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     struct seal_note note;
     struct arena a;
     bool here = true;
-    enum status s = get_note(&note, txn, me);
+    enum status s = get_note(&note, c, txn, me);
     if (s != OK) return s;
     if ((note.has_seal && note.step >= step) || chain_has_seal_from(c, me, step))
         return err_set(err, E_EXISTS, "step %llu was signed before", (unsigned long long)step);
+    if (note.until >= step)
+        return err_set(err, E_AGAIN, "this key may have signed on another disk: none before step %llu", (unsigned long long)note.until + 1);
     /* A chain that has gone on for long, and no word of this key's seals: its disk was lost, or it is new. What it may have promised stands in
      * the chain of the others: it looks at that for two rounds before it speaks again. */
     const uint64_t rounds = 2 * c->epoch.fin.set.n;
@@ -338,8 +362,11 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     if (s == OK && !here && note.step >= commit_confirms(&c->epoch.com, me, step))
         s = err_set(err, E_AGAIN, "a seal now would vouch for step %llu, in which this key sealed on another branch", (unsigned long long)note.step);
     if (s == OK && note.lock_step >= c->epoch.com.ballot && note.lock_step > 0) {
-        s = is_lock_here(&here, txn, &note);
-        if (s == OK && !here)
+        s = is_lock_here(&here, txn, &note, me, &a);
+        if (s == OK && !here && c->head.number < note.lock_number)
+            s = err_set(err, E_AGAIN, "this key has promised block %llu, which this chain does not have yet (its head is %llu)",
+                        (unsigned long long)note.lock_number, (unsigned long long)c->head.number);
+        else if (s == OK && !here)
             s = err_set(err, E_AGAIN, "block %llu may be final on another branch: no seal before this one has the others' seals",
                         (unsigned long long)note.lock_number);
     }
@@ -347,31 +374,127 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     return s;
 }
 
-enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step)
+/* the note as it stands after a seal on the head; is_vote: see commit.h */
+static enum status note_after(struct seal_note *note, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote)
 {
-    uint8_t key[26], value[SEAL_NOTE_LEN];
-    struct seal_note note;
-    enum status s = get_note(&note, txn, me);
-    if (s != OK) return s;
-    if (note.has_seal && note.step >= step) return E_EXISTS;
     const uint64_t number = c->head.number + 1;
     bool own;
     hash32 hash;
+    note->step = step;
+    note->parent = c->head.hash;
+    note->has_seal = true;
+    if (!is_vote) return OK;
     const uint64_t ballot = commit_ballot_with(&hash, &own, &c->epoch.com, number, step, me);
-    /* a block that is final by its own seal is final once it is in the database: one that is lost before that was seen by nobody */
-    if (ballot > note.lock_step && !own) {
-        struct block_meta meta;
-        s = blocks_get_meta(&meta, txn, &hash);
+    if (ballot <= note->lock_step) return OK;
+    struct block_meta meta = {.number = number};
+    if (!own) {
+        enum status s = blocks_get_meta(&meta, txn, &hash);
         if (s != OK) return s;
-        note.lock_step = ballot;
-        note.lock_number = meta.number;
-        note.lock_hash = hash;
     }
-    note_key(key, me);
-    be64_put(value, step);
-    memcpy(value + 8, c->head.hash.b, 32);
-    be64_put(value + 40, note.lock_step);
-    be64_put(value + 48, note.lock_number);
-    memcpy(value + 56, note.lock_hash.b, 32);
-    return kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
+    note->lock_step = ballot;
+    note->lock_number = meta.number;
+    note->lock_hash = own ? (hash32){{0}} : hash;
+    return OK;
+}
+
+enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote)
+{
+    struct seal_note note;
+    enum status s = get_note(&note, c, txn, me);
+    if (s != OK) return s;
+    if (note.has_seal && note.step >= step) return E_EXISTS;
+    s = note_after(&note, c, txn, me, step, is_vote);
+    return s == OK ? put_note(txn, me, &note) : s;
+}
+
+/* ------------------------------------------------------------ beside the identity */
+
+static bytes writer_key(void)
+{
+    return BYTES_LIT("writer");
+}
+
+static enum status get_writer(uint8_t out[static PROMISE_WRITER_LEN], struct kv_txn *txn)
+{
+    bytes v;
+    enum status s = kv_get(&v, txn, TABLE_META, writer_key());
+    if (s == OK && v.len != PROMISE_WRITER_LEN) s = E_CORRUPT;
+    if (s == OK) memcpy(out, v.ptr, PROMISE_WRITER_LEN);
+    return s;
+}
+
+static enum status fill_promise(struct key_promise *out, struct kv_txn *txn, const struct seal_note *note)
+{
+    *out = (struct key_promise){.step = note->step, .before = note->step, .parent = note->parent, .lock_step = note->lock_step,
+                                .lock_number = note->lock_number, .lock_hash = note->lock_hash};
+    return get_writer(out->writer, txn);
+}
+
+enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step)
+{
+    struct seal_note note;
+    enum status s = get_note(&note, c, txn, me);
+    const uint64_t before = note.step;
+    if (s == OK) s = note_after(&note, c, txn, me, step, true);
+    if (s == OK) s = fill_promise(out, txn, &note);
+    if (s == OK) out->before = before;
+    return s;
+}
+
+/* is what this database knows of the key at least what the record says? */
+static bool is_ours(const struct key_promise *p, const struct seal_note *note, const uint8_t writer[static PROMISE_WRITER_LEN])
+{
+    if (memcmp(p->writer, writer, PROMISE_WRITER_LEN) != 0) return false;
+    return note->step >= p->step || note->step >= p->before;
+}
+
+static enum status recall(struct seal_note *note, bool *forgot, struct chain *c, struct kv_txn *txn, const address *me, const struct key_promise *p)
+{
+    uint8_t writer[PROMISE_WRITER_LEN];
+    enum status s = get_writer(writer, txn);
+    if (s == E_NOT_FOUND) {
+        rng_fill(writer, sizeof writer);
+        s = kv_put(txn, TABLE_META, writer_key(), bytes_make(writer, sizeof writer));
+    }
+    if (s == OK) s = get_own_note(note, txn, me);
+    if (s != OK || p == NULL || is_ours(p, note, writer)) return s;
+    /* another disk had the key, or this one is older than it was */
+    *forgot = note->step < p->step;
+    if (note->step <= p->step)
+        *note = (struct seal_note){.has_seal = true, .step = p->step, .parent = p->parent, .lock_step = p->lock_step, .lock_number = p->lock_number,
+                                   .lock_hash = p->lock_hash, .until = note->until};
+    const uint64_t until = p->until_ms == 0 ? 0 : aura_step_at(&c->spec->aura, p->until_ms);
+    if (until > note->until) note->until = until;
+    return OK;
+}
+
+enum status chain_recall(bool *forgot, struct chain *c, const address *me, const struct key_promise *p)
+{
+    struct kv_txn *txn;
+    struct seal_note note = {0};
+    bool yes = false;
+    enum status s = c->spec->engine != ENGINE_AURA ? E_UNSUPPORTED : kv_begin(&txn, c->kv, true);
+    if (s != OK) return s;
+    s = recall(&note, &yes, c, txn, me, p);
+    if (s == OK) s = kv_commit(txn);
+    else kv_abort(txn);
+    if (s == OK) s = kv_sync(c->kv);
+    if (s != OK) return s;
+    c->recalled = note;
+    c->recalled_by = *me;
+    *forgot = yes;
+    return OK;
+}
+
+enum status chain_promise(struct key_promise *out, struct chain *c, const address *me)
+{
+    struct kv_txn *txn;
+    struct seal_note note;
+    enum status s = kv_begin(&txn, c->kv, false);
+    if (s != OK) return s;
+    s = get_own_note(&note, txn, me);
+    if (s == OK && (!note.has_seal || note.step < c->recalled.step)) s = E_NOT_FOUND;
+    if (s == OK) s = fill_promise(out, txn, &note);
+    kv_abort(txn);
+    return s;
 }

@@ -18,6 +18,7 @@ enum {
     RENEW_RETRY_MS = 500,    /* between the retries' own deadlines */
     RENEW_DEADLINE_MS = 8000,
     RELEASE_DEADLINE_MS = 3000,
+    KEEP_DEADLINE_MS = 300,  /* of a promise: later, the seal goes out without one */
     SIGN_DEADLINE_MS = 1500, /* of the vault: later, the step is as good as over */
     NAMES_MAX = 1 << 20,
 };
@@ -46,6 +47,13 @@ struct identity {
     struct remote callers;
 
     atomic_uint_fast64_t signed_n, signed_us;
+
+    pthread_mutex_t keep_lock; /* the blob's content and metadata are written under it; taken before `lock` */
+    struct remote keeper;      /* of identity_keep and the renewals */
+    char etag[BLOB_ETAG_MAX];  /* "": not known */
+    bool has_record, has_reserve; /* has_reserve: this process has written the record */
+    struct key_promise record; /* as it surely stands there */
+    atomic_uint_fast64_t covered_ms, free_ms; /* the record's until_ms, if it is of this process; the latest step that was signed by it alone */
 
     pthread_mutex_t signer_lock; /* a client of its own: sealing waits for no other call */
     struct remote signer;
@@ -137,8 +145,84 @@ static void warm_up(struct identity *id, const char *key_uri)
     (void)pthread_mutex_unlock(&id->signer_lock);
 }
 
+/* The blob anew, with what it holds now: the document (enode_url: NULL: as it is) and the record (p: NULL: as it is). until_ms: of the record.
+ * keep_lock is held. What this process asked for and was not told about may still arrive: by the ETag it then changes nothing. */
+static enum status write_blob(struct identity *id, struct remote *r, const char *enode_url, const struct key_promise *p, uint64_t until_ms, struct err *err)
+{
+    char blob[BLOB_NAME_MAX + 1], lease_id[BLOB_LEASE_ID_LEN + 1], text[PROMISE_TEXT_MAX], was[PROMISE_TEXT_MAX];
+    struct identity_doc doc;
+    struct blob_info info;
+    struct key_promise next = p != NULL ? *p : id->record;
+    const bool has = p != NULL || id->has_record;
+    (void)pthread_mutex_lock(&id->lock);
+    enum status s = id->held ? OK : err_set(err, E_DENIED, "identity: none is held now");
+    doc = id->doc;
+    memcpy(blob, id->blob, sizeof blob);
+    memcpy(lease_id, id->lease_id, sizeof lease_id);
+    (void)pthread_mutex_unlock(&id->lock);
+    if (enode_url != NULL) {
+        (void)snprintf(doc.enode_url, sizeof doc.enode_url, "%s", enode_url);
+        (void)snprintf(doc.hostname, sizeof doc.hostname, "%s", id->set.hostname);
+        (void)snprintf(doc.region, sizeof doc.region, "%s", id->set.region);
+    }
+    if (s == OK && id->etag[0] == 0) {
+        s = blob_head_meta(was, sizeof was, &info, r->blobs, id->set.container, blob, PROMISE_META, err);
+        if (s == OK) memcpy(id->etag, info.etag, sizeof id->etag);
+    }
+    if (s != OK) return s;
+    struct buf json;
+    buf_init(&json, IDENTITY_DOC_MAX);
+    identity_doc_put(&json, &doc);
+    s = buf_status(&json);
+    if (until_ms > next.until_ms || p == NULL) next.until_ms = until_ms;
+    promise_put_text(text, &next);
+    const struct blob_meta meta = {PROMISE_META, text};
+    const struct blob_conditions cond = {.lease_id = lease_id, .if_match = id->etag};
+    char etag[BLOB_ETAG_MAX];
+    if (s == OK)
+        s = blob_put_tagged(etag, r->blobs, id->set.container, blob, "application/json", buf_view(&json), &meta, has ? 1 : 0, &cond, err);
+    buf_fini(&json);
+    if (s != OK) {
+        id->etag[0] = 0;
+        return s;
+    }
+    memcpy(id->etag, etag, sizeof id->etag);
+    id->record = next;
+    id->has_record = has;
+    id->has_reserve |= p != NULL;
+    if (id->has_reserve) atomic_store(&id->covered_ms, next.until_ms);
+    (void)pthread_mutex_lock(&id->lock);
+    if (id->held && strcmp(id->lease_id, lease_id) == 0) id->doc = doc;
+    (void)pthread_mutex_unlock(&id->lock);
+    return OK;
+}
+
+/* until when the key may sign without asking: as long as the lease that was just renewed lasts */
+static uint64_t reserve_until(const struct identity *id)
+{
+    const uint64_t until = clock_wall_ms() + (uint64_t)id->set.lease_s * 1000;
+    return until > id->record.until_ms ? until : id->record.until_ms;
+}
+
+/* along with a renewal; a failure costs nothing: the next one does it */
+static void extend_reserve(struct identity *id)
+{
+    if (pthread_mutex_trylock(&id->keep_lock) != 0) return;
+    if (id->has_reserve && id->record.until_ms + id->set.renew_ms / 2 < reserve_until(id))
+        IGNORE(write_blob(id, &id->keeper, NULL, NULL, reserve_until(id), NULL), "the next renewal does it");
+    (void)pthread_mutex_unlock(&id->keep_lock);
+}
+
 static void enter(struct identity *id, const struct held *h)
 {
+    (void)pthread_mutex_lock(&id->keep_lock);
+    id->etag[0] = 0;
+    id->has_record = h->has_promise;
+    id->record = h->promise;
+    id->has_reserve = false;
+    atomic_store(&id->covered_ms, 0);
+    atomic_store(&id->free_ms, 0);
+    (void)pthread_mutex_unlock(&id->keep_lock);
     (void)pthread_mutex_lock(&id->lock);
     memcpy(id->blob, h->blob, sizeof id->blob);
     memcpy(id->lease_id, h->lease_id, sizeof id->lease_id);
@@ -156,6 +240,13 @@ static void enter(struct identity *id, const struct held *h)
         id->cb.on_acquired(id->cb.ctx, h->doc.address, id->set.sign ? NULL : &node_key);
         secret_fini(&node_key);
     }
+}
+
+static void stop_signing(struct identity *id)
+{
+    (void)pthread_mutex_lock(&id->lock);
+    id->sign_until_ms = 0;
+    (void)pthread_mutex_unlock(&id->lock);
 }
 
 static void leave(struct identity *id, enum identity_loss why)
@@ -237,6 +328,7 @@ static enum identity_loss keep(struct identity *id, uint64_t sent_ms)
             (void)pthread_mutex_unlock(&id->lock);
             if (expired || id->last_trouble[0]) trouble(id, "the lease is renewed again");
             id->last_trouble[0] = 0;
+            extend_reserve(id);
             expired = false;
             next_ms = asked_ms + (hurry ? HURRY_RENEW_MS : id->set.renew_ms);
             continue;
@@ -256,6 +348,11 @@ static void give_back(struct identity *id)
     /* a client of its own: the thread's is cancelled */
     struct remote r;
     if (remote_open(&r, &id->set, NULL, RELEASE_DEADLINE_MS, NULL) != OK) return;
+    /* nothing is signed any more: who takes it next need not wait for the end of a lease */
+    (void)pthread_mutex_lock(&id->keep_lock);
+    const uint64_t now = clock_wall_ms();
+    if (id->has_reserve) IGNORE(write_blob(id, &r, NULL, NULL, now > atomic_load(&id->free_ms) ? now : atomic_load(&id->free_ms), NULL), "it costs the next one a minute");
+    (void)pthread_mutex_unlock(&id->keep_lock);
     if (blob_lease_release(r.blobs, id->set.container, id->blob, id->lease_id, RELEASE_DEADLINE_MS, NULL) == OK) forget(id);
     remote_close(&r);
 }
@@ -274,8 +371,11 @@ static void *loop(void *arg)
         enter(id, &h);
         secret_fini(&h.key);
         enum identity_loss why = keep(id, h.sent_ms);
+        if (why == IDENTITY_LOST_STOPPED && id->release) {
+            stop_signing(id);
+            give_back(id);
+        }
         leave(id, why);
-        if (why == IDENTITY_LOST_STOPPED && id->release) give_back(id);
         if (why == IDENTITY_LOST_TAKEN) forget(id);
     }
     return NULL;
@@ -288,12 +388,14 @@ static void identity_free(struct identity *id)
     remote_close(&id->remote);
     remote_close(&id->callers);
     remote_close(&id->signer);
+    remote_close(&id->keeper);
     journal_close(&id->journal);
     settings_fini(&id->set);
     (void)pthread_cond_destroy(&id->wake);
     (void)pthread_mutex_destroy(&id->lock);
     (void)pthread_mutex_destroy(&id->callers_lock);
     (void)pthread_mutex_destroy(&id->signer_lock);
+    (void)pthread_mutex_destroy(&id->keep_lock);
     secret_fini(&id->key);
     free(id);
 }
@@ -306,6 +408,7 @@ enum status identity_start(struct identity **out, const struct identity_config *
     (void)pthread_mutex_init(&id->lock, NULL);
     (void)pthread_mutex_init(&id->callers_lock, NULL);
     (void)pthread_mutex_init(&id->signer_lock, NULL);
+    (void)pthread_mutex_init(&id->keep_lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&id->wake, &attr);
@@ -317,6 +420,7 @@ enum status identity_start(struct identity **out, const struct identity_config *
     if (s == OK) s = journal_open(&id->journal, id->set.base_path, err);
     if (s == OK) s = remote_open(&id->remote, &id->set, &id->stop, 0, err);
     if (s == OK) s = remote_open(&id->callers, &id->set, &id->stop, 0, err);
+    if (s == OK) s = remote_open(&id->keeper, &id->set, &id->stop, KEEP_DEADLINE_MS, err);
     if (s == OK && id->set.sign) s = remote_open(&id->signer, &id->set, &id->stop, SIGN_DEADLINE_MS, err);
     if (s == OK && pthread_create(&id->thread, NULL, loop, id) != 0) s = err_set(err, E_NOMEM, "identity: no thread");
     if (s != OK) {
@@ -439,6 +543,46 @@ enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], 
     return s == OK && id->set.sign ? sign_by_vault(id, sig65, &doc, digest.b, until - now) : s;
 }
 
+/* pthread_mutex_lock within KEEP_DEADLINE_MS */
+static bool lock_soon(pthread_mutex_t *lock)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += KEEP_DEADLINE_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+enum status identity_recall(const struct identity *id, struct key_promise *out)
+{
+    pthread_mutex_t *keep_lock = (pthread_mutex_t *)(uintptr_t)&id->keep_lock;
+    uint8_t who[20];
+    enum status s = identity_address(id, who);
+    if (s != OK) return s;
+    (void)pthread_mutex_lock(keep_lock);
+    s = id->has_record ? OK : E_NOT_FOUND;
+    if (s == OK) *out = id->record;
+    (void)pthread_mutex_unlock(keep_lock);
+    return s;
+}
+
+enum status identity_keep(struct identity *id, const struct key_promise *p, uint64_t step_ms)
+{
+    if (identity_can_sign_ms(id) == 0) return E_DENIED;
+    enum status s = E_TIMEOUT;
+    if (lock_soon(&id->keep_lock)) {
+        s = write_blob(id, &id->keeper, NULL, p, reserve_until(id), NULL);
+        (void)pthread_mutex_unlock(&id->keep_lock);
+    }
+    if (s == OK) return OK;
+    if (step_ms > atomic_load(&id->covered_ms)) return E_DENIED;
+    if (step_ms > atomic_load(&id->free_ms)) atomic_store(&id->free_ms, step_ms);
+    return E_AGAIN;
+}
+
 void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us)
 {
     *n = atomic_load(&id->signed_n);
@@ -483,29 +627,14 @@ bool identity_index(const struct identity *id, unsigned *i)
 
 enum status identity_publish(struct identity *id, const char *enode_url, struct err *err)
 {
-    struct identity_doc doc;
-    char blob[BLOB_NAME_MAX + 1], lease_id[BLOB_LEASE_ID_LEN + 1];
-    if (strlen(enode_url) >= sizeof doc.enode_url || strlen(id->set.hostname) >= sizeof doc.hostname || strlen(id->set.region) >= sizeof doc.region)
+    const struct identity_doc *doc = NULL;
+    if (strlen(enode_url) >= sizeof doc->enode_url || strlen(id->set.hostname) >= sizeof doc->hostname || strlen(id->set.region) >= sizeof doc->region)
         return err_set(err, E_INVALID, "identity: enode URL, host name or region too long");
-    (void)pthread_mutex_lock(&id->lock);
-    bool held = id->held;
-    doc = id->doc;
-    memcpy(blob, id->blob, sizeof blob);
-    memcpy(lease_id, id->lease_id, sizeof lease_id);
-    (void)pthread_mutex_unlock(&id->lock);
-    if (!held) return err_set(err, E_DENIED, "identity: none is held now");
-    (void)snprintf(doc.enode_url, sizeof doc.enode_url, "%s", enode_url);
-    (void)snprintf(doc.hostname, sizeof doc.hostname, "%s", id->set.hostname);
-    (void)snprintf(doc.region, sizeof doc.region, "%s", id->set.region);
-    struct buf json;
-    buf_init(&json, IDENTITY_DOC_MAX);
-    identity_doc_put(&json, &doc);
-    enum status s = buf_status(&json);
-    struct blob_conditions cond = {.lease_id = lease_id};
     (void)pthread_mutex_lock(&id->callers_lock);
-    if (s == OK) s = blob_put(id->callers.blobs, id->set.container, blob, "application/json", buf_view(&json), NULL, 0, &cond, err);
+    (void)pthread_mutex_lock(&id->keep_lock);
+    enum status s = write_blob(id, &id->callers, enode_url, NULL, id->record.until_ms, err);
+    (void)pthread_mutex_unlock(&id->keep_lock);
     (void)pthread_mutex_unlock(&id->callers_lock);
-    buf_fini(&json);
     return s;
 }
 

@@ -10,6 +10,10 @@
  * failures are retried; after it identity_sign refuses, while renewal goes on being tried. A definitive answer (409, 412: someone
  * else has it) ends it at once. Two nodes with one key can so never both sign, however late the network or a stopped process is.
  *
+ * Promises. What the key has promised by its seals stands beside the identity, as metadata of the blob, under the same lease (lib/eth/promise.h):
+ * identity_recall has it as it stood when the identity was taken, identity_keep puts each new one there before the seal leaves, and each renewal
+ * of the lease extends the time for which the key may sign while the store does not answer.
+ *
  * Last signed step. identity_sign notes (address, step, hash) on the disk before it gives the signature away, and refuses an older step or
  * another hash for the same step: a node that crashed and came back within a step does not seal twice. */
 #ifndef NODE_IDENTITY_IDENTITY_H
@@ -22,6 +26,7 @@
 #include "lib/base/secret.h"
 
 struct identity;
+struct key_promise; /* lib/eth/promise.h */
 struct tx;
 struct possession; /* lib/eth/possession.h */
 
@@ -72,6 +77,12 @@ MUST_CHECK enum status identity_prove(struct identity *id, uint8_t sig65[static 
  *  reportMalicious; nothing else is signed for its sender.
  *  ret OK | E_DENIED: no identity of that sender, or its lease is not surely held | E_INVALID: another kind of transaction | the vault's */
 MUST_CHECK enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], const struct tx *tx);
+/** identity_recall: what stood beside the identity when it was taken.  ret OK | E_NOT_FOUND: nothing | E_DENIED: none is held */
+MUST_CHECK enum status identity_recall(const struct identity *id, struct key_promise *out);
+/** identity_keep: *p stands beside the identity after OK (until_ms is set here). step_ms: wall time at which the seal's step began. One thread.
+ *  ret OK | E_AGAIN: the store does not answer in time, but the step is covered by what stands there | E_DENIED: neither, or the lease is not surely held
+ *  cost: one request; a third of a second at most */
+MUST_CHECK enum status identity_keep(struct identity *id, const struct key_promise *p, uint64_t step_ms);
 /** identity_sign_counts: signatures given since the start, and microseconds that they took in all, journal and vault included. */
 void identity_sign_counts(const struct identity *id, uint64_t *n, uint64_t *total_us);
 /** identity_address: ret OK | E_DENIED: none now */

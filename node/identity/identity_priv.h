@@ -5,6 +5,7 @@
 #include "lib/azure/blob.h"
 #include "lib/azure/identity_doc.h"
 #include "lib/azure/keyvault.h"
+#include "lib/eth/promise.h"
 #include "node/identity/identity.h"
 #include "node/identity/journal.h"
 
@@ -33,6 +34,8 @@ struct held {
     char lease_id[BLOB_LEASE_ID_LEN + 1];
     struct identity_doc doc;
     secret32 key;     /* zero when the vault signs */
+    bool has_promise;
+    struct key_promise promise; /* what stood beside it */
     uint64_t sent_ms; /* monotonic, when the request that made the lease good was sent */
 };
 

@@ -146,11 +146,11 @@ static enum status key_get(secret32 *key, bytes text)
 /* the vault keeps the key: is it that of the address? */
 static enum status check_key(struct held *h, struct remote *r, struct err *err)
 {
-    uint8_t pub[64], address[20];
+    uint8_t pub[64], who[20];
     enum status st = keyvault_key_get_uri(pub, r->vault, h->doc.key_uri, err);
     if (st != OK) return st;
-    ec_address(address, pub);
-    if (memcmp(address, h->doc.address, 20) != 0)
+    ec_address(who, pub);
+    if (memcmp(who, h->doc.address, 20) != 0)
         return err_set(err, E_INVALID, "%s: the key %.300s is not that of the address in the document", h->blob, h->doc.key_uri);
     return OK;
 }
@@ -158,7 +158,7 @@ static enum status check_key(struct held *h, struct remote *r, struct err *err)
 static enum status read_key(struct held *h, struct remote *r, struct err *err)
 {
     struct buf value;
-    uint8_t pub[64], address[20];
+    uint8_t pub[64], who[20];
     buf_init(&value, KEYVAULT_SECRET_MAX);
     enum status st = keyvault_secret_get_uri(&value, r->vault, h->doc.secret_uri, err);
     if (st == OK) {
@@ -167,8 +167,8 @@ static enum status read_key(struct held *h, struct remote *r, struct err *err)
         if (st != OK) st = err_set(err, E_INVALID, "%s: the secret %.300s is no private key (64 hexadecimal digits)", h->blob, h->doc.secret_uri);
     }
     if (st == OK) {
-        ec_address(address, pub);
-        if (memcmp(address, h->doc.address, 20) != 0)
+        ec_address(who, pub);
+        if (memcmp(who, h->doc.address, 20) != 0)
             st = err_set(err, E_INVALID, "%s: the key in %.300s is not that of the address in the document", h->blob, h->doc.secret_uri);
     }
     secret_wipe(value.ptr, value.len);
@@ -189,6 +189,19 @@ static enum status read_doc(struct held *h, struct remote *r, const struct setti
     return st;
 }
 
+/* what its key has promised (lib/eth/promise.h), which nobody but the lease's holder changes */
+static enum status read_promise(struct held *h, struct remote *r, const struct settings *s, struct err *err)
+{
+    char text[PROMISE_TEXT_MAX];
+    struct blob_info info;
+    enum status st = blob_head_meta(text, sizeof text, &info, r->blobs, s->container, h->blob, PROMISE_META, err);
+    h->has_promise = st == OK && text[0] != 0;
+    if (h->has_promise && promise_get_text(&h->promise, text) != OK)
+        st = err_set(err, E_INVALID, "%s: its metadata \"" PROMISE_META "\", what the key has promised by its seals, is damaged: remove it only if no "
+                     "block of this validator can have been lost", h->blob);
+    return st;
+}
+
 enum status remote_take(struct held *out, struct remote *r, const struct settings *s, const char *blob, const char *lease_id,
                         bool renew_first, struct err *err)
 {
@@ -206,6 +219,7 @@ enum status remote_take(struct held *out, struct remote *r, const struct setting
     st = read_doc(&h, r, s, err);
     if (st == OK && s->sign != (h.doc.key_uri[0] != 0))
         st = err_set(err, E_INVALID, "%s: names a %s, but identity.mode is %s", h.blob, s->sign ? "secret" : "key", s->sign ? "sign" : "secret");
+    if (st == OK) st = read_promise(&h, r, s, err);
     if (st == OK) st = s->sign ? check_key(&h, r, err) : read_key(&h, r, err);
     if (st == OK) *out = h;
     else if (!azure_is_transient(st) && st != E_CANCELLED)

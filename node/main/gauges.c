@@ -67,6 +67,7 @@ static void collect(void *ctx, struct metrics_facts *f, struct arena *a)
     f->clock_ahead_ms = n->clock.ahead_ms > 0 ? (uint64_t)n->clock.ahead_ms : 0;
     f->clock_behind_ms = n->clock.ahead_ms < 0 ? (uint64_t)-n->clock.ahead_ms : 0;
     f->clock_is_off = n->clock.is_off;
+    f->waits_promise = n->waits[0] != '\0';
     pthread_mutex_unlock(&n->lock);
     if (f->best_known < f->head.number) f->best_known = f->head.number;
     pool_count(n->pool, &f->pool_pending, &f->pool_queued);

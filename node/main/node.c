@@ -348,6 +348,7 @@ static enum status boot(struct node *n, struct err *err)
     struct chain_head head;
     chain_get_head(&head, n->chain);
     if (node_config_leases(&n->cfg) && head.number > 0) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
+    if (n->has_self && n->spec.engine == ENGINE_AURA) (void)node_recall(n);
     node_schedule_seal(n);
     return OK;
 }
@@ -410,6 +411,7 @@ static void on_wake(uv_async_t *h)
         free(peers[i]);
     }
     /* as at the boot: another node may have had the identity in between, and may have sealed in the step that runs now */
+    if (again) n->is_recalled = false;
     if (again && n->chain != NULL) n->first_step = aura_step_at(&n->spec.aura, clock_wall_ms()) + 1;
     if (n->p2p != NULL && wish != RESERVED_AS_IS) p2p_set_reserved_only(n->p2p, wish == RESERVED_ONLY);
     if (restart || (n->has_self && n->chain == NULL)) stop_loop(n); /* node_run goes on from there */

@@ -55,6 +55,8 @@ struct node {
     address self;
     bool has_self;
     uint64_t first_step; /* no proposal before this one */
+    bool is_recalled;    /* chain_recall was done for the identity as it is held now */
+    uint64_t waits_logged_ms;
     bool clock_is_off;   /* no proposal while it is */
     uint64_t clock_logged_ms;
     struct chain_report reports[REPORTS_MAX]; /* to be sent to the validator contract */
@@ -78,6 +80,7 @@ struct node {
     struct sync_state sync;
     struct p2p_counts counts;
     struct skew_state clock; /* ours against the peers', in each step */
+    char waits[300]; /* why this validator lets its steps go by, for what its key has promised; "": it does not */
     uint64_t clock_limit_ms; /* half a step: beyond it nothing is sealed; 0: not measured yet */
     char enode[512];
 
@@ -132,6 +135,9 @@ void node_gauges_stop(struct node *n);
 /* --- sealer.c */
 /** node_schedule_seal: set the timer to the next step that may be ours. */
 void node_schedule_seal(struct node *n);
+
+/** node_recall: what stands beside the identity, before the first seal by it.  ret: it is known now */
+bool node_recall(struct node *n);
 
 /* --- reports.c: misbehaviour, told to the validator contract */
 /** node_send_reports: what node_on_report collected; on the loop's thread. */

@@ -39,6 +39,50 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
     return st == OK ? ec_sign(sig65, hash->b, &n->file_key) : st;
 }
 
+static enum status keep(void *ctx, const struct key_promise *p, uint64_t step)
+{
+    struct source *s = ctx;
+    const enum status st = identity_keep(s->n->identity, p, aura_step_start_ms(&s->n->spec.aura, step));
+    if (st == E_AGAIN)
+        log_warn("engine", "step=%llu is sealed without a promise: the identity store does not answer in time, so the block counts for no finality but AuRa's own",
+                 (unsigned long long)step);
+    return st;
+}
+
+bool node_recall(struct node *n)
+{
+    struct key_promise p;
+    bool forgot = false;
+    if (n->cfg.mode == IDENTITY_FILE || n->is_recalled) return true;
+    const enum status s = identity_recall(n->identity, &p);
+    if (s != OK && s != E_NOT_FOUND) return false;
+    const enum status r = chain_recall(&forgot, n->chain, &n->self, s == OK ? &p : NULL);
+    if (r != OK) {
+        log_error("engine", "Not sealing: cannot note what this key has promised reason=%s", status_name(r));
+        return false;
+    }
+    if (forgot)
+        log_warn("engine", "this disk is older than the last seal of its key: step=%llu promised=%llu; sealing begins when the chain contains that and the "
+                 "lease of then is over", (unsigned long long)p.step, (unsigned long long)p.lock_number);
+    struct key_promise own;
+    if (chain_promise(&own, n->chain, &n->self) == OK) IGNORE(identity_keep(n->identity, &own, 0), "the first seal does it");
+    n->is_recalled = true;
+    return true;
+}
+
+/* a step that is let go by for what the key has promised: said at once, then now and then, and shown */
+static void note_wait(struct node *n, uint64_t step, const char *why)
+{
+    const uint64_t now = clock_mono_ms();
+    const bool is_new = why[0] != '\0' && n->waits[0] == '\0';
+    pthread_mutex_lock(&n->lock);
+    (void)snprintf(n->waits, sizeof n->waits, "%s", why);
+    pthread_mutex_unlock(&n->lock);
+    if (why[0] == '\0' || (!is_new && now - n->waits_logged_ms < CLOCK_LOG_EVERY_MS)) return;
+    n->waits_logged_ms = now;
+    log_warn("engine", "Not sealing step=%llu: %s", (unsigned long long)step, why);
+}
+
 static void propose(struct node *n, uint64_t step, uint64_t now_ms)
 {
     struct chain_head head;
@@ -47,20 +91,22 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
     chain_get_head(&head, n->chain);
     enum status s = pool_best_new(&src.best, n->pool, &head.base_fee);
     if (s != OK) return;
-    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign};
+    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign, .keep = n->cfg.mode == IDENTITY_FILE ? NULL : keep};
     struct buf block;
     buf_init(&block, BLOCK_MAX);
     unsigned budget = (unsigned)(aura_step_duration_ms(&n->spec.aura, step) / 2);
     n->import_began_ns = clock_mono_ns();
     s = chain_propose(&block, n->chain, &n->self, step, now_ms, budget, &ps, &err);
     pool_best_free(src.best);
+    note_wait(n, step, s == E_AGAIN ? err_text(&err) : "");
     if (s == OK) {
         chain_get_head(&head, n->chain);
         p2p_announce_block(n->p2p, &head.hash, buf_view(&block));
     } else if (s == E_CONFLICT) {
         log_warn("engine", "Not preparing block; step=%llu or a later one was signed before", (unsigned long long)step);
     } else if (s == E_DENIED) {
-        log_warn("engine", "Not preparing block; cannot sign. step=%llu: the lease of this identity is not surely held", (unsigned long long)step);
+        log_warn("engine", "Not preparing block; cannot sign. step=%llu: the lease of this identity is not surely held%s%s", (unsigned long long)step,
+                 err.text[0] != '\0' ? ", and " : "", err.text);
     } else if (s != E_AGAIN && s != E_EXISTS) {
         log_error("engine", "no block for step=%llu reason=%s: %s", (unsigned long long)step, status_name(s), err_text(&err));
     }
@@ -108,7 +154,8 @@ static void on_seal_timer(uv_timer_t *t)
     sync_get_state(&sync, p2p_sync(n->p2p));
     /* far behind, a block of ours could only make a fork */
     const bool is_right = clock_is_right(n, step, now); /* also where nothing is sealed: it is shown */
-    if (n->has_self && step >= n->first_step && !sync.is_behind && is_right && chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
+    if (n->has_self && step >= n->first_step && !sync.is_behind && is_right && node_recall(n) &&
+        chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
     node_send_reports(n, sync.is_behind);
     node_schedule_seal(n);
 }

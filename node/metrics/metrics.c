@@ -94,6 +94,7 @@ static void put_engine(struct exposition *e, const struct metrics_facts *f)
     gauge(e, "poa_clock_peers_measured", f->clock_peers, "Peers whose clock is known.");
     one_ms(e, "poa_clock_ahead_seconds", METRIC_GAUGE, f->clock_ahead_ms, "How far this node's clock is ahead of its peers' (median); 0: it is not.");
     one_ms(e, "poa_clock_behind_seconds", METRIC_GAUGE, f->clock_behind_ms, "How far this node's clock is behind its peers' (median); 0: it is not.");
+    gauge(e, "poa_promise_waiting", f->waits_promise, "1 while steps of this validator go by because of what its key has promised (its log says what).");
     gauge(e, "poa_clock_off", f->clock_is_off, "1 while the clock is apart from those of most peers by more than half a step: nothing is sealed.");
     put_validators(e, f);
     if (!f->is_validator) return;

@@ -26,7 +26,7 @@ struct metrics_facts {
     bool has_aura;
     uint64_t step, step_ms;
     uint64_t clock_peers, clock_ahead_ms, clock_behind_ms; /* against the peers' clocks */
-    bool clock_is_off;
+    bool clock_is_off, waits_promise; /* waits_promise: its steps go by for what its key has promised on another disk or branch */
     struct chain_epoch epoch;
     size_t peers, max_peers, inbound_peers;
     uint64_t bytes_in, bytes_out; /* of peers */

@@ -80,6 +80,7 @@ static void ask_metrics(struct diag_node *n, struct http_client *http)
         n->has_lease = true;
         n->lease_ms = (uint64_t)(v * 1000);
     }
+    n->waits_promise = r.status == 200 && sample(&v, page, "poa_promise_waiting") && v > 0;
     http_client_response_fini(&r);
 }
 

@@ -39,7 +39,7 @@ struct diag_node {
     bool advertised_open;
     bool has_clock;
     int64_t skew_ms; /* its clock minus ours */
-    bool has_lease;
+    bool has_lease, waits_promise;
     uint64_t lease_ms, disk_bytes;
     char fork_hash[67]; /* of block fork_block, where the nodes were compared; "" where it agrees with the best node's */
     char version[100]; /* "poa-node/v0.1.0/..." */

@@ -358,6 +358,22 @@ static bool clock_skew(struct diag_finding *out, const struct diag_facts *f)
     return true;
 }
 
+/* Its disk is empty or older than its key's last seal, or it is on another branch: usually it is over with the next blocks of the others. Where
+ * the block is on no disk any more only a person can end it. */
+static bool promised_block(struct diag_finding *out, const struct diag_facts *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const struct diag_node *n = &f->nodes[i];
+        if (!n->waits_promise || n->is_syncing || n->program.up_ms < 2 * FRESH_MS) continue;
+        TEXT("the validator of the node %s lets its steps go by: its key has promised a block that its chain does not have", n->program.name);
+        EVIDENCE("poa_promise_waiting is 1 at %s:9545; the line \"Not sealing\" of its log names the block", n->address);
+        MEND("poa-deploy logs %s --instance %s    (if no node of the network has that block any more, give it up: remove the metadata \"promise\" of "
+             "its identity blob, and start the node again)", f->dir, n->program.name);
+        return true;
+    }
+    return false;
+}
+
 /* -------------------------------------------------------------------- peers */
 
 static bool no_peers(struct diag_finding *out, const struct diag_facts *f)
@@ -536,6 +552,7 @@ size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_fa
         [DIAG_NODE_HUNG] = node_hung,       [DIAG_BALANCER_DOWN] = balancer_down,   [DIAG_GENESIS] = genesis,
         [DIAG_ACCESS] = access_refused,     [DIAG_KEY] = key_mismatch,              [DIAG_FORK] = fork_of_nodes,
         [DIAG_LEASE_TAKEN] = lease_taken,   [DIAG_IDENTITY_EXHAUSTED] = identity_exhausted, [DIAG_CLOCK] = clock_skew,
+        [DIAG_PROMISE] = promised_block,
         [DIAG_NO_PEERS] = no_peers,         [DIAG_SYNCING] = syncing,               [DIAG_STALLED] = stalled,
         [DIAG_CHANGE_WAITS] = change_waits, [DIAG_NO_FINALITY] = no_finality,       [DIAG_VALIDATOR_OFFLINE] = validator_offline,
     };

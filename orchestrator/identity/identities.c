@@ -8,6 +8,7 @@
 #include "lib/base/file.h"
 #include "lib/codec/hex.h"
 #include "lib/crypto/secp256k1.h"
+#include "lib/eth/promise.h"
 
 #define CONTAINER "poa-config"
 
@@ -130,8 +131,24 @@ static enum status put_identity(struct blob_store *blobs, const struct identitie
     memcpy(doc.address, id->addresses[i].b, 20);
     identity_doc_put(&json, &doc);
     identity_blob_name(name, (unsigned)i);
+    /* a key that was made in this run and never stood here is new: that is said beside it (lib/eth/promise.h). What a blob says already stays. */
+    char promise[PROMISE_TEXT_MAX];
+    const struct key_promise none = {0};
+    promise_put_text(promise, &none);
+    struct blob_meta meta = {PROMISE_META, promise};
+    const struct blob_conditions fresh = {.if_none_match = "*"};
+    const bool is_new = id->uris == NULL;
     enum status s = buf_status(&json);
-    if (s == OK) s = put_blob(blobs, name, buf_view(&json), err);
+    if (s == OK) s = blob_put(blobs, CONTAINER, name, "application/json", buf_view(&json), &meta, is_new ? 1 : 0, &fresh, err);
+    if (s == E_EXISTS) {
+        struct blob_info info;
+        bool same = false;
+        s = blob_head_meta(promise, sizeof promise, &info, blobs, CONTAINER, name, PROMISE_META, err);
+        if (s == OK) s = read_doc(&there, blobs, (unsigned)i, err);
+        if (s == OK) same = memcmp(there.address, doc.address, 20) == 0;
+        struct blob_conditions cond = {.if_match = info.etag};
+        if (s == OK) s = blob_put(blobs, CONTAINER, name, "application/json", buf_view(&json), &meta, same && promise[0] != '\0' ? 1 : 0, &cond, err);
+    }
     /* a node has leased it since an earlier run put it there */
     if (s == E_CONFLICT && read_doc(&there, blobs, (unsigned)i, NULL) == OK && memcmp(there.address, doc.address, 20) == 0) s = OK;
     buf_fini(&json);
@@ -295,15 +312,22 @@ enum status identities_hand_over(const struct identity_state *next, const struct
     s = read_doc(&doc, x.blobs, index, err);
     if (s == OK) s = take_lease(x.blobs, name, lease_id, err);
     if (s == OK) {
+        /* a rotated key is new, and that is said beside it, unless a run before this one handed it over already: what stands there is its own */
+        struct blob_info info;
+        char promise[PROMISE_TEXT_MAX];
+        const struct key_promise none = {0};
+        struct blob_meta meta = {PROMISE_META, promise};
+        if (memcmp(doc.address, next->who.b, 20) == 0) s = blob_head_meta(promise, sizeof promise, &info, x.blobs, CONTAINER, name, PROMISE_META, err);
+        else promise_put_text(promise, &none);
         memcpy(doc.address, next->who.b, 20);
         bool is_key = keyvault_key_name(vault_name, next->secret_uri);
         (void)snprintf(doc.secret_uri, sizeof doc.secret_uri, "%s", is_key ? "" : next->secret_uri);
         (void)snprintf(doc.key_uri, sizeof doc.key_uri, "%s", is_key ? next->secret_uri : "");
         doc.enode_url[0] = '\0'; /* the node that leases it next fills it in */
         identity_doc_put(&json, &doc);
-        s = buf_status(&json);
+        if (s == OK) s = buf_status(&json);
         struct blob_conditions cond = {.lease_id = lease_id};
-        if (s == OK) s = blob_put(x.blobs, CONTAINER, name, "application/json", buf_view(&json), NULL, 0, &cond, err);
+        if (s == OK) s = blob_put(x.blobs, CONTAINER, name, "application/json", buf_view(&json), &meta, promise[0] != '\0' ? 1 : 0, &cond, err);
         enum status r = blob_lease_release(x.blobs, CONTAINER, name, lease_id, ROTATE_DEADLINE_MS, s == OK ? err : NULL);
         if (s == OK && r != OK && r != E_CONFLICT) s = r;
     }

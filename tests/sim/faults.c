@@ -60,6 +60,7 @@ void faults_begin(struct sim *sim)
         sim->jitter_ms = sim_pick(sim, 10, 2 * sim->step_ms);
         sim->stats->faults[FAULT_SLOW]++;
     }
+    keeper_begin_faults(sim);
     sim_log(sim, "loss %u twice %u late %u of 10000, delay %llu to %llu ms", sim->loss, sim->twice, sim->late, (unsigned long long)sim->delay_ms,
             (unsigned long long)(sim->delay_ms + sim->jitter_ms));
 }
@@ -100,6 +101,9 @@ static void one_fault(struct sim *sim, enum fault f)
     case FAULT_GOVERN:
     case FAULT_SPEND:
     case FAULT_DESTROY:
+    case FAULT_STORE:
+    case FAULT_FREE:
+    case FAULT_GIVEN_UP:
     case FAULT_N: break;
     }
 }
@@ -118,6 +122,7 @@ void faults_heal(struct sim *sim)
     sim->delay_ms = CALM_DELAY_MS;
     sim->jitter_ms = CALM_JITTER_MS;
     heal_network(sim);
+    keeper_heal(sim);
     for (size_t i = 0; i < sim->n; i++) {
         struct validator *v = &sim->node[i];
         if (v->is_up) kv_fault_revive(v->kv);

@@ -8,9 +8,6 @@
 #include "tests/sim/sim.h"
 
 enum { STEPS = 2000, SEEDS = 100, JOBS_MAX = 64 };
-/* who loses its disk forgets what it signed, and so may break any promise: that is no crash, and has to be asked for */
-#define FAULTS (UINT32_MAX & ~(1U << FAULT_DISK_LOST))
-
 static const char *const FAULT_NAMES[] = {
 #define X(id, name) name,
     SIM_FAULTS(X)
@@ -173,7 +170,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
                                             {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"recover", 0, NULL, 'R'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
-    struct sim_options opt = {.steps = STEPS, .faults = FAULTS};
+    struct sim_options opt = {.steps = STEPS, .faults = UINT32_MAX};
     struct plan plan = {0};
     struct result total = {0};
     const char *share = ".", *file = NULL;

@@ -9,6 +9,7 @@
  *   govern.c     admins that vote and change the set through the real contract
  *   recover.c    half of the validators or more lost for good, and the coordinated change that ends that (poa-deploy recover)
  *   validator.c  one node
+ *   keeper.c     what the identity store keeps of each key, which no lost disk takes, and when it does not answer
  *   check.c      what must hold after every event
  *   wrap.c       the process's impure or costly calls: random bytes come from the seed, signatures are ideal ones
  *
@@ -50,7 +51,10 @@ enum { NODES_MAX = 50, ADMINS_MAX = 5 };
     X(FAULT_CLOCK_STOP, "sealer stops for its clock")                                              \
     X(FAULT_GOVERN, "governance transaction")                                                      \
     X(FAULT_SPEND, "plain transaction")                                                            \
-    X(FAULT_DESTROY, "majority destroyed")
+    X(FAULT_DESTROY, "majority destroyed")                                                         \
+    X(FAULT_STORE, "identity store away")                                                          \
+    X(FAULT_FREE, "block without a promise, for that")                                             \
+    X(FAULT_GIVEN_UP, "promise of what is on no disk given up by a person")
 
 enum fault {
 #define X(id, name) id,
@@ -103,7 +107,7 @@ struct packet {
     uint8_t data[];
 };
 
-enum event_kind { EV_NONE, EV_MESSAGE, EV_GONE, EV_DIAL, EV_TIMEOUT, EV_PING, EV_TICK, EV_SEAL, EV_RESTART, EV_FAULT, EV_GOVERN, EV_HEAL, EV_CHECK, EV_PHASE };
+enum event_kind { EV_NONE, EV_MESSAGE, EV_GONE, EV_DIAL, EV_TIMEOUT, EV_PING, EV_TICK, EV_SEAL, EV_RESTART, EV_FAULT, EV_GOVERN, EV_HEAL, EV_CHECK, EV_PHASE, EV_STORE };
 
 struct event {
     uint64_t at, order; /* order: of creation, so that equal times keep it */
@@ -149,9 +153,16 @@ struct validator {
     uint64_t *signed_steps; /* by step - sim->first_step: fingerprint of what was signed, 0: nothing */
     uint64_t last_signed;   /* step */
     uint64_t seen_final;    /* checked up to there */
-    bool lost_disk;
+    bool lost_disk, forgot; /* forgot: and has not sealed since */
     uint64_t journal;       /* the last signed step, as node/identity/journal.h keeps it */
     hash32 seen_head;
+    struct keeper {
+        struct key_promise record; /* in the store */
+        bool has_record, has_reserve, is_away, is_recalled; /* is_recalled: by the process that runs; has_reserve: it has written the record */
+        uint64_t until_ms; /* of the record, as its writer knows it */
+        uint64_t lease_ms; /* its lease runs out then, by the true clock */
+        uint64_t gen;
+    } keeper;
 };
 
 struct admin {
@@ -169,7 +180,7 @@ struct known_block {
 struct sim {
     struct sim_options opt;
     struct sim_stats *stats;
-    struct rng_seeded rng;
+    struct rng_seeded rng, store_rng; /* store_rng: of the identity store's faults alone, so that runs without them are the same */
     uint64_t now, start, end;
     struct event *heap;
     size_t n_heap, cap_heap;
@@ -260,6 +271,21 @@ void validator_touch(struct validator *v);
 void govern_send_call(struct sim *sim, struct validator *v, const struct admin *from, bytes data, const char *what);
 bool validator_submit(struct validator *v, bytes raw);
 void validator_set_clock(struct validator *v, int64_t skew_ms, int64_t drift_ppm);
+
+/* --- keeper.c */
+/** keeper_begin_faults: the stores that go away in this time of faults, and when. */
+void keeper_begin_faults(struct sim *sim);
+/** keeper_toggle: EV_STORE: it goes, or comes back. */
+void keeper_toggle(struct validator *v, bool away);
+void keeper_heal(struct sim *sim);
+/** keeper_died: the process that wrote the record is no more. */
+void keeper_died(struct validator *v);
+/** keeper_may_seal: the identity is held, and what stands beside it was recalled. */
+bool keeper_may_seal(struct validator *v);
+/** keeper_keep: for proposal_source. */
+enum status keeper_keep(struct validator *v, const struct key_promise *p, uint64_t step);
+/** keeper_give_up: what no disk has any more is given up, as a person would; n: the most validators that anyone's set has. */
+void keeper_give_up(struct sim *sim, uint64_t n);
 
 /* --- faults.c */
 void faults_begin(struct sim *sim);

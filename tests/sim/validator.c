@@ -358,6 +358,7 @@ void validator_init(struct validator *v, struct sim *sim, size_t index)
         v->key.b[i] = (uint8_t)(i * 7 + index + 1);
     if (ec_public(pub, &v->key) != OK) BUG("key");
     ec_address(v->self.b, pub);
+    v->keeper.has_record = true; /* as it was made: it has signed nothing */
     if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK || evm_new(&v->evm, 1 << 20) != OK) BUG("out of memory");
 }
 
@@ -417,6 +418,7 @@ void validator_die(struct validator *v)
     struct sim *sim = v->sim;
     if (!v->is_up) return;
     const bool power = sim_chance(sim, 300); /* nobody is left to end the connections */
+    keeper_died(v);
     sim_log(sim, "%zu down%s", v->index, power ? ", peers are not told" : "");
     kv_fault_kill(v->kv);
     stop(v);
@@ -430,7 +432,7 @@ void validator_lose_disk(struct validator *v)
     kv_close(v->disk);
     if (kv_open_memory(&v->disk, TABLE_N) != OK || kv_open_fault(&v->kv, v->disk) != OK) BUG("out of memory");
     v->seen_final = 0;
-    v->lost_disk = true;
+    v->lost_disk = v->forgot = true;
     v->journal = 0;
 }
 
@@ -528,6 +530,12 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
     return ec_sign(sig65, hash->b, &s->v->key);
 }
 
+static enum status keep(void *ctx, const struct key_promise *p, uint64_t step)
+{
+    const struct source *s = ctx;
+    return keeper_keep(s->v, p, step);
+}
+
 static void send_block(struct validator *v, size_t to, bytes block, const u256 *td)
 {
     struct buf b;
@@ -588,7 +596,7 @@ static void propose(struct validator *v, uint64_t step, uint64_t now_ms)
     struct err err = {0};
     chain_get_head(&head, v->chain);
     if (pool_best_new(&src.best, v->pool, &head.base_fee) != OK) return;
-    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign};
+    struct proposal_source ps = {.ctx = &src, .next = next_tx, .result = tx_result, .sign = sign, .keep = keep};
     struct buf block;
     buf_init(&block, BLOCK_BYTES);
     const enum status s = chain_propose(&block, v->chain, &v->self, step, now_ms, NEVER_BUDGET_MS, &ps, &err);
@@ -635,7 +643,7 @@ void validator_seal(struct validator *v)
     sync_get_state(&st, v->sync);
     const bool is_ours = step >= v->first_step && chain_is_proposer(v->chain, &v->self, step);
     if (is_ours && st.is_behind) sim_log(v->sim, "%zu lets step %llu go by: it is behind", v->index, (unsigned long long)step);
-    else if (clock_is_right(v, now) && is_ours) propose(v, step, now);
+    else if (clock_is_right(v, now) && is_ours && keeper_may_seal(v)) propose(v, step, now);
     check_node(v);
     validator_schedule_seal(v);
     validator_touch(v);

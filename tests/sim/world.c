@@ -127,6 +127,9 @@ static void begin_calm(struct sim *sim)
     for (size_t i = 0; i < sim->n; i++) {
         const uint64_t at = aura_step_start_ms(&sim->spec.aura, sim->node[i].last_signed + 1);
         if (at > sim->healed_at) sim->healed_at = at;
+        /* nor does who has lost its disk know how far its key has signed, until the lease of then has run out */
+        const uint64_t until = aura_step_start_ms(&sim->spec.aura, aura_step_at(&sim->spec.aura, sim->node[i].keeper.record.until_ms) + 1);
+        if (sim->node[i].forgot && until > sim->healed_at) sim->healed_at = until;
     }
     const uint64_t n = set_size(sim), wait = sim->healed_at - sim->now;
     sim_log(sim, "--- all heals; %llu validators", (unsigned long long)n);
@@ -167,10 +170,14 @@ static void handle(struct sim *sim, struct event *e)
     case EV_HEAL: begin_calm(sim); break;
     case EV_CHECK:
         if (!sim->is_calm || e->gen != (uint32_t)sim->phase_no || sim->recovery == RECOVERED) break;
+        keeper_give_up(sim, set_size(sim));
         check_recovered(sim, set_size(sim));
         after(sim, EV_CHECK, sim->step_ms, e->gen);
         break;
     case EV_PHASE: begin_faults(sim); break;
+    case EV_STORE:
+        if (e->gen == (uint32_t)v->keeper.gen) keeper_toggle(v, e->message == 1);
+        break;
     }
 }
 
@@ -216,6 +223,7 @@ bool sim_run(const struct sim_options *opt, struct sim_stats *stats, char *why, 
     sim->opt = *opt;
     sim->stats = stats;
     rng_seed(&sim->rng, opt->seed);
+    rng_seed(&sim->store_rng, opt->seed ^ 0x5704e);
     wrap_seed(opt->seed);
     open_world(sim);
     while (!sim->failed && sim->n_heap > 0 && sim->heap[0].at < sim->end) {

@@ -114,6 +114,32 @@ static void a_stranger_confirms_nothing_and_an_empty_step_does(void **state)
     commit_fini(&c);
 }
 
+static void a_block_without_a_promise_confirms_nothing_and_is_a_step_let_go_by(void **state)
+{
+    (void)state;
+    struct commit c;
+    const hash32 hash = {{9}};
+    struct header h = {.extra = BYTES_LIT(COMMIT_FREE_EXTRA)};
+    assert_false(commit_is_vote(&h));
+    h.extra.len--;
+    assert_true(commit_is_vote(&h));
+    begin(&c, 3, false);
+    push(&c, 1, 102);
+    push(&c, 2, 103);
+    assert_int_equal(c.ballot, 102);
+    assert_int_equal(commit_push(&c, &hash, 3, 105, NULL), OK); /* of the one that made 102 */
+    assert_int_equal(c.ballot, 102);
+    assert_int_equal(c.committed, 0);
+    assert_int_equal(commit_confirms(&c, &c.set.list[0], 108), 106); /* not 103, as if 105 were a vote */
+    push(&c, 4, 106);
+    push(&c, 5, 108);
+    assert_int_equal(c.ballot, 106);
+    assert_int_equal(c.committed, 0); /* it confirms no more than 106 */
+    push(&c, 6, 109);
+    assert_int_equal(c.committed, 4); /* and with it all that stands before, a block without a promise too */
+    commit_fini(&c);
+}
+
 /* the block of a validator, by its place in the set in force, in its next step after `step`, which is returned */
 static uint64_t push_of(struct commit *c, uint64_t number, uint64_t step, size_t v)
 {
@@ -205,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_minority_commits_nothing),
         cmocka_unit_test(who_let_a_step_of_its_own_go_by_confirms_only_what_came_after),
         cmocka_unit_test(what_an_earlier_epoch_sealed_is_not_confirmed_and_the_ballot_goes_on),
+        cmocka_unit_test(a_block_without_a_promise_confirms_nothing_and_is_a_step_let_go_by),
         cmocka_unit_test(a_stranger_confirms_nothing_and_an_empty_step_does),
         cmocka_unit_test(replacing_one_of_three_takes_both_that_stay_until_the_first_commit),
         cmocka_unit_test(a_set_in_whose_time_nothing_was_committed_hands_the_earlier_ones_on),

@@ -59,6 +59,9 @@ struct net {
     enum status sign_status; /* what sign answers */
     uint64_t last_signed[KEYS]; /* what a journal has: it outlives every restart */
     size_t n_signed, sign_key;
+    bool has_store; /* promises are kept beside the keys: */
+    enum status keep_status; /* what keep answers */
+    struct key_promise kept[KEYS];
     /* of the last import */
     enum block_verdict verdict;
     uint64_t retry_ms;
@@ -280,6 +283,15 @@ static inline enum status source_sign(void *ctx, uint8_t sig65[static 65], const
     return ec_sign(sig65, hash->b, &w->key[w->sign_key]);
 }
 
+static inline enum status source_keep(void *ctx, const struct key_promise *p, uint64_t step)
+{
+    struct net *w = ctx;
+    assert_int_equal(step, w->step);
+    assert_true(w->last_signed[w->sign_key] < step); /* first the promise, then the signature */
+    if (w->keep_status == OK) w->kept[w->sign_key] = *p;
+    return w->keep_status;
+}
+
 /* the key whose turn it is on a node, or KEYS: nobody of ours */
 static inline size_t key_in_turn(struct net *w, size_t node)
 {
@@ -294,6 +306,7 @@ static inline enum status propose_as(bytes *block, struct net *w, size_t node, s
 {
     struct proposal_source src = {.ctx = w, .next = source_next, .result = source_result, .sign = source_sign};
     struct buf out;
+    if (w->has_store) src.keep = source_keep;
     buf_init(&out, BLOCK_LIMIT);
     w->next = 0;
     w->sign_key = key;

@@ -1000,6 +1000,104 @@ static void a_step_in_which_a_block_of_the_key_was_seen_is_not_sealed_again(void
     net_free(w);
 }
 
+static void recall(struct net *w, size_t node, size_t key, bool want)
+{
+    bool forgot = !want;
+    assert_int_equal(chain_recall(&forgot, w->node[node].chain, &w->addr[key], &w->kept[key]), OK);
+    assert_int_equal(forgot, want);
+}
+
+/* SPEC(lib/eth/promise.h) */
+static void a_lone_key_on_an_empty_disk_waits_for_the_block_that_it_has_promised(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(3, 1);
+    bytes block[4], mine = BYTES_EMPTY;
+    w->has_store = true;
+    recall(w, 0, 0, false); /* as it was made: it has signed nothing */
+    for (size_t i = 0; i < COUNT_OF(block); i++) {
+        w->step++;
+        block[i] = seal(w, 0);
+        assert_int_equal(w->kept[0].lock_number, i + 1);
+    }
+    assert_int_equal(head_of(w, 0).finalised, 4);
+    assert_int_equal(import(w, 1, block[0]), IMPORT_HEAD);
+    w->kept[0].until_ms = now_ms(w) + 2 * STEP_S * 1000; /* so far it may have signed without asking */
+    recall(w, 1, 0, true);
+    w->step += 2;
+    assert_int_equal(propose_as(&mine, w, 1, 0), E_AGAIN);
+    assert_non_null(strstr(err_text(&w->err), "on another disk"));
+    w->step++;
+    for (size_t i = 1; i < COUNT_OF(block); i++) {
+        assert_int_equal(propose_as(&mine, w, 1, 0), E_AGAIN);
+        assert_non_null(strstr(err_text(&w->err), "has promised block 4"));
+        assert_int_equal(import(w, 1, block[i]), IMPORT_HEAD);
+        node_restart(w, 1); /* nor does a restart free it */
+        recall(w, 1, 0, true);
+    }
+    assert_int_equal(propose_as(&mine, w, 1, 0), OK);
+    /* the disk of before comes back: it is the older one now */
+    recall(w, 0, 0, true);
+    w->step++;
+    assert_int_equal(propose_as(&mine, w, 0, 0), E_AGAIN);
+    /* while the one that goes on needs no word of the store's for its own restart, nor after a seal that came to nothing */
+    node_restart(w, 1);
+    recall(w, 1, 0, false);
+    w->sign_status = E_IO;
+    assert_int_equal(propose_as(&mine, w, 1, 0), E_IO);
+    w->sign_status = OK;
+    node_restart(w, 1);
+    recall(w, 1, 0, false);
+    w->step++;
+    assert_int_equal(propose_as(&mine, w, 1, 0), OK);
+    net_free(w);
+}
+
+static void a_key_that_is_known_to_be_new_need_not_watch_before_its_first_seal(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(2, 3);
+    bytes mine = BYTES_EMPTY;
+    for (size_t i = 0; i < 11; i++) {
+        w->step++;
+        const bytes block = seal(w, 0);
+        assert_int_equal(import(w, 1, block), IMPORT_HEAD);
+    }
+    w->has_store = true;
+    w->step++;
+    recall(w, 1, key_in_turn(w, 1), false);
+    assert_int_equal(propose_as(&mine, w, 1, key_in_turn(w, 1)), OK);
+    net_free(w);
+}
+
+static void a_seal_that_cannot_be_kept_is_no_vote_or_is_none(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(1, 1);
+    bytes mine = BYTES_EMPTY;
+    w->has_store = true;
+    w->step++;
+    assert_int_equal(propose_as(&mine, w, 0, 0), E_NOT_FOUND); /* nothing was recalled */
+    recall(w, 0, 0, false);
+    assert_int_equal(propose_as(&mine, w, 0, 0), OK);
+    assert_int_equal(head_of(w, 0).finalised, 1);
+    w->keep_status = E_AGAIN;
+    for (int i = 0; i < 3; i++) {
+        w->step++;
+        assert_int_equal(propose_as(&mine, w, 0, 0), OK);
+    }
+    assert_int_equal(head_of(w, 0).number, 4);
+    assert_int_equal(head_of(w, 0).finalised, 1);
+    w->keep_status = E_DENIED;
+    w->step++;
+    assert_int_equal(propose_as(&mine, w, 0, 0), E_DENIED);
+    w->keep_status = OK;
+    w->step++;
+    assert_int_equal(propose_as(&mine, w, 0, 0), OK);
+    assert_int_equal(head_of(w, 0).finalised, 5); /* and all before it */
+    net_free(w);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -1030,6 +1128,9 @@ int main(void)
         cmocka_unit_test(two_thirds_count_from_their_transition_on),
         cmocka_unit_test(one_of_two_alone_never_makes_anything_final),
         cmocka_unit_test(skipped_steps_are_reported_once_for_each_validator),
+        cmocka_unit_test(a_lone_key_on_an_empty_disk_waits_for_the_block_that_it_has_promised),
+        cmocka_unit_test(a_key_that_is_known_to_be_new_need_not_watch_before_its_first_seal),
+        cmocka_unit_test(a_seal_that_cannot_be_kept_is_no_vote_or_is_none),
         cmocka_unit_test(what_a_validator_has_signed_against_the_rules_is_reported),
         cmocka_unit_test(nobody_is_reported_for_what_others_can_forge),
         cmocka_unit_test(a_key_that_nothing_is_known_of_waits_two_rounds_on_a_chain_that_goes_on),

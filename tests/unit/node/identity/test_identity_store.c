@@ -13,6 +13,7 @@
 #include "lib/crypto/aead.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/crypto/tls.h"
+#include "lib/eth/promise.h"
 #include "lib/eth/tx.h"
 #include "node/identity/identity.h"
 
@@ -371,6 +372,55 @@ static void the_store_may_be_killed_and_come_back_within_the_lease(void **state)
     identity_stop(n, true);
 }
 
+/* SPEC(lib/eth/promise.h) */
+static void what_a_key_promises_stands_beside_it_whoever_has_it_next(void **state)
+{
+    struct world *w = *state;
+    struct seen a, b;
+    struct err err = {0};
+    struct key_promise p = {.step = 9050, .before = 9040, .lock_step = 9049, .lock_number = 33, .parent = {{5}}, .lock_hash = {{6}}}, got = {0};
+    uint8_t first[20];
+    unsigned i = 99, j = 98;
+    struct identity *n = start_node(w, "node-a", &a, 300, 2000);
+    assert_true(wait_count(&a, &a.acquired, 1, 3000));
+    assert_true(identity_index(n, &i));
+    memcpy(first, a.address, 20);
+    assert_int_equal(identity_recall(n, &got), E_NOT_FOUND);
+    assert_int_equal(identity_keep(n, &p, clock_wall_ms()), OK);
+    assert_int_equal(identity_recall(n, &got), OK);
+    if (identity_publish(n, "enode://aa@127.0.0.1:30300", &err) != OK) fail_msg("%s", err_text(&err)); /* the same blob */
+    const uint64_t until = got.until_ms;
+    assert_true(until > clock_wall_ms() + 10000 && until <= clock_wall_ms() + LEASE_S * 1000);
+    for (int k = 0; k < 400 && got.until_ms < until + 500; k++) { /* the renewals move it on */
+        clock_sleep_ms(10);
+        assert_int_equal(identity_recall(n, &got), OK);
+    }
+    assert_true(got.until_ms >= until + 500);
+    stop_store(w, SIGKILL);
+    p.step++;
+    const uint64_t t0 = clock_mono_ms();
+    assert_int_equal(identity_keep(n, &p, clock_wall_ms()), E_AGAIN); /* it is covered */
+    assert_true(clock_mono_ms() - t0 < 1000);
+    assert_int_equal(identity_keep(n, &p, clock_wall_ms() + LEASE_S * 1000 + 1000), E_DENIED);
+    start_store(w);
+    enum status s = E_AGAIN;
+    for (int k = 0; k < 300 && s != OK; k++) s = identity_keep(n, &p, clock_wall_ms());
+    assert_int_equal(s, OK);
+    identity_stop(n, true);
+    /* the next one, on a disk that knows of nothing */
+    n = start_node(w, "node-b", &b, 1000, 2000);
+    assert_true(wait_count(&b, &b.acquired, 1, 3000));
+    assert_true(identity_index(n, &j));
+    assert_int_equal(i, j);
+    assert_memory_equal(first, b.address, 20);
+    assert_int_equal(identity_recall(n, &got), OK);
+    assert_int_equal(got.step, 9051);
+    assert_int_equal(got.lock_number, 33);
+    assert_memory_equal(&got.parent, &p.parent, 32);
+    assert_true(got.until_ms <= clock_wall_ms()); /* it was given back: nothing was signed after that */
+    identity_stop(n, true);
+}
+
 static void signing_ends_before_the_lease_does_when_nobody_answers(void **state)
 {
     struct world *w = *state;
@@ -437,6 +487,7 @@ int main(void)
         cmocka_unit_test(two_nodes_get_two_identities_sign_publish_and_find_each_other),
         cmocka_unit_test(a_restarted_node_has_its_identity_back_at_once_and_its_journal),
         cmocka_unit_test(the_store_may_be_killed_and_come_back_within_the_lease),
+        cmocka_unit_test(what_a_key_promises_stands_beside_it_whoever_has_it_next),
         cmocka_unit_test(signing_ends_before_the_lease_does_when_nobody_answers),
         cmocka_unit_test(a_broken_lease_ends_signing_and_another_identity_is_taken),
     };

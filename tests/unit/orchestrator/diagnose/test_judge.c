@@ -168,6 +168,17 @@ static void clocks(void **state)
     assert_non_null(strstr(out[0].text, "10 s in the future"));
 }
 
+static void a_promised_block_that_is_not_there(void **state)
+{
+    (void)state;
+    well();
+    f.nodes[1].waits_promise = true;
+    assert_int_equal(first(), DIAG_PROMISE);
+    assert_non_null(strstr(out[0].mend, "--instance vl-000001"));
+    f.nodes[1].is_syncing = true; /* it may yet come */
+    assert_int_not_equal(first(), DIAG_PROMISE);
+}
+
 static void peers(void **state)
 {
     (void)state;
@@ -283,7 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(nodes_that_do_not_run),
-        cmocka_unit_test(identities),                  cmocka_unit_test(clocks),    cmocka_unit_test(peers),
+        cmocka_unit_test(identities),                  cmocka_unit_test(clocks), cmocka_unit_test(a_promised_block_that_is_not_there),    cmocka_unit_test(peers),
         cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
