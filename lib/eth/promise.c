@@ -10,8 +10,8 @@ void promise_put_text(char dst[static PROMISE_TEXT_MAX], const struct key_promis
     hex_put(writer, p->writer, sizeof p->writer);
     hex_put(parent, p->parent.b, 32);
     hex_put(lock, p->lock_hash.b, 32);
-    (void)snprintf(dst, PROMISE_TEXT_MAX, "1.%" PRIu64 ".%" PRIu64 ".%" PRIu64 ".%s.%s.%" PRIu64 ".%" PRIu64 ".%s", p->step, p->before, p->until_ms, writer,
-                   parent, p->lock_step, p->lock_number, lock);
+    (void)snprintf(dst, PROMISE_TEXT_MAX, "1.%" PRIu64 ".%" PRIu64 ".%" PRIu64 ".%s.%s.%d.%" PRIu64 ".%" PRIu64 ".%s", p->step, p->before, p->until_ms, writer,
+                   parent, p->is_empty_step, p->lock_step, p->lock_number, lock);
 }
 
 /* the text up to the next '.' or the end */
@@ -47,11 +47,13 @@ enum status promise_get_text(struct key_promise *out, const char *text)
 {
     struct key_promise p = {0};
     const char *at = text;
-    uint64_t version;
+    uint64_t version, empty;
     const bool good = get_number(&version, &at) && version == 1 && get_number(&p.step, &at) && get_number(&p.before, &at) && get_number(&p.until_ms, &at) &&
-                      get_hex(p.writer, sizeof p.writer, &at, false) && get_hex(p.parent.b, 32, &at, false) && get_number(&p.lock_step, &at) &&
+                      get_hex(p.writer, sizeof p.writer, &at, false) && get_hex(p.parent.b, 32, &at, false) &&
+                      get_number(&empty, &at) && empty <= 1 && get_number(&p.lock_step, &at) &&
                       get_number(&p.lock_number, &at) && get_hex(p.lock_hash.b, 32, &at, true);
     if (!good) return E_DECODE;
+    p.is_empty_step = empty == 1;
     *out = p;
     return OK;
 }

@@ -14,7 +14,7 @@
  * A record whose seal was never made (a crash in between) only promises more than is needed: the step is let go by. For a validator that decides alone
  * the promise is the block itself: the same disk, which is known by `writer`, may make another one if the database is not older than `before`.
  *
- * As text, for a blob's metadata: "1.<step>.<before>.<until_ms>.<writer>.<parent>.<lock step>.<lock number>.<lock hash>", numbers decimal, the rest hex. */
+ * As text, for a blob's metadata: "1.<step>.<before>.<until_ms>.<writer>.<parent>.<empty>.<lock step>.<lock number>.<lock hash>", numbers decimal, the rest hex. */
 #ifndef LIB_ETH_PROMISE_H
 #define LIB_ETH_PROMISE_H
 
@@ -29,7 +29,8 @@ struct key_promise {
     uint64_t before;   /* the last step that this disk knew of then */
     uint64_t until_ms; /* free seals may have been made up to the step of that time */
     uint8_t writer[PROMISE_WRITER_LEN]; /* the database that wrote it */
-    hash32 parent;     /* of the block with that vote */
+    hash32 parent;     /* of the block with that vote, or the block that it is an empty step on */
+    bool is_empty_step;
     uint64_t lock_step, lock_number; /* node/aura/commit.h; 0: none */
     hash32 lock_hash;  /* zero: the block of that number and step by the key itself */
 };

@@ -43,6 +43,7 @@ struct recent_seal {
 /* seal_note: what a key has promised by its seals (promise.c) */
 struct seal_note {
     bool has_seal; /* also of a key that is known to be new: then all is 0 */
+    bool is_empty_step; /* the last one was an empty step on `parent` */
     uint64_t step, until, lock_step, lock_number;
     hash32 parent, lock_hash; /* lock_hash: zero: this key's own block of that number and step, which was final by its seal alone */
 };

@@ -253,12 +253,12 @@ enum status promise_load(struct epoch *e, struct chain *c, struct kv_txn *txn, c
 
 /* ------------------------------------------------------------ promises of our seals */
 
-/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32) || until: step(8). Written along
+/* META "signed" || address -> step(8) || hash of its parent(32) || lock: step(8) || number(8) || hash(32) || until: step(8) || empty step(1). Written along
  * with the block, and on the disk before anyone is told of the seal, so that no crash lets this key break its word (user-pains.md 9). That it signs
  * once in a step is the journal's affair (node/identity/journal.h), and that a lost disk forgets nothing the identity store's (lib/eth/promise.h).
  * until: another disk may have signed in steps up to it; 0: none.
  * META "writer" -> 16 random bytes: which database this is. */
-enum { SEAL_NOTE_LEN = 88, SEAL_NOTE_UNTIL_LEN = 96 };
+enum { SEAL_NOTE_LEN = 88, SEAL_NOTE_UNTIL_LEN = 97 };
 
 static void note_key(uint8_t key[static 26], const address *me)
 {
@@ -283,7 +283,10 @@ static enum status get_own_note(struct seal_note *out, struct kv_txn *txn, const
     out->lock_step = be64_get(v.ptr + 40);
     out->lock_number = be64_get(v.ptr + 48);
     memcpy(out->lock_hash.b, v.ptr + 56, 32);
-    if (v.len == SEAL_NOTE_UNTIL_LEN) out->until = be64_get(v.ptr + 88);
+    if (v.len == SEAL_NOTE_UNTIL_LEN) {
+        out->until = be64_get(v.ptr + 88);
+        out->is_empty_step = v.ptr[96] != 0;
+    }
     return OK;
 }
 
@@ -305,6 +308,7 @@ static enum status put_note(struct kv_txn *txn, const address *me, const struct 
     be64_put(value + 48, note->lock_number);
     memcpy(value + 56, note->lock_hash.b, 32);
     be64_put(value + 88, note->until);
+    value[96] = note->is_empty_step;
     return kv_put(txn, TABLE_META, bytes_make(key, sizeof key), bytes_make(value, sizeof value));
 }
 
@@ -323,6 +327,11 @@ static enum status is_sealed_here(bool *yes, struct kv_txn *txn, const struct se
     hash32 hash;
     *yes = false;
     enum status s = blocks_get_meta(&meta, txn, &note->parent);
+    if (s == OK && note->is_empty_step) { /* it vouches for that block and what stands before it */
+        s = blocks_get_canonical_hash(&hash, txn, meta.number);
+        *yes = s == OK && hash_eq(&hash, &note->parent);
+        return s == E_NOT_FOUND ? OK : s;
+    }
     if (s == OK) s = get_canonical(&hash, &h, txn, meta.number + 1, a);
     if (s == OK) *yes = hash_eq(&h.parent_hash, &note->parent) && step_of(&h) == note->step && address_eq(&h.author, me);
     return s == E_NOT_FOUND ? OK : s;
@@ -382,6 +391,7 @@ static enum status note_after(struct seal_note *note, struct chain *c, struct kv
     hash32 hash;
     note->step = step;
     note->parent = c->head.hash;
+    note->is_empty_step = false;
     note->has_seal = true;
     if (!is_vote) return OK;
     const uint64_t ballot = commit_ballot_with(&hash, &own, &c->epoch.com, number, step, me);
@@ -425,7 +435,7 @@ static enum status get_writer(uint8_t out[static PROMISE_WRITER_LEN], struct kv_
 
 static enum status fill_promise(struct key_promise *out, struct kv_txn *txn, const struct seal_note *note)
 {
-    *out = (struct key_promise){.step = note->step, .before = note->step, .parent = note->parent, .lock_step = note->lock_step,
+    *out = (struct key_promise){.step = note->step, .before = note->step, .parent = note->parent, .is_empty_step = note->is_empty_step, .lock_step = note->lock_step,
                                 .lock_number = note->lock_number, .lock_hash = note->lock_hash};
     return get_writer(out->writer, txn);
 }
@@ -461,7 +471,7 @@ static enum status recall(struct seal_note *note, bool *forgot, struct chain *c,
     /* another disk had the key, or this one is older than it was */
     *forgot = note->step < p->step;
     if (note->step <= p->step)
-        *note = (struct seal_note){.has_seal = true, .step = p->step, .parent = p->parent, .lock_step = p->lock_step, .lock_number = p->lock_number,
+        *note = (struct seal_note){.has_seal = true, .step = p->step, .parent = p->parent, .is_empty_step = p->is_empty_step, .lock_step = p->lock_step, .lock_number = p->lock_number,
                                    .lock_hash = p->lock_hash, .until = note->until};
     const uint64_t until = p->until_ms == 0 ? 0 : aura_step_at(&c->spec->aura, p->until_ms);
     if (until > note->until) note->until = until;

@@ -45,6 +45,7 @@ class Node {
   get who() { return this.all(/acquired address=(\S+)/g).at(-1)?.[1]; }
   get sealed() { return this.all(/ Sealed #/g).length; }
 }
+const promiseOf = async (i) => (await ask(blobs, 'HEAD', `/poa-config/identity-${i}.json`, { ...store, 'x-ms-version': '2021-12-02' })).headers['x-ms-meta-promise'];
 const leaseOf = async (i) => (await ask(blobs, 'HEAD', `/poa-config/identity-${i}.json`, { ...store, 'x-ms-version': '2021-12-02' })).headers['x-ms-lease-state'];
 
 let passed = 0, failed = 0, store, nodes, azurite, genesis = [];
@@ -91,6 +92,7 @@ test('two nodes lease them from azurite and seal; a third waits', async () => {
   await until('the third says that there is none', () => /no free identity/.test(nodes[2].text()));
   const published = JSON.parse((await ask(blobs, 'GET', '/poa-config/identity-0.json', { ...store, 'x-ms-version': '2021-12-02' })).text);
   assert.match(published.enodeUrl, /^enode:\/\//);
+  assert.match(await promiseOf(0), /^1\.[1-9]\d*\./); // what its key has promised, of a step that it sealed
 });
 test('azurite hangs for some seconds: no identity is lost, sealing goes on through it', async () => {
   azurite.kill('SIGSTOP');
@@ -98,6 +100,7 @@ test('azurite hangs for some seconds: no identity is lost, sealing goes on throu
   await sleep(5000);
   azurite.kill('SIGCONT');
   assert.ok(nodes[0].sealed > n);
+  assert.match(nodes[0].text() + nodes[1].text(), /is sealed without a promise/);
   await sleep(3500); // a renewal later
   for (const x of nodes) assert.equal(x.all(/ lost: /g).length, 0);
 });

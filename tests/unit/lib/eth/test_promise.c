@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 static const char one[] = "1.7.5.18446744073709551615.000102030405060708090a0b0c0d0e0f."
-                          "1111111111111111111111111111111111111111111111111111111111111111.6.41."
+                          "1111111111111111111111111111111111111111111111111111111111111111.1.6.41."
                           "2222222222222222222222222222222222222222222222222222222222222222";
 
 static void a_promise_is_read_as_it_was_written(void **state)
@@ -22,12 +22,14 @@ static void a_promise_is_read_as_it_was_written(void **state)
     assert_true(p.until_ms == UINT64_MAX);
     assert_int_equal(p.writer[15], 15);
     assert_int_equal(p.parent.b[31], 0x11);
+    assert_true(p.is_empty_step);
     assert_int_equal(p.lock_step, 6);
     assert_int_equal(p.lock_number, 41);
     assert_int_equal(p.lock_hash.b[0], 0x22);
     promise_put_text(text, &p);
     assert_string_equal(text, one);
     memset(&p, 0xff, sizeof p); /* the longest there is */
+    p.is_empty_step = true;
     promise_put_text(text, &p);
     assert_int_equal(promise_get_text(&p, text), OK);
 }
