@@ -185,7 +185,7 @@ static inline void fixture_seal(struct fixture *f)
     f->now_ms += 2000;
     chain_step_at(&step, &next, f->chain, f->now_ms);
     buf_init(&raw, 1 << 24);
-    struct proposal_source src = {f, next_tx, tx_result, sign_seal};
+    struct proposal_source src = {.ctx = f, .next = next_tx, .result = tx_result, .sign = sign_seal};
     f->next_pool = 0;
     enum status s = chain_propose(&raw, f->chain, &f->rich, step, f->now_ms, 1000, &src, &err);
     if (s != OK) fail_msg("sealing: %s", err_text(&err));
