@@ -20,6 +20,7 @@ const all = [
   'rotate.mjs',
   'recover.mjs',
   'reports.mjs',
+  'sign_mode.mjs',
   'governance.mjs',
   'observer.mjs',
   'backup.mjs',
