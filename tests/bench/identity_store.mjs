@@ -112,11 +112,12 @@ async function secrets(server, ca) {
   const token = JSON.parse(want(await l.call('POST', '/poa/oauth2/v2.0/token', 'Content-Type: application/x-www-form-urlencoded\r\n', form), 200).body).access_token;
   const h = `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\n`, a = 'api-version=7.4';
   for (let i = 0; i < 100; i++) want(await l.call('PUT', `/secrets/s-${i}?${a}`, h, VALUE), 200);
-  const get = await rate(server, [[`GET /secrets/s-{k}?${a}`, h, 200]], { ca });
+  const get = (connections) => rate(server, [[`GET /secrets/s-{k}?${a}`, h, 200]], { ca, connections });
   const set = (connections) => rate(server, [[`PUT /secrets/w${connections}-{c}-{n}?${a}`, h, 200, VALUE]], { ca, connections });
-  const few = await set(CONNECTIONS), many = await set(MANY_CONNECTIONS);
+  const out = { header: h };
+  for (const n of [CONNECTIONS, MANY_CONNECTIONS]) out[n] = { get: await get(n), durableSet: await set(n) };
   l.close();
-  return { get, durableSet: few, durableSetByMany: many, header: h };
+  return out;
 }
 // memory with so many secrets, all of them just written and some read
 const MANY = 100000;
@@ -179,10 +180,10 @@ export async function identityStore() {
     out.load = os.loadavg()[0];
     say(`  the machine's load before: ${out.load.toFixed(1)} on ${os.cpus().length} cores`);
     out.plain = await secrets(plain);
-    show('secret get', out.plain.get); show('secret set', out.plain.durableSet); show('secret set', out.plain.durableSetByMany);
+    for (const what of ['get', 'durableSet']) for (const n of [CONNECTIONS, MANY_CONNECTIONS]) show(`secret ${what}`, out.plain[n][what]);
     out.tls = await secrets(safe, ca);
     delete out.tls.header;
-    show('TLS: secret get', out.tls.get); show('TLS: secret set', out.tls.durableSet); show('TLS: secret set', out.tls.durableSetByMany);
+    for (const what of ['get', 'durableSet']) for (const n of [CONNECTIONS, MANY_CONNECTIONS]) show(`TLS: secret ${what}`, out.tls[n][what]);
     const port = await freePort();
     const azurite = { port, ...run(process.execPath, [azuriteMain(), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` }) };
     await up(port);
