@@ -356,7 +356,7 @@ static enum status start(struct server *s, struct err *err)
     struct http_handler h = {.ctx = s, .request = on_request, .wake = on_wake};
     struct http_server_config hc = {.bind_address = cfg->address, .port = cfg->port, .max_body = BODY_MAX, .max_connections = MAX_CONNECTIONS,
                                     .idle_timeout_s = IDLE_TIMEOUT_S, .tls_cert_file = cfg->tls_cert, .tls_key_file = cfg->tls_key,
-                                    .tls_client_ca_file = cfg->tls_client_ca};
+                                    .tls_client_ca_file = cfg->tls_client_ca, .wipes = true};
     st = http_server_start(&s->http, &hc, &h, err);
     if (st != OK || atomic_load(&s->store.has_token_key)) return st;
     s->has_key_thread = pthread_create(&s->key_thread, NULL, make_token_key, s) == 0;

@@ -7,6 +7,8 @@
 
 #include "lib/net/http_server_priv.h"
 
+#include "lib/base/secret.h"
+
 /* ------------------------------------------------------------ output */
 
 struct out_chunk *chunk_new(size_t cap)
@@ -81,6 +83,7 @@ static void out_consume(struct conn *c, size_t n)
         }
         n -= left;
         if (k->next == NULL && k->cap == OUT_CHUNK) { /* the last one stays for the next answers */
+            if (c->server->cfg.wipes) secret_wipe(k->ptr, k->len);
             k->pos = k->len = 0;
             return;
         }
@@ -246,6 +249,7 @@ void conn_read(struct conn *c)
             break;
         }
         on_input(c, c->server->scratch, (size_t)n);
+        if (c->server->cfg.wipes) secret_wipe(c->server->scratch, (size_t)n);
         if (c->ssl == NULL && n < READ_CHUNK) break;
         if (c->ssl != NULL && turns == 15 && SSL_pending(c->ssl) > 0) turns = 0;
     }

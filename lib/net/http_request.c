@@ -3,6 +3,7 @@
 #include "lib/net/http_server_priv.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/secret.h"
 
 static const char *reason(int status)
 {
@@ -303,6 +304,10 @@ void http_resume(struct conn *c)
 void http_response_done(struct conn *c, bool keep_alive)
 {
     c->pending = false;
+    if (c->server->cfg.wipes) {
+        secret_wipe(c->req.head.ptr, c->req.head.len);
+        secret_wipe(c->req.body.ptr, c->req.body.len);
+    }
     /* what one big request grew is given back */
     if (c->req.body.cap > OUT_CHUNK) buf_fini(&c->req.body);
     if (!keep_alive) {

@@ -37,6 +37,7 @@ struct http_server_config {
     unsigned idle_timeout_s;
     const char *tls_cert_file, *tls_key_file; /* NULL: plain */
     const char *tls_client_ca_file;           /* NULL: no client certificates asked */
+    bool wipes; /* requests and answers are secrets: what has passed through a buffer that stays is wiped */
 };
 
 /** http_server_start: bind, start the thread.  ret OK | E_BUSY: port taken (err names address and port) | E_INVALID | E_IO */

@@ -1,7 +1,7 @@
 // poa-identity-store under the Azure SDKs and raw requests. Usage: node run.mjs [path of poa-identity-store]; POA_IDENTITY_STORE also names it.
 import assert from 'node:assert/strict'; import fs from 'node:fs'; import path from 'node:path'; import tls from 'node:tls'; import { fileURLToPath } from 'node:url'; import { execFileSync } from 'node:child_process'; import { createHash, createPublicKey, generateKeyPairSync, verify as verifySignature } from 'node:crypto';
 import { ClientSecretCredential } from '@azure/identity'; import { SecretClient } from '@azure/keyvault-secrets'; import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'; import { AccountSASPermissions, AccountSASResourceTypes, AccountSASServices, AnonymousCredential, BlobSASPermissions, BlobServiceClient, BlobLeaseClient, ContainerSASPermissions, SASProtocol, StorageSharedKeyCredential, generateAccountSASQueryParameters, generateBlobSASQueryParameters } from '@azure/storage-blob';
-import { Store } from './store.mjs'; import { trustTests } from './trust.mjs';
+import { Store } from './store.mjs'; import { trustTests } from './trust.mjs'; import { memoryTests } from './memory.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const binary = process.argv[2] ?? process.env.POA_IDENTITY_STORE ?? path.join(root, 'build/release/poa-identity-store');
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -395,6 +395,7 @@ test('a wrong key encryption key does not open the database', async () => {
 });
 
 trustTests(test, binary);
+memoryTests(test, binary);
 
 let failed = 0; console.log(`1..${tests.length}`);
 try {
