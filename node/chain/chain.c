@@ -130,6 +130,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     uint64_t number, finalised;
     hash32 hash;
     enum status s = evm_new(&c->evm, 0);
+    if (s == OK && cfg->cache_bytes != CHAIN_NO_CACHE) s = state_cache_new(&c->cache, cfg->cache_bytes == 0 ? CHAIN_CACHE_BYTES : cfg->cache_bytes);
     if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
@@ -168,6 +169,7 @@ void chain_close(struct chain *c)
     validators_fini(&c->view.set);
     evm_free(c->evm);
     tx_filter_free(c->filter);
+    state_cache_free(c->cache);
     recover_pool_free(c->recover);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -483,7 +485,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     if (s == OK) s = promise_may_seal(c, txn, author, step, err);
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
     p.txn = txn;
-    if (s == OK) s = state_open(&p.state, txn, STATE_LATEST);
+    if (s == OK) s = state_open_cached(&p.state, txn, c->cache);
     if (s == OK && tx_filter_is_active(c->spec, p.block.header.number)) s = state_open(&p.parent_state, txn, STATE_LATEST);
     if (s == OK) s = ask_gas_limit(&p);
     if (s == OK) s = grow(&p);

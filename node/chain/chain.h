@@ -92,10 +92,14 @@ struct chain_report {
     const char *what;
 };
 
+enum { CHAIN_CACHE_BYTES = 32 << 20 };
+#define CHAIN_NO_CACHE SIZE_MAX
+
 struct chain_config {
     bool archive;           /* keep all history; else 128 blocks */
     uint64_t gas_floor_target, gas_ceil_target; /* 0: the spec's minGasLimit */
     bytes extra_data;       /* of own blocks */
+    size_t cache_bytes;     /* of the state between blocks (state_cache_new); 0: CHAIN_CACHE_BYTES; CHAIN_NO_CACHE: none */
     unsigned recover_threads; /* beside the importer's, for the signatures of large blocks; 0: none */
     /* known_sender: sender of a transaction that was recovered before (by the pool); may be NULL. Saves a recovery. */
     bool (*known_sender)(void *ctx, const hash32 *tx_hash, address *out);

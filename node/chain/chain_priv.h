@@ -70,6 +70,7 @@ struct chain {
     struct chain_config cfg;
     hash32 genesis_hash;
     struct evm *evm; /* of the importer's thread */
+    struct state_cache *cache; /* of the importer's thread; NULL: none is wanted */
     struct recover_pool *recover;
     struct tx_filter *filter; /* NULL: the spec has no permission contract */
 

@@ -212,7 +212,7 @@ enum status import_run_block(struct import *im, struct kv_txn *txn, struct epoch
     if (st != OK || im->verdict != BLOCK_VALID) return st;
     struct receipt *receipts = arena_zalloc(a, b->n_txs + 1, sizeof *receipts);
     if (receipts == NULL) return E_NOMEM;
-    st = state_open(&s, txn, STATE_LATEST);
+    st = state_open_cached(&s, txn, c->cache);
     if (st != OK) return st;
     block_env_init(&env, c, c->evm, txn, &b->header);
     st = engine_open_block(&im->verdict, c, &env, s, &b->header, e);

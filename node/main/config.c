@@ -2,12 +2,13 @@
 
 #include "lib/codec/json.h"
 #include "lib/codec/yaml.h"
+#include "node/chain/chain.h"
 
 /* sections and the keys that each may have */
 static const struct {
     const char *section, *keys;
 } known[] = {
-    {"", " chain base_path network rpc member metrics identity data_url archive log "},
+    {"", " chain base_path network rpc member metrics identity data_url archive cache_mb log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
     {"rpc", " address port ws_port apis cors max_connections jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
@@ -224,6 +225,19 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
     return s;
 }
 
+enum { CACHE_MB_MAX = 65536 };
+
+static enum status read_cache(struct node_config *c, const struct json_at *root, struct err *err)
+{
+    struct json_at at;
+    uint64_t mb = 0;
+    if (!json_at_member(&at, root, "cache_mb")) return OK;
+    enum status s = json_at_u64(&mb, &at, err);
+    if (s == OK && mb > CACHE_MB_MAX) s = json_at_fail(&at, err, "0 to 65536");
+    c->cache_bytes = mb == 0 ? CHAIN_NO_CACHE : (size_t)mb << 20;
+    return s;
+}
+
 enum status node_config_read(struct node_config *out, const char *path, struct err *err)
 {
     struct node_config c = {.network_address = "0.0.0.0",
@@ -249,6 +263,7 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
     if (s == OK) s = text(&c.base_path, &root, "base_path", err);
     if (s == OK) s = text(&c.data_url, &root, "data_url", err);
     if (s == OK) s = flag(&c.archive, &root, "archive", err);
+    if (s == OK) s = read_cache(&c, &root, err);
     if (s == OK) s = read_network(&c, &root, err);
     if (s == OK) s = read_services(&c, &root, err);
     if (s == OK) s = read_identity(&c, &root, err);

@@ -192,6 +192,7 @@ static enum status open_chain(struct node *n, struct err *err)
     (void)snprintf(path, sizeof path, "%s/db", n->cfg.base_path);
     enum status s = kv_open_lmdb(&n->kv, path, tables, COUNT_OF(tables), MAP_BYTES, 0, err);
     struct chain_config cc = {.archive = n->cfg.archive,
+                              .cache_bytes = n->cfg.cache_bytes,
                               .extra_data = BYTES_LIT(NODE_CLIENT),
                               .recover_threads = sender_threads(),
                               .known_sender = node_known_sender,

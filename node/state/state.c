@@ -47,9 +47,23 @@ enum status state_open(struct state **out, struct kv_txn *txn, uint64_t number)
     return OK;
 }
 
+enum status state_open_cached(struct state **out, struct kv_txn *txn, struct state_cache *cache)
+{
+    struct state *s;
+    enum status st = state_open(&s, txn, STATE_LATEST);
+    if (st != OK) return st;
+    st = cache == NULL ? OK : cache_take(s, cache);
+    if (st == OK)
+        *out = s;
+    else
+        state_free(s);
+    return st;
+}
+
 void state_free(struct state *s)
 {
     if (s == NULL) return;
+    cache_give_back(s);
     kv_cursor_close(s->hist_account);
     kv_cursor_close(s->hist_storage);
     free(s->accounts);

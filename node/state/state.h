@@ -29,6 +29,16 @@ struct state_account {
 MUST_CHECK enum status state_open(struct state **out, struct kv_txn *txn, uint64_t number);
 void state_free(struct state *s);
 
+/* --- a cache between blocks: nodes of the tries that were read or written lately. It belongs to one store and one thread. What stands in it is
+ * known by its root: whatever happened to the database since (a commit that failed, blocks that were taken back), nothing stale is read. */
+struct state_cache;
+/** state_cache_new: max_bytes: what it holds between two states; while one lives, what that state touches comes on top. */
+MUST_CHECK enum status state_cache_new(struct state_cache **out, size_t max_bytes);
+void state_cache_free(struct state_cache *c); /* no state may have it; NULL allowed */
+size_t state_cache_bytes(const struct state_cache *c);
+/** state_open_cached: the latest state, with a cache (may be NULL), which has to outlive it. Of several states at once the first has the cache. */
+MUST_CHECK enum status state_open_cached(struct state **out, struct kv_txn *txn, struct state_cache *cache);
+
 /* --- direct access, outside the EVM; all journaled. Reading an absent account gives zeros. */
 MUST_CHECK enum status state_get_account(struct state *s, const address *a, struct state_account *out, bool *exists);
 MUST_CHECK enum status state_get_balance(struct state *s, const address *a, u256 *out);

@@ -79,8 +79,7 @@ static enum status root_storage(struct state *s, struct account *a)
     }
     if (n != 0 && u.n != 0) {
         st = buf_status(&u.values);
-        if (st == OK && a->trie == NULL)
-            st = trie_open(&a->trie, &s->arena, s->txn, TABLE_TRIE_STORAGE, BYTES_OF(*account_key(a)), incarnation != 0);
+        if (st == OK && a->trie == NULL) st = cache_open_storage(s, a, incarnation != 0);
         if (st == OK) st = trie_change(a->trie, u.item, u.n);
         if (st == OK) st = trie_get_root(&a->storage_root, a->trie);
     }

@@ -4,6 +4,7 @@
 
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
+#include "node/state/trie_priv.h"
 
 void *state_table_new(size_t n)
 {
@@ -12,20 +13,14 @@ void *state_table_new(size_t n)
     return p;
 }
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    u128 p = (u128)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xe7037ed1a0b428dbu);
-    return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
 static uint64_t address_hash(const struct state *s, const address *a)
 {
-    return mix(mix(le64_get(a->b) ^ s->salt, le64_get(a->b + 8)), le64_get(a->b + 12) ^ s->salt);
+    return state_mix(state_mix(le64_get(a->b) ^ s->salt, le64_get(a->b + 8)), le64_get(a->b + 12) ^ s->salt);
 }
 
 static uint64_t slot_hash(const struct account *a, const u256 *key)
 {
-    return mix(mix(key->w[0] ^ a->seed, key->w[1]), mix(key->w[2] ^ a->seed, key->w[3]));
+    return state_mix(state_mix(key->w[0] ^ a->seed, key->w[1]), state_mix(key->w[2] ^ a->seed, key->w[3]));
 }
 
 static void grow_accounts(struct state *s)
@@ -111,7 +106,13 @@ const hash32 *slot_trie_key(struct slot *sl)
 static enum status read_account(struct account *a, struct state *s)
 {
     bytes rlp;
-    enum status st = s->number == STATE_LATEST ? trie_get(&rlp, s->txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, account_key(a)) : history_account(&rlp, s, a);
+    enum status st;
+    if (s->number != STATE_LATEST)
+        st = history_account(&rlp, s, a);
+    else if (s->cache != NULL)
+        st = trie_find(&rlp, s->trie, account_key(a));
+    else
+        st = trie_get(&rlp, s->txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, account_key(a));
     a->base = (struct state_account){.storage_root = HASH_EMPTY_TRIE, .code_hash = HASH_EMPTY_CODE};
     a->base_exists = st == OK;
     if (st == E_NOT_FOUND) return OK;
@@ -177,13 +178,26 @@ enum status state_load_slot(struct slot **out, struct state *s, struct account *
     return OK;
 }
 
+/* read_slot: from the latest state */
+static enum status read_slot(bytes *value, struct state *s, struct slot *sl)
+{
+    struct account *a = sl->account;
+    bytes rlp;
+    /* a->trie of a later incarnation knows nothing of what the database holds */
+    if (s->cache == NULL || a->trie_incarnation != 0) return slot_get(value, s->txn, account_key(a), slot_trie_key(sl));
+    enum status st = a->trie != NULL ? OK : cache_open_storage(s, a, false);
+    if (st == OK) st = trie_find(&rlp, a->trie, slot_trie_key(sl));
+    if (st != OK) return st;
+    return rlp_get_string(value, &rlp) == OK && rlp.len == 0 ? OK : E_CORRUPT;
+}
+
 enum status state_load_base(struct state *s, struct slot *sl)
 {
     if (sl->base_loaded) return OK;
     struct account *a = sl->account;
     if (!hash_eq(&a->base.storage_root, &HASH_EMPTY_TRIE)) {
         bytes v;
-        enum status st = s->number == STATE_LATEST ? slot_get(&v, s->txn, account_key(a), slot_trie_key(sl)) : history_slot(&v, s, sl);
+        enum status st = s->number == STATE_LATEST ? read_slot(&v, s, sl) : history_slot(&v, s, sl);
         if (st == OK && u256_get_be(&sl->base, v) != OK) return E_CORRUPT;
         if (st != OK && st != E_NOT_FOUND) return st;
     }

@@ -40,7 +40,7 @@ struct account {
     hash32 key;           /* keccak(addr) */
     struct slot *slots;   /* all that are loaded */
     struct slot *unrooted_slots;
-    struct trie *trie;    /* of the storage; NULL until it changes */
+    struct trie *trie;    /* of the storage; NULL until it changes, or with a cache until it is read */
 };
 
 struct slot {
@@ -101,7 +101,8 @@ struct state {
     struct log_entry *logs;
     size_t n_logs, cap_logs;
 
-    struct trie *trie; /* of accounts; NULL until a root is asked for */
+    struct state_cache *cache; /* NULL: it has none, or another state has it */
+    struct trie *trie; /* of accounts; NULL until a root is asked for, unless there is a cache */
     struct kv_cursor *hist_account, *hist_storage;
 
     enum status (*block_hash)(void *ctx, uint64_t number, hash32 *out);
@@ -112,6 +113,12 @@ struct state {
 
 enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUNT_LEN = 28 };
 
+/** state_mix: two words into one, for salted tables */
+static inline uint64_t state_mix(uint64_t a, uint64_t b)
+{
+    u128 p = (u128)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xe7037ed1a0b428dbu);
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
 /** state_table_new: n empty places */
 void *state_table_new(size_t n);
 /** state_load_account, state_load_slot: the object, from the table or the database. */
@@ -132,6 +139,13 @@ static inline const u256 *slot_current(const struct slot *sl)
     static const u256 zero;
     return sl->incarnation == sl->account->now.incarnation ? &sl->now : &zero;
 }
+
+/** cache_take: s->trie and s->cache, if no other state has it. */
+MUST_CHECK enum status cache_take(struct state *s, struct state_cache *c);
+/** cache_open_storage: a->trie, from the cache if there is one that has it. blank: as for trie_open */
+MUST_CHECK enum status cache_open_storage(struct state *s, struct account *a, bool blank);
+/** cache_give_back: when the state ends. */
+void cache_give_back(struct state *s);
 
 /** account_encode: RLP as the table and the trie have it; ret the bytes in dst */
 bytes account_encode(uint8_t dst[static ACCOUNT_RLP_MAX], const struct state_account *a);

@@ -67,11 +67,22 @@ static bool child_get(struct trie_child *c, bytes *in)
     return true;
 }
 
-enum status trie_decode(struct trie_node **out, struct arena *a, bytes raw)
+struct trie_leaf *trie_leaf_alloc(struct arena *a, const uint8_t *nibbles, size_t n, bytes value)
 {
-    bytes rlp = arena_copy(a, raw), in = rlp, list, first;
+    struct trie_leaf *l = value.len > SIZE_MAX / 2 ? NULL : arena_alloc(a, sizeof *l + value.len);
+    if (l == NULL) return NULL;
+    uint8_t *own = (uint8_t *)(l + 1);
+    memcpy(l->nibbles, nibbles, n);
+    if (value.len != 0) memcpy(own, value.ptr, value.len);
+    l->value = bytes_make(own, value.len);
+    return l;
+}
+
+enum status trie_decode(struct trie_node **out, struct arena *a, bytes raw, bool keeps_rlp)
+{
+    bytes rlp = keeps_rlp ? arena_copy(a, raw) : BYTES_EMPTY, in = raw, list, first;
     size_t n;
-    if (rlp.ptr == NULL) return E_NOMEM;
+    if (keeps_rlp && rlp.ptr == NULL) return E_NOMEM;
     if (rlp_get_list(&list, &in) != OK || in.len != 0 || rlp_count_items(&n, list) != OK) return E_CORRUPT;
     if (n == 17) {
         struct trie_branch *b = arena_zalloc(a, 1, sizeof *b);
@@ -87,11 +98,11 @@ enum status trie_decode(struct trie_node **out, struct arena *a, bytes raw)
     bool leaf;
     if (n != 2 || rlp_get_string(&first, &list) != OK || !hex_prefix_get(nibbles, &n_nibbles, &leaf, first)) return E_CORRUPT;
     if (leaf) {
-        struct trie_leaf *l = arena_zalloc(a, 1, sizeof *l);
+        bytes value;
+        if (rlp_get_string(&value, &list) != OK) return E_CORRUPT;
+        struct trie_leaf *l = trie_leaf_alloc(a, nibbles, n_nibbles, value);
         if (l == NULL) return E_NOMEM;
-        if (rlp_get_string(&l->value, &list) != OK) return E_CORRUPT;
         l->head = (struct trie_node){.kind = TRIE_LEAF, .n_nibbles = n_nibbles, .rlp = rlp};
-        memcpy(l->nibbles, nibbles, n_nibbles);
         *out = &l->head;
         return OK;
     }
@@ -104,32 +115,36 @@ enum status trie_decode(struct trie_node **out, struct arena *a, bytes raw)
     return OK;
 }
 
-static enum status read_node(struct trie_node **out, struct trie *t, size_t depth)
+static enum status read_node(struct trie_node **out, bytes *raw, struct trie *t, size_t depth)
 {
     uint8_t key[TRIE_KEY_MAX];
-    bytes raw;
-    enum status s = kv_get(&raw, t->txn, t->table, trie_table_key(key, t->prefix, t->path, depth));
+    enum status s = kv_get(raw, t->txn, t->table, trie_table_key(key, t->prefix, t->path, depth));
     if (s != OK) return s;
-    if ((s = trie_decode(out, t->arena, raw)) != OK) return s;
+    if ((s = trie_decode(out, t->arena, *raw, t->keeps_rlp)) != OK) return s;
     (*out)->in_table = true;
     return OK;
 }
 
 enum status trie_resolve(struct trie *t, struct trie_child *c, size_t depth)
 {
-    if (c->node != NULL || c->ref_len == 0) return OK;
-    if (c->ref_len < 32) return trie_decode(&c->node, t->arena, bytes_make(c->ref, c->ref_len));
-    enum status s = read_node(&c->node, t, depth);
+    enum status s = OK;
+    if (c->node == NULL && c->ref_len == 0) return OK;
+    bytes raw = bytes_make(c->ref, c->ref_len);
+    if (c->node == NULL) s = c->ref_len < 32 ? trie_decode(&c->node, t->arena, raw, t->keeps_rlp) : read_node(&c->node, &raw, t, depth);
+    if (s == OK) c->node->used = t->now;
     return s == E_NOT_FOUND ? E_CORRUPT : s;
 }
 
 enum status trie_resolve_root(struct trie *t)
 {
+    if (t->root.node != NULL) t->root.node->used = t->now;
     if (t->root_read) return OK;
-    enum status s = t->blank ? E_NOT_FOUND : read_node(&t->root.node, t, 0);
+    bytes raw;
+    enum status s = t->blank ? E_NOT_FOUND : read_node(&t->root.node, &raw, t, 0);
     if (s == OK) {
         t->root.ref_len = 32;
-        keccak256(t->root.ref, t->root.node->rlp.ptr, t->root.node->rlp.len);
+        keccak256(t->root.ref, raw.ptr, raw.len);
+        t->root.node->used = t->now;
     }
     t->root_read = s == OK || s == E_NOT_FOUND;
     return s == E_NOT_FOUND ? OK : s;
@@ -153,11 +168,8 @@ enum status trie_open(struct trie **out, struct arena *a, struct kv_txn *txn, un
 
 static struct trie_leaf *leaf_new(struct trie *t, const uint8_t *nibbles, size_t n, bytes value)
 {
-    struct trie_leaf *l = arena_alloc(t->arena, sizeof *l);
-    if (l == NULL) return NULL;
-    l->head = (struct trie_node){.kind = TRIE_LEAF, .dirty = true, .unhashed = true, .n_nibbles = (uint8_t)n};
-    memcpy(l->nibbles, nibbles, n);
-    l->value = value;
+    struct trie_leaf *l = trie_leaf_alloc(t->arena, nibbles, n, value);
+    if (l != NULL) l->head = (struct trie_node){.kind = TRIE_LEAF, .n_nibbles = (uint8_t)n, .used = t->now};
     return l;
 }
 
@@ -165,7 +177,7 @@ static struct trie_extension *extension_new(struct trie *t, const uint8_t *nibbl
 {
     struct trie_extension *e = arena_alloc(t->arena, sizeof *e);
     if (e == NULL) return NULL;
-    e->head = (struct trie_node){.kind = TRIE_EXTENSION, .dirty = true, .unhashed = true, .n_nibbles = (uint8_t)n};
+    e->head = (struct trie_node){.kind = TRIE_EXTENSION, .n_nibbles = (uint8_t)n, .used = t->now};
     memcpy(e->nibbles, nibbles, n);
     e->child = child;
     return e;
@@ -174,7 +186,7 @@ static struct trie_extension *extension_new(struct trie *t, const uint8_t *nibbl
 static struct trie_branch *branch_new(struct trie *t)
 {
     struct trie_branch *b = arena_zalloc(t->arena, 1, sizeof *b);
-    if (b != NULL) b->head = (struct trie_node){.kind = TRIE_BRANCH, .dirty = true, .unhashed = true};
+    if (b != NULL) b->head = (struct trie_node){.kind = TRIE_BRANCH, .used = t->now};
     return b;
 }
 
@@ -190,12 +202,19 @@ static enum status drop_entry(struct trie *t, size_t depth)
     return OK;
 }
 
+/* touch: what c refers to has changed */
+static void touch(struct trie_child *c)
+{
+    c->ref_len = 0;
+    c->dirty = true;
+}
+
 /* replace: put node (or none) where old stood; an entry of the table goes over to the new node, which overwrites it */
 static enum status replace(struct trie *t, struct trie_child *c, struct trie_node *node, size_t depth)
 {
     const bool had_entry = c->node != NULL && c->node->in_table;
     c->node = node;
-    c->ref_len = 0;
+    touch(c);
     if (node == NULL) return had_entry ? drop_entry(t, depth) : OK;
     node->in_table = had_entry;
     return OK;
@@ -225,12 +244,14 @@ static enum status build(struct trie_node **out, struct trie *t, size_t depth, c
     const size_t at = depth + shared;
     for (size_t i = 0, k; i < n; i += k) {
         k = group_len(it + i, n - i, at);
-        enum status s = build(&b->child[it[i].nibbles[at]].node, t, at + 1, it + i, k);
+        struct trie_child *c = &b->child[it[i].nibbles[at]];
+        enum status s = build(&c->node, t, at + 1, it + i, k);
         if (s != OK) return s;
+        touch(c);
     }
     *out = &b->head;
     if (shared == 0) return OK;
-    struct trie_extension *e = extension_new(t, it->nibbles + depth, shared, (struct trie_child){.node = &b->head});
+    struct trie_extension *e = extension_new(t, it->nibbles + depth, shared, (struct trie_child){.node = &b->head, .dirty = true});
     if (e == NULL) return E_NOMEM;
     *out = &e->head;
     return OK;
@@ -297,17 +318,19 @@ static bool child_is_none(const struct trie_child *c)
     return c->node == NULL && c->ref_len == 0;
 }
 
-static void mark(struct trie_node *n)
-{
-    n->dirty = n->unhashed = true;
-}
-
 static enum status change(bool *changed, struct trie *t, struct trie_child *c, size_t depth, const struct item *it, size_t n);
 
 static enum status change_leaf(bool *changed, struct trie *t, struct trie_child *c, size_t depth, const struct item *it, size_t n)
 {
-    const struct trie_leaf *l = (const struct trie_leaf *)c->node;
+    struct trie_leaf *l = (struct trie_leaf *)c->node;
     if (l->head.n_nibbles != TRIE_KEY_NIBBLES - depth) return E_CORRUPT;
+    if (n == 1 && it->value.len == l->value.len && memcmp(it->nibbles + depth, l->nibbles, l->head.n_nibbles) == 0) { /* as most often */
+        if (bytes_eq(it->value, l->value)) return OK;
+        memcpy((uint8_t *)(l + 1), it->value.ptr, it->value.len);
+        touch(c);
+        *changed = true;
+        return OK;
+    }
     uint8_t key[TRIE_KEY_NIBBLES];
     memcpy(key, t->path, depth);
     memcpy(key + depth, l->nibbles, l->head.n_nibbles);
@@ -327,10 +350,10 @@ static enum status split(struct trie *t, struct trie_child *c, size_t depth, siz
     } else {
         struct trie_extension *tail = extension_new(t, e->nibbles + d + 1, rest, e->child);
         if (tail == NULL) return E_NOMEM;
-        old->node = &tail->head;
+        *old = (struct trie_child){.node = &tail->head, .dirty = true};
     }
     if (d == 0) return replace(t, c, &b->head, depth);
-    struct trie_extension *front = extension_new(t, e->nibbles, d, (struct trie_child){.node = &b->head});
+    struct trie_extension *front = extension_new(t, e->nibbles, d, (struct trie_child){.node = &b->head, .dirty = true});
     return front == NULL ? E_NOMEM : replace(t, c, &front->head, depth);
 }
 
@@ -373,7 +396,7 @@ static enum status change_extension(bool *changed, struct trie *t, struct trie_c
     if (s != OK || !below) return s;
     *changed = true;
     if (child_is_none(&e->child)) return replace(t, c, NULL, depth);
-    mark(&e->head);
+    touch(c);
     if (e->child.node->kind == TRIE_BRANCH) return OK;
     return hang(t, c, depth, e->nibbles, len, e->child);
 }
@@ -392,7 +415,7 @@ static enum status change_branch(bool *changed, struct trie *t, struct trie_chil
     }
     if (!below) return OK;
     *changed = true;
-    mark(&b->head);
+    touch(c);
     int left = 0;
     uint8_t only = 0;
     for (uint8_t i = 0; i < 16; i++) {
@@ -442,14 +465,11 @@ enum status trie_change(struct trie *t, const struct trie_update *updates, size_
     bool sorted = true;
     for (size_t i = 0; i < n; i++) {
         nibbles_of(nibbles + i * TRIE_KEY_NIBBLES, BYTES_OF(updates[i].key));
-        it[i] = (struct item){nibbles + i * TRIE_KEY_NIBBLES, BYTES_EMPTY};
-        if (updates[i].value.len != 0) {
-            it[i].value = arena_copy(t->arena, updates[i].value);
-            if (it[i].value.ptr == NULL) goto out;
-        }
+        it[i] = (struct item){nibbles + i * TRIE_KEY_NIBBLES, updates[i].value};
         if (i != 0 && item_cmp(&it[i - 1], &it[i]) > 0) sorted = false;
     }
     if (!sorted) qsort(it, n, sizeof *it, item_cmp);
+    t->changed = true;
     bool changed = false;
     s = change(&changed, t, &t->root, 0, it, n);
 out:
@@ -506,8 +526,12 @@ static enum status encode(struct trie *t, struct trie_node *n)
         payload = string_rlp_len(key) + ref_rlp_len(&e->child);
     }
     size_t head_len = rlp_encode_header(head, true, payload);
-    uint8_t *dst = p = arena_alloc(t->arena, head_len + payload);
-    if (dst == NULL) return E_NOMEM;
+    if (n->rlp_cap < head_len + payload) {
+        n->rlp.ptr = head_len + payload > UINT32_MAX ? NULL : arena_alloc(t->arena, head_len + payload);
+        if (n->rlp.ptr == NULL) return E_NOMEM;
+        n->rlp_cap = (uint32_t)(head_len + payload);
+    }
+    uint8_t *dst = p = (uint8_t *)(uintptr_t)n->rlp.ptr;
     memcpy(p, head, head_len);
     p += head_len;
     if (n->kind == TRIE_BRANCH) {
@@ -525,19 +549,16 @@ static enum status encode(struct trie *t, struct trie_node *n)
 static enum status make_ref(struct trie *t, struct trie_child *c)
 {
     struct trie_node *n = c->node;
-    if (n == NULL || (!n->unhashed && c->ref_len != 0)) return OK;
+    if (n == NULL || c->ref_len != 0) return OK;
     enum status s = OK;
-    if (n->unhashed) {
-        if (n->kind == TRIE_BRANCH) {
-            struct trie_branch *b = (struct trie_branch *)n;
-            for (int i = 0; i < 16 && s == OK; i++) s = make_ref(t, &b->child[i]);
-        } else if (n->kind == TRIE_EXTENSION) {
-            s = make_ref(t, &((struct trie_extension *)n)->child);
-        }
-        if (s == OK) s = encode(t, n);
-        if (s != OK) return s;
-        n->unhashed = false;
+    if (n->kind == TRIE_BRANCH) {
+        struct trie_branch *b = (struct trie_branch *)n;
+        for (int i = 0; i < 16 && s == OK; i++) s = make_ref(t, &b->child[i]);
+    } else if (n->kind == TRIE_EXTENSION) {
+        s = make_ref(t, &((struct trie_extension *)n)->child);
     }
+    if (s == OK) s = encode(t, n);
+    if (s != OK) return s;
     if (n->rlp.len < 32) {
         c->ref_len = (uint8_t)n->rlp.len;
         memcpy(c->ref, n->rlp.ptr, n->rlp.len);
@@ -570,9 +591,10 @@ struct writer {
     uint8_t path[TRIE_KEY_NIBBLES];
 };
 
-static enum status store_node(struct writer *w, const struct trie_node *n, size_t depth)
+static enum status store_node(struct writer *w, struct trie_child *c, size_t depth)
 {
-    if (n == NULL || !n->dirty) return OK;
+    struct trie_node *n = c->node;
+    if (n == NULL || !c->dirty) return OK;
     uint8_t key[TRIE_KEY_MAX];
     enum status s = OK;
     if (n->rlp.len >= 32 || depth == 0)
@@ -580,21 +602,23 @@ static enum status store_node(struct writer *w, const struct trie_node *n, size_
     else if (n->in_table)
         s = kv_delete(w->txn, w->t->table, trie_table_key(key, w->t->prefix, w->path, depth));
     if (s != OK) return s;
+    c->dirty = false;
+    n->in_table = n->rlp.len >= 32 || depth == 0;
     if (n->kind == TRIE_BRANCH) {
-        const struct trie_branch *b = (const struct trie_branch *)n;
+        struct trie_branch *b = (struct trie_branch *)n;
         for (uint8_t i = 0; i < 16 && s == OK; i++) {
             w->path[depth] = i;
-            s = store_node(w, b->child[i].node, depth + 1);
+            s = store_node(w, &b->child[i], depth + 1);
         }
     } else if (n->kind == TRIE_EXTENSION) {
-        const struct trie_extension *e = (const struct trie_extension *)n;
+        struct trie_extension *e = (struct trie_extension *)n;
         memcpy(w->path + depth, e->nibbles, n->n_nibbles);
-        s = store_node(w, e->child.node, depth + n->n_nibbles);
+        s = store_node(w, &e->child, depth + n->n_nibbles);
     }
     return s;
 }
 
-enum status trie_store(struct kv_txn *txn, const struct trie *t)
+enum status trie_store(struct kv_txn *txn, struct trie *t)
 {
     uint8_t key[TRIE_KEY_MAX];
     for (const struct trie_gone *g = t->gone; g != NULL; g = g->next) {
@@ -602,7 +626,11 @@ enum status trie_store(struct kv_txn *txn, const struct trie *t)
         if (s != OK) return s;
     }
     struct writer w = {.txn = txn, .t = t};
-    return store_node(&w, t->root.node, 0);
+    enum status s = store_node(&w, &t->root, 0);
+    if (s != OK) return s;
+    t->gone = NULL;
+    t->changed = false;
+    return OK;
 }
 
 /* --- in one go */

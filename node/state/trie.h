@@ -34,8 +34,8 @@ MUST_CHECK enum status trie_open(struct trie **out, struct arena *a, struct kv_t
 MUST_CHECK enum status trie_change(struct trie *t, const struct trie_update *updates, size_t n);
 /** trie_get_root: cost: O(nodes changed since the last call) */
 MUST_CHECK enum status trie_get_root(hash32 *root, struct trie *t);
-/** trie_store: write what changed; trie_get_root must have been called after the last change. */
-MUST_CHECK enum status trie_store(struct kv_txn *txn, const struct trie *t);
+/** trie_store: write what changed; trie_get_root must have been called after the last change. On OK the trie may go on from there. */
+MUST_CHECK enum status trie_store(struct kv_txn *txn, struct trie *t);
 
 struct trie_update {
     hash32 key;  /* hashed key */

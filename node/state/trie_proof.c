@@ -30,7 +30,9 @@ enum status trie_prove(struct buf *out, size_t *n_nodes, struct kv_txn *txn, uns
     bytes value;
     arena_init(&a, (size_t)NODE_BYTES_MAX * TRIE_KEY_NIBBLES);
     enum status s = trie_open(&t, &a, txn, table, prefix, false);
-    if (s == OK) s = trie_resolve_root(t);
+    if (s != OK) goto out;
+    t->keeps_rlp = true;
+    s = trie_resolve_root(t);
     if (s != OK) goto out;
     nibbles_of(t->path, BYTES_OF(*key));
     for (struct trie_child *c = &t->root; c != NULL; c = descend(c->node, t->path, &depth, &value)) {

@@ -302,8 +302,53 @@ static bool commit_with_faults(struct kv *fault, struct kv_txn *txn, struct rng_
     return kind >= 2;
 }
 
-/* fault: kv, if it is a store with faults, else NULL */
-static void run_chain(struct kv *kv, struct kv *fault, uint64_t seed)
+/* a block that comes to nothing, as one with a bad root does */
+static void throw_away(struct kv_txn *txn, struct state_cache *cache, const struct plain *m, struct rng_seeded *r)
+{
+    struct plain next = *m;
+    struct state *s, *beside;
+    assert_int_equal(state_open_cached(&s, txn, cache), OK);
+    assert_int_equal(state_open_cached(&beside, txn, cache), OK);
+    for (uint64_t n = rng_below(r, 3); n > 0; n--) random_tx(s, &next, r);
+    if (rng_below(r, 2) == 0) check_root(s, &next);
+    expect_same(beside, m, false);
+    check_root(beside, m);
+    if (rng_below(r, 2) == 0) {
+        state_free(s);
+        s = NULL;
+    }
+    state_free(beside);
+    state_free(s);
+}
+
+/* keccak of all that the store holds */
+static hash32 digest_of(struct kv *kv)
+{
+    struct kv_txn *txn;
+    struct buf b;
+    hash32 h;
+    buf_init(&b, (size_t)64 << 20);
+    assert_int_equal(kv_begin(&txn, kv, false), OK);
+    for (unsigned i = 0; i < TABLE_N; i++) {
+        struct kv_cursor *c;
+        bytes k, v;
+        assert_int_equal(kv_cursor_open(&c, txn, i), OK);
+        for (enum status st = kv_cursor_seek(&k, &v, c, BYTES_EMPTY); st == OK; st = kv_cursor_next(&k, &v, c)) {
+            buf_printf(&b, "%u:%zu:%zu:", i, k.len, v.len);
+            buf_put_bytes(&b, k);
+            buf_put_bytes(&b, v);
+        }
+        kv_cursor_close(c);
+    }
+    kv_abort(txn);
+    assert_int_equal(buf_status(&b), OK);
+    keccak256(h.b, b.ptr, b.len);
+    buf_fini(&b);
+    return h;
+}
+
+/* fault: kv, if it is a store with faults, else NULL; digest (may be NULL): of the store, before it is pruned */
+static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache, uint64_t seed, hash32 *digest)
 {
     static struct plain m[BLOCKS];
     struct rng_seeded r;
@@ -324,7 +369,8 @@ static void run_chain(struct kv *kv, struct kv *fault, uint64_t seed)
         struct plain next = m[head];
         const bool apart = rng_below(&r, 2) == 0; /* executed on a snapshot of its own */
         if (apart) assert_int_equal(kv_begin(&reader, kv, false), OK);
-        assert_int_equal(state_open(&s, apart ? reader : txn, STATE_LATEST), OK);
+        if (rng_below(&r, 6) == 0) throw_away(apart ? reader : txn, cache, &next, &r);
+        assert_int_equal(state_open_cached(&s, apart ? reader : txn, cache), OK);
         for (uint64_t n = rng_below(&r, 4); n > 0; n--) {
             struct plain before = next;
             int snap = state_snapshot(s);
@@ -355,6 +401,7 @@ static void run_chain(struct kv *kv, struct kv *fault, uint64_t seed)
             kv_abort(reader);
         }
     }
+    if (digest != NULL) *digest = digest_of(kv);
     /* pruning keeps what is newer, and only that */
     assert_int_equal(kv_begin(&txn, kv, true), OK);
     const uint64_t cut = head / 2;
@@ -384,14 +431,14 @@ static void random_chains_agree_with_a_plain_model(void **state)
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *kv;
         assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        run_chain(kv, NULL, seed + i);
+        run_chain(kv, NULL, NULL, seed + i, NULL);
         kv_close(kv);
     }
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *disk, *kv;
         assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
         assert_int_equal(kv_open_fault(&kv, disk), OK);
-        run_chain(kv, kv, seed + 50 + i);
+        run_chain(kv, kv, NULL, seed + 50 + i, NULL);
         kv_close(kv);
         kv_close(disk);
     }
@@ -399,9 +446,117 @@ static void random_chains_agree_with_a_plain_model(void **state)
     assert_non_null(mkdtemp(dir));
     struct kv *kv;
     assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
-    run_chain(kv, NULL, seed + 100);
+    run_chain(kv, NULL, NULL, seed + 100, NULL);
     kv_close(kv);
     assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
+/* blocks, reverts, blocks thrown away and taken back, commits that fail, a process that dies: with a cache all of it leaves the same store, byte by byte */
+static void a_cache_changes_nothing_but_the_time_it_takes(void **state)
+{
+    (void)state;
+    const char *env = getenv("SEED");
+    const uint64_t seed = env != NULL ? strtoull(env, NULL, 10) : 21;
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    static const size_t ROOM[] = {(size_t)1 << 20, 12000, 4000, 0}; /* enough, hardly enough, hardly any, none */
+    for (uint64_t i = 0; i < 6; i++) {
+        hash32 without;
+        for (size_t k = 0; k <= COUNT_OF(ROOM); k++) {
+            struct kv *disk, *kv;
+            struct state_cache *cache = NULL;
+            assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
+            assert_int_equal(kv_open_fault(&kv, disk), OK);
+            if (k != 0) assert_int_equal(state_cache_new(&cache, ROOM[k - 1]), OK);
+            hash32 digest;
+            run_chain(kv, kv, cache, seed + i, &digest);
+            if (k == 0)
+                without = digest;
+            else
+                assert_memory_equal(&digest, &without, sizeof digest);
+            if (k != 0) assert_true(state_cache_bytes(cache) <= ROOM[k - 1]);
+            state_cache_free(cache);
+            kv_close(kv);
+            kv_close(disk);
+        }
+    }
+    char dir[] = "/tmp/test-state-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct kv *kv;
+    struct state_cache *cache;
+    assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
+    assert_int_equal(state_cache_new(&cache, 20000), OK);
+    run_chain(kv, NULL, cache, seed + 100, NULL);
+    state_cache_free(cache);
+    kv_close(kv);
+    assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
+/* read without the table's nodes, but for the root, which says that all the rest is still the same */
+static void what_a_block_has_used_is_read_from_memory_by_the_next(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    struct kv *kv;
+    struct kv_txn *txn;
+    struct state *s;
+    struct state_cache *cache;
+    const address rich = addr_of(0);
+    u256 v;
+    assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+    assert_int_equal(state_cache_new(&cache, (size_t)1 << 20), OK);
+    for (uint64_t block = 0; block < 2; block++) {
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        assert_int_equal(state_open_cached(&s, txn, cache), OK);
+        for (uint64_t i = 0; i < N; i++) {
+            address a = {{0xcc}};
+            be64_put(a.b + 12, i);
+            v = u256_from_u64(i + 1);
+            const u256 key = u256_from_u64(i);
+            assert_int_equal(state_add_balance(s, &a, &v), OK);
+            assert_int_equal(state_set_storage(s, &rich, &key, &v), OK);
+        }
+        assert_int_equal(state_add_balance(s, &rich, &v), OK);
+        assert_int_equal(state_commit(s, txn, block, block != 0), OK);
+        state_free(s);
+        assert_int_equal(kv_commit(txn), OK);
+    }
+    assert_int_equal(kv_begin(&txn, kv, true), OK);
+    static const unsigned TRIES[] = {TABLE_TRIE_ACCOUNT, TABLE_TRIE_STORAGE};
+    for (size_t i = 0; i < COUNT_OF(TRIES); i++) {
+        struct kv_cursor *c;
+        bytes k, value;
+        uint8_t nibble;
+        do { /* the roots stay */
+            assert_int_equal(kv_cursor_open(&c, txn, TRIES[i]), OK);
+            uint8_t key[100];
+            enum status st = kv_cursor_seek(&k, &value, c, BYTES_EMPTY);
+            nibble = st == OK ? k.ptr[k.len - 1] : 0x10;
+            if (nibble != 0x10) memcpy(key, k.ptr, k.len);
+            kv_cursor_close(c);
+            if (nibble != 0x10) assert_int_equal(kv_delete(txn, TRIES[i], bytes_make(key, k.len)), OK);
+        } while (nibble != 0x10);
+    }
+    const u256 key = u256_from_u64(7);
+    address a = {{0xcc}};
+    be64_put(a.b + 12, 7);
+    for (int with = 0; with < 2; with++) {
+        assert_int_equal(state_open_cached(&s, txn, with ? cache : NULL), OK);
+        assert_int_equal(state_get_balance(s, &a, &v), with ? OK : E_CORRUPT);
+        if (with) assert_int_equal(v.w[0], 16);
+        assert_int_equal(state_get_storage(s, &rich, &key, &v), with ? OK : E_CORRUPT);
+        if (with) assert_int_equal(v.w[0], 8);
+        state_free(s);
+    }
+    /* another root: nothing of it counts */
+    static const uint8_t ROOT_KEY[] = {0x10};
+    assert_int_equal(kv_delete(txn, TABLE_TRIE_ACCOUNT, BYTES_OF(ROOT_KEY)), OK);
+    assert_int_equal(state_open_cached(&s, txn, cache), OK);
+    assert_int_equal(state_get_balance(s, &a, &v), OK);
+    assert_true(u256_is_zero(&v));
+    state_free(s);
+    kv_abort(txn);
+    state_cache_free(cache);
+    kv_close(kv);
 }
 
 static void an_empty_account_stays_until_a_transaction_touches_it(void **state)
@@ -534,6 +689,8 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_chains_agree_with_a_plain_model),
+        cmocka_unit_test(a_cache_changes_nothing_but_the_time_it_takes),
+        cmocka_unit_test(what_a_block_has_used_is_read_from_memory_by_the_next),
         cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
         cmocka_unit_test(proofs_show_accounts_and_slots),
         cmocka_unit_test(a_full_disk_fails_the_commit_and_leaves_the_state_before),

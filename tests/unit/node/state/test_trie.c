@@ -8,7 +8,7 @@
 #include "lib/codec/hex.h"
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
-#include "node/state/trie.h"
+#include "node/state/trie_priv.h"
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -118,6 +118,89 @@ static void expect_gets(struct kv_txn *txn, const struct model *m, bytes prefix,
         bool present = false;
         for (size_t j = 0; j < KEYS && !present; j++) present = m->len[j] != 0 && hash_eq(&m->key[j], &near);
         assert_int_equal(trie_get(&v, txn, 0, prefix, &near), present ? OK : E_NOT_FOUND);
+    }
+}
+
+/* a trie that stays in memory over many transactions, some of which come to nothing, and loses its old nodes now and then */
+static void run_kept(struct kv *kv, int kind, uint64_t seed, int rounds)
+{
+    static struct model m, saved;
+    static struct trie_update up[KEYS];
+    struct rng_seeded r;
+    struct arena arenas[2], *a = &arenas[0], *other = &arenas[1];
+    struct trie *t = NULL;
+    const bytes prefix = kind == 0 ? BYTES_EMPTY : BYTES_LIT("prefix");
+    rng_seed(&r, seed);
+    make_keys(&m, &r, kind);
+    arena_init(a, SIZE_MAX);
+    arena_init(other, SIZE_MAX);
+    uint32_t now = 0;
+    int n_kept = 0;
+    for (int round = 0; round < rounds; round++) {
+        struct kv_txn *txn;
+        hash32 want, got;
+        bool is_latest = false;
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        now++;
+        if (t != NULL) {
+            trie_rebind(t, txn, now);
+            assert_int_equal(trie_is_latest(&is_latest, t), OK);
+        }
+        model_root(&want, &m);
+        if (is_latest) {
+            n_kept++;
+            assert_int_equal(trie_get_root(&got, t), OK);
+            assert_memory_equal(&got, &want, 32);
+        } else {
+            arena_fini(a);
+            assert_int_equal(trie_open(&t, a, txn, 0, prefix, false), OK);
+            trie_rebind(t, txn, now);
+        }
+        saved = m;
+        for (uint64_t steps = rng_below(&r, 4); steps > 0; steps--) {
+            const size_t i = (size_t)rng_below(&r, KEYS);
+            bytes v = BYTES_LIT("untouched");
+            assert_int_equal(trie_find(&v, t, &m.key[i]), m.len[i] != 0 ? OK : E_NOT_FOUND);
+            assert_true(bytes_eq(v, m.len[i] != 0 ? bytes_make(m.value[i], m.len[i]) : BYTES_LIT("untouched")));
+            const size_t n = random_updates(up, &m, &r);
+            assert_int_equal(trie_change(t, up, n), OK);
+            if (rng_below(&r, 2) == 0) assert_int_equal(trie_get_root(&got, t), OK);
+        }
+        model_root(&want, &m);
+        assert_int_equal(trie_get_root(&got, t), OK);
+        assert_memory_equal(&got, &want, 32);
+        assert_int_equal(trie_store(txn, t), OK);
+        assert_false(trie_is_changed(t));
+        expect_same_table(txn, &m, prefix);
+        if (rng_below(&r, 5) == 0) {
+            kv_abort(txn);
+            m = saved;
+        } else {
+            assert_int_equal(kv_commit(txn), OK);
+        }
+        if (rng_below(&r, 3) == 0) {
+            struct arena *old = a;
+            assert_int_equal(trie_copy_young(&t, other, t, now, (size_t)rng_below(&r, 4)), OK);
+            arena_fini(old);
+            a = other;
+            other = old;
+        }
+    }
+    assert_true(n_kept > rounds / 2);
+    arena_fini(a);
+}
+
+static void a_trie_that_is_kept_between_transactions_is_the_one_in_the_table(void **state)
+{
+    (void)state;
+    const char *env = getenv("SEED");
+    const uint64_t seed = env != NULL ? strtoull(env, NULL, 10) : 31;
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    for (int kind = 0; kind < 3; kind++) {
+        struct kv *kv;
+        assert_int_equal(kv_open_memory(&kv, 1), OK);
+        run_kept(kv, kind, seed + (uint64_t)kind, 150);
+        kv_close(kv);
     }
 }
 
@@ -377,6 +460,7 @@ int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trie_that_is_kept_between_transactions_is_the_one_in_the_table),
         cmocka_unit_test(random_changes_give_the_root_and_the_nodes_of_a_rebuild),
         cmocka_unit_test(a_missing_node_is_corruption_and_changes_nothing),
         cmocka_unit_test(ordered_roots_equal_those_of_pairs),
