@@ -19,6 +19,18 @@ struct out_chunk *chunk_new(size_t cap)
     return k;
 }
 
+/* one for small answers */
+static struct out_chunk *chunk_take(struct http_server *s)
+{
+    struct out_chunk *k = s->spare;
+    if (k == NULL) return chunk_new(OUT_CHUNK);
+    s->spare = k->next;
+    s->n_spare--;
+    k->next = NULL;
+    k->len = k->pos = 0;
+    return k;
+}
+
 static void chunk_free(struct out_chunk *k)
 {
     if (k->ptr != (uint8_t *)(k + 1)) free(k->ptr);
@@ -34,10 +46,52 @@ void chunks_free(struct out_chunk *k)
     }
 }
 
+/* one that is sent: the next answer of whichever connection takes it, while it is still in the cache */
+static void chunk_put_back(struct http_server *s, struct out_chunk *k)
+{
+    if (k->cap != OUT_CHUNK || s->n_spare == SPARE_CHUNKS) {
+        chunk_free(k);
+        return;
+    }
+    if (s->cfg.wipes) secret_wipe(k->ptr, k->len);
+    k->next = s->spare;
+    s->spare = k;
+    s->n_spare++;
+}
+
+static void out_grew(struct conn *c, size_t n)
+{
+    if (c->out_len == 0) c->sent_ms = c->server->now_ms;
+    c->out_len += n;
+    c->server->unsent += n;
+}
+
+static void out_consume(struct conn *c, size_t n)
+{
+    c->out_len -= n;
+    c->server->unsent -= n;
+    while (n > 0) {
+        struct out_chunk *k = c->out_head;
+        size_t left = k->len - k->pos;
+        if (n < left) {
+            k->pos += n;
+            return;
+        }
+        n -= left;
+        c->out_head = k->next;
+        if (c->out_head == NULL) c->out_tail = NULL;
+        chunk_put_back(c->server, k);
+    }
+}
+
 void conn_append_chunk(struct conn *c, struct out_chunk *k)
 {
+    if (c->state == CONN_DEAD) {
+        chunks_free(k);
+        return;
+    }
     for (struct out_chunk *p = k; p != NULL; p = p->next) {
-        c->out_len += p->len;
+        out_grew(c, p->len);
         if (c->out_tail) c->out_tail->next = p;
         else c->out_head = p;
         c->out_tail = p;
@@ -47,20 +101,41 @@ void conn_append_chunk(struct conn *c, struct out_chunk *k)
 void conn_append(struct conn *c, const void *data, size_t len)
 {
     const uint8_t *p = data;
-    while (len > 0) {
+    while (len > 0 && c->state != CONN_DEAD) {
         struct out_chunk *t = c->out_tail;
         if (t == NULL || t->len == t->cap) {
-            t = chunk_new(len > OUT_CHUNK ? len : OUT_CHUNK);
+            t = len > OUT_CHUNK ? chunk_new(len) : chunk_take(c->server);
             if (t == NULL) BUG("out of memory for an answer");
             conn_append_chunk(c, t);
         }
         size_t n = t->cap - t->len < len ? t->cap - t->len : len;
         memcpy(t->ptr + t->len, p, n);
         t->len += n;
-        c->out_len += n;
+        out_grew(c, n);
         p += n;
         len -= n;
     }
+}
+
+void conn_append_long(struct conn *c, const void *data, size_t len)
+{
+    struct iovec iov[8];
+    size_t n = 0, sent = 0, before = c->out_len;
+    struct out_chunk *k = c->out_head;
+    for (; k != NULL && n < COUNT_OF(iov) - 1; k = k->next)
+        if (k->len > k->pos) iov[n++] = (struct iovec){k->ptr + k->pos, k->len - k->pos};
+    if (k == NULL && c->ssl == NULL && c->state != CONN_DEAD) {
+        iov[n++] = (struct iovec){(void *)(uintptr_t)data, len};
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = n};
+        ssize_t r = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+        if (r > 0) { /* of an error the next flush hears */
+            sent = (size_t)r;
+            out_consume(c, sent < before ? sent : before);
+            sent -= sent < before ? sent : before;
+            c->last_ms = c->sent_ms = c->server->now_ms;
+        }
+    }
+    if (sent < len) conn_append(c, (const uint8_t *)data + sent, len - sent);
 }
 
 void conn_want_flush(struct conn *c)
@@ -69,28 +144,6 @@ void conn_want_flush(struct conn *c)
     c->in_flush_list = true;
     c->next_flush = c->server->flush;
     c->server->flush = c;
-}
-
-static void out_consume(struct conn *c, size_t n)
-{
-    c->out_len -= n;
-    while (n > 0) {
-        struct out_chunk *k = c->out_head;
-        size_t left = k->len - k->pos;
-        if (n < left) {
-            k->pos += n;
-            return;
-        }
-        n -= left;
-        if (k->next == NULL && k->cap == OUT_CHUNK) { /* the last one stays for the next answers */
-            if (c->server->cfg.wipes) secret_wipe(k->ptr, k->len);
-            k->pos = k->len = 0;
-            return;
-        }
-        c->out_head = k->next;
-        if (c->out_head == NULL) c->out_tail = NULL;
-        chunk_free(k);
-    }
 }
 
 /* ret bytes written, 0: would block, -1: broken */
@@ -138,7 +191,7 @@ void conn_flush(struct conn *c)
         }
         if (n == 0) break;
         out_consume(c, (size_t)n);
-        c->last_ms = c->server->now_ms;
+        c->last_ms = c->sent_ms = c->server->now_ms;
     }
     if (c->out_len == 0) {
         if (c->drain_after_flush && c->state != CONN_DRAIN) {
@@ -270,7 +323,12 @@ void conn_kill(struct conn *c)
     else s->conns = c->next;
     if (c->next) c->next->prev = c->prev;
     c->prev = c->next = NULL;
+    s->unsent -= c->out_len; /* nobody reads it any more */
+    c->out_len = 0;
+    chunks_free(c->out_head);
+    c->out_head = c->out_tail = NULL;
     atomic_fetch_sub(&s->n_conns, 1);
+    atomic_fetch_sub(&s->group->n_conns, 1);
     if (c->pending) {
         c->orphan = true; /* someone holds its request; freed when that is answered */
         return;

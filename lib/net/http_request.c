@@ -502,7 +502,8 @@ static void respond(struct http_request *r, int status, const char *content_type
         char date[32];
         if (!own) clock_format_rfc1123(date, clock_wall_ms() / 1000);
         put_response_head(&k, r, status, content_type, len, headers, n_headers, own ? s->date : date);
-        if (inline_len) sink_put(&k, body, inline_len);
+        if (inline_len >= DIRECT_MIN && own) conn_append_long(c, body, inline_len);
+        else if (inline_len) sink_put(&k, body, inline_len);
     }
     free(taken);
     if (own) {
@@ -514,6 +515,11 @@ static void respond(struct http_request *r, int status, const char *content_type
         }
         if (big) conn_append_chunk(c, big);
         http_response_done(c, r->keep_alive);
+        if (s->unsent - s->told_unsent < SIZE_MAX / 2 && s->unsent - s->told_unsent > TELL_MIN) {
+            /* many large answers in one turn: those that a client takes at once don't wait */
+            conn_flush(c);
+            group_check_unsent(s);
+        }
         return;
     }
     k.chunk->next = big;

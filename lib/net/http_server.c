@@ -5,7 +5,10 @@
 #include <openssl/err.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/net/http_server_priv.h"
@@ -17,6 +20,7 @@
 #define DEFAULT_IDLE_S 60
 #define TURN_EVENTS 256
 #define TICK_MS 500
+#define DEFAULT_UNSENT ((size_t)1 << 30)
 
 /* ------------------------------------------------------------------ life of a connection */
 
@@ -59,38 +63,53 @@ static bool evict_idle(struct http_server *s)
     return true;
 }
 
-static void conn_new(struct http_server *s, int fd, const struct sockaddr_storage *peer)
+/* a connection that is counted already */
+static void conn_adopt(struct http_server *s, int fd, const struct sockaddr_storage *peer)
 {
     struct conn *c = calloc(1, sizeof *c);
-    if (c == NULL) {
-        (void)close(fd);
-        return;
-    }
-    c->server = s;
-    c->fd = fd;
-    c->last_ms = s->now_ms;
-    c->events = EPOLLIN;
-    peer_text(c->peer, peer);
-    request_init(c);
-    if (s->tls != NULL) {
-        c->ssl = SSL_new(s->tls);
-        if (c->ssl == NULL || SSL_set_fd(c->ssl, fd) != 1) {
-            (void)close(fd);
-            conn_free(c);
-            return;
-        }
-        SSL_set_accept_state(c->ssl);
-    }
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
+    bool ok = c != NULL;
+    if (ok) {
+        c->server = s;
+        c->fd = fd;
+        c->last_ms = c->sent_ms = s->now_ms;
+        c->events = EPOLLIN;
+        peer_text(c->peer, peer);
+        request_init(c);
+    }
+    if (ok && s->tls != NULL) {
+        c->ssl = SSL_new(s->tls);
+        ok = c->ssl != NULL && SSL_set_fd(c->ssl, fd) == 1;
+        if (ok) SSL_set_accept_state(c->ssl);
+    }
+    ok = ok && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
+    if (!ok) {
+        if (c != NULL) conn_free(c);
         (void)close(fd);
-        conn_free(c);
+        atomic_fetch_sub(&s->n_conns, 1);
+        atomic_fetch_sub(&s->group->n_conns, 1);
         return;
     }
     c->next = s->conns;
     if (s->conns) s->conns->prev = c;
     s->conns = c;
-    atomic_fetch_add(&s->n_conns, 1);
+    if (s->unix_path != NULL) ws_open_stream(c);
+}
+
+static void conn_new(struct http_server *s, int fd, const struct sockaddr_storage *peer)
+{
+    struct http_server *to = group_choose(s);
+    struct mail *m = to == s ? NULL : calloc(1, sizeof *m);
+    if (m == NULL) to = s;
+    atomic_fetch_add(&to->n_conns, 1);
+    atomic_fetch_add(&s->group->n_conns, 1);
+    if (to == s) {
+        conn_adopt(s, fd, peer);
+        return;
+    }
+    m->fd = fd;
+    m->from = *peer;
+    server_post(to, m);
 }
 
 static void listen_events(struct http_server *s, bool on)
@@ -111,13 +130,13 @@ static void accept_all(struct http_server *s)
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) listen_events(s, false);
             return;
         }
-        if (atomic_load(&s->n_conns) >= s->cfg.max_connections && !evict_idle(s)) {
-            if (s->tls == NULL) (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL);
+        if (atomic_load(&s->group->n_conns) >= s->group->max_conns && !evict_idle(s)) {
+            if (s->tls == NULL && s->unix_path == NULL) (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL);
             (void)close(fd);
             continue;
         }
         int one = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (s->unix_path == NULL) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         conn_new(s, fd, &sa);
     }
 }
@@ -135,6 +154,7 @@ static void check_timeouts(struct http_server *s)
             if (now >= c->drain_until_ms) conn_kill(c);
             break;
         case CONN_WS:
+            if (c->ws->is_stream && !c->close_after_flush) break; /* a local program may be silent as long as it likes */
             if (quiet >= 2 * idle_ms || (c->close_after_flush && quiet >= DRAIN_MS)) conn_kill(c);
             else if (quiet >= idle_ms && !c->ws->pinged) ws_ping(c);
             break;
@@ -171,7 +191,7 @@ bool server_is_own_thread(const struct http_server *s)
     return s->has_thread && pthread_equal(pthread_self(), s->thread);
 }
 
-static void ring(struct http_server *s)
+void server_ring(struct http_server *s)
 {
     uint64_t one = 1;
     (void)!write(s->event_fd, &one, sizeof one);
@@ -185,7 +205,7 @@ void server_post(struct http_server *s, struct mail *m)
     else s->mail_head = m;
     s->mail_tail = m;
     (void)pthread_mutex_unlock(&s->lock);
-    if (first) ring(s);
+    if (first) server_ring(s);
 }
 
 void http_server_hold(struct http_server *s)
@@ -215,10 +235,12 @@ static struct mail *mail_take(struct http_server *s)
     return m;
 }
 
-static void deliver(struct mail *m)
+static void deliver(struct http_server *s, struct mail *m)
 {
     struct conn *c = m->conn;
-    if (m->is_response && c->state == CONN_DEAD) {
+    if (c == NULL) {
+        conn_adopt(s, m->fd, &m->from);
+    } else if (m->is_response && c->state == CONN_DEAD) {
         c->pending = false;
         conn_bury(c);
     } else if (m->is_response) {
@@ -227,8 +249,8 @@ static void deliver(struct mail *m)
         http_response_done(c, m->keep_alive);
     } else if (c->state == CONN_WS && !c->close_after_flush) {
         size_t len = m->chunks->len;
-        if (c->out_len + len > WS_OUT_MAX) {
-            conn_kill(c);
+        if (c->out_len > 0 && c->out_len + len > WS_OUT_MAX) {
+            conn_drop(c, WS_TOO_SLOW);
         } else {
             conn_append_chunk(c, m->chunks);
             m->chunks = NULL;
@@ -244,7 +266,7 @@ static void read_mail(struct http_server *s)
     uint64_t n;
     (void)!read(s->event_fd, &n, sizeof n);
     /* one at a time: a delivery may close a connection, which withdraws mail that is addressed to it */
-    for (struct mail *m = mail_take(s); m != NULL; m = mail_take(s)) deliver(m);
+    for (struct mail *m = mail_take(s); m != NULL; m = mail_take(s)) deliver(s, m);
     if (atomic_exchange(&s->wake, false) && s->handler.wake) s->handler.wake(s->handler.ctx);
 }
 
@@ -268,6 +290,8 @@ static void end_turn(struct http_server *s)
             if (!input_waits(c)) break;
         }
     }
+    group_check_unsent(s);
+    if (s->handler.turn_end) s->handler.turn_end(s->handler.ctx);
     while (s->dead != NULL) {
         struct conn *c = s->dead;
         s->dead = c->next_dead;
@@ -282,6 +306,8 @@ static void *loop(void *arg)
     uint64_t next_tick = 0;
     (void)pthread_mutex_lock(&s->lock);
     (void)pthread_mutex_unlock(&s->lock);
+    /* Linux keeps a niceness for each thread; who == 0 is the one that asks */
+    if (s->cfg.nice != 0) (void)setpriority(PRIO_PROCESS, 0, s->cfg.nice);
     while (!atomic_load(&s->stop)) {
         int n = epoll_wait(s->epoll_fd, events, TURN_EVENTS, TICK_MS);
         read_clock(s);
@@ -337,8 +363,32 @@ static enum status parse_address(struct sockaddr_storage *sa, socklen_t *len, co
     return err_set(err, E_INVALID, "'%s' is no IP address to listen on: give one like 127.0.0.1 or ::1", text);
 }
 
+static enum status open_unix_listener(struct http_server *s, struct err *err)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct stat st;
+    const char *path = s->unix_path;
+    if (strlen(path) >= sizeof sa.sun_path) return err_set(err, E_INVALID, "%s: a socket's path has at most %zu characters", path, sizeof sa.sun_path - 1);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    /* what a process that was killed left behind is taken away; anything that is no socket stays */
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) IGNORE(unlink(path), "bind tells");
+    s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t old = umask(0177);
+    s->is_bound = s->listen_fd >= 0 && bind(s->listen_fd, (struct sockaddr *)&sa, sizeof sa) == 0;
+    const int e = errno;
+    umask(old);
+    if (!s->is_bound) return err_set(err, status_from_errno(e), "cannot listen on %s: %s", path, strerror(e));
+    if (listen(s->listen_fd, 64) != 0) return err_set(err, status_from_errno(errno), "cannot listen on %s: %s", path, strerror(errno));
+    return OK;
+}
+
 static enum status open_listener(struct http_server *s, struct err *err)
 {
+    if (s->unix_path != NULL) return open_unix_listener(s, err);
+    if (s->cfg.first != NULL) {
+        s->port = s->cfg.first->port;
+        return OK;
+    }
     struct sockaddr_storage sa;
     socklen_t len;
     const char *addr = s->cfg.bind_address ? s->cfg.bind_address : "127.0.0.1";
@@ -430,7 +480,7 @@ static enum status open_loop(struct http_server *s, struct err *err)
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct epoll_event l = {.events = EPOLLIN, .data.ptr = &s->listen_fd}, v = {.events = EPOLLIN, .data.ptr = &s->event_fd};
-    if (s->epoll_fd < 0 || s->event_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &l) != 0 ||
+    if (s->epoll_fd < 0 || s->event_fd < 0 || (s->listen_fd >= 0 && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &l) != 0) ||
         epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->event_fd, &v) != 0)
         return err_set(err, E_IO, "epoll: %s", strerror(errno));
     return OK;
@@ -438,16 +488,21 @@ static enum status open_loop(struct http_server *s, struct err *err)
 
 static void server_free(struct http_server *s)
 {
+    if (s->is_bound) IGNORE(unlink(s->unix_path), "it is of no use any more");
     if (s->listen_fd >= 0) (void)close(s->listen_fd);
     if (s->epoll_fd >= 0) (void)close(s->epoll_fd);
     if (s->event_fd >= 0) (void)close(s->event_fd);
     for (struct mail *m = mail_take(s); m != NULL; m = mail_take(s)) {
         if (m->is_response) conn_free(m->conn);
+        if (m->conn == NULL) (void)close(m->fd);
         chunks_free(m->chunks);
         free(m);
     }
     SSL_CTX_free(s->tls);
+    group_leave(s);
+    chunks_free(s->spare);
     (void)pthread_mutex_destroy(&s->lock);
+    free(s->unix_path);
     free(s->scratch);
     free(s);
 }
@@ -462,16 +517,19 @@ enum status http_server_start(struct http_server **out, const struct http_server
     if (s->cfg.max_body == 0) s->cfg.max_body = DEFAULT_MAX_BODY;
     if (s->cfg.max_connections == 0) s->cfg.max_connections = DEFAULT_CONNECTIONS;
     if (s->cfg.idle_timeout_s == 0) s->cfg.idle_timeout_s = DEFAULT_IDLE_S;
+    if (s->cfg.max_unsent == 0) s->cfg.max_unsent = DEFAULT_UNSENT;
     s->listen_fd = s->epoll_fd = s->event_fd = -1;
     (void)pthread_mutex_init(&s->lock, NULL);
     read_clock(s);
     s->scratch = malloc(READ_CHUNK);
-    enum status st = s->scratch ? OK : err_set(err, E_NOMEM, "HTTP server: out of memory");
+    s->unix_path = cfg->unix_path ? strdup(cfg->unix_path) : NULL;
+    enum status st = s->scratch && (s->unix_path || !cfg->unix_path) ? OK : err_set(err, E_NOMEM, "HTTP server: out of memory");
+    if (st == OK) st = group_join(s, err);
     if (st == OK) st = open_tls(s, err);
     if (st == OK) st = open_listener(s, err);
     if (st == OK) st = open_loop(s, err);
     /* file names and the address belong to the caller: not used from here on */
-    s->cfg.bind_address = s->cfg.tls_cert_file = s->cfg.tls_key_file = s->cfg.tls_client_ca_file = NULL;
+    s->cfg.bind_address = s->cfg.tls_cert_file = s->cfg.tls_key_file = s->cfg.tls_client_ca_file = s->cfg.unix_path = NULL;
     if (st == OK) {
         s->has_thread = true;
         (void)pthread_mutex_lock(&s->lock); /* the thread waits for it, so that it finds its own id */
@@ -494,7 +552,7 @@ void http_server_stop(struct http_server *s)
 {
     if (s == NULL) return;
     atomic_store(&s->stop, true);
-    ring(s);
+    server_ring(s);
     (void)pthread_join(s->thread, NULL);
     server_free(s);
 }
@@ -506,7 +564,7 @@ uint16_t http_server_port(const struct http_server *s)
 
 void http_server_wake(struct http_server *s)
 {
-    if (!atomic_exchange(&s->wake, true)) ring(s);
+    if (!atomic_exchange(&s->wake, true)) server_ring(s);
 }
 
 size_t http_server_connections(const struct http_server *s)

@@ -5,7 +5,13 @@
  * On epoll, http_parser, wslay and OpenSSL. libwebsockets 4.1.6 was tried first: two POSTs in one segment hang it, spinning,
  * for all its clients.
  *
- * Every byte of a client is bounded: head 16 KiB, body max_body, idle connections are closed, at most max_connections. */
+ * Every byte of a client is bounded: head 16 KiB, body max_body, idle connections are closed, at most max_connections; and so are answers that
+ * clients don't read: beyond half of max_unsent over all connections together those that take nothing are let go, beyond it the slowest.
+ *
+ * More than one thread on a port: a server that is started with `first` listens nowhere; the first one gives each new connection to that of
+ * them which has the fewest. A connection stays with its thread, so its order is kept and no lock is held over it.
+ *
+ * On a Unix socket (unix_path) there is no HTTP: a connection is a ws_conn whose bytes go to handler.stream, and ws_send writes lines. */
 #ifndef LIB_NET_HTTP_SERVER_H
 #define LIB_NET_HTTP_SERVER_H
 
@@ -28,6 +34,12 @@ struct http_handler {
     void (*ws_close)(void *ctx, struct ws_conn *c);
     /* wake: called on the server's thread after http_server_wake from any thread. May be NULL */
     void (*wake)(void *ctx);
+    /* turn_end: called on the server's thread when it has no more requests at hand. May be NULL */
+    void (*turn_end)(void *ctx);
+    /* stream: bytes of a Unix socket's client, all that were not used before.  ret how many are used now; SIZE_MAX: close it when its answers are sent */
+    size_t (*stream)(void *ctx, struct ws_conn *c, bytes data);
+    /* dropped: a client was let go for what it did not read: reason names the limit, unsent is what was due to it. May be NULL */
+    void (*dropped)(void *ctx, const char *peer, const char *reason, size_t unsent);
 };
 
 struct http_server_config {
@@ -38,6 +50,10 @@ struct http_server_config {
     const char *tls_cert_file, *tls_key_file; /* NULL: plain */
     const char *tls_client_ca_file;           /* NULL: no client certificates asked */
     bool wipes; /* requests and answers are secrets: what has passed through a buffer that stays is wiped */
+    const char *unix_path;      /* listen there instead, mode 0600; what a killed process left behind is taken away */
+    struct http_server *first;  /* share the port of that one; its limits hold for all of them. Stop it before the others */
+    size_t max_unsent;          /* bytes of answers that wait for their readers, over all connections; 0: 1 GiB */
+    int nice;                   /* added to the thread's niceness: what else this process does goes first */
 };
 
 /** http_server_start: bind, start the thread.  ret OK | E_BUSY: port taken (err names address and port) | E_INVALID | E_IO */
@@ -47,7 +63,9 @@ MUST_CHECK enum status http_server_start(struct http_server **out, const struct 
 void http_server_stop(struct http_server *s); /* NULL allowed */
 uint16_t http_server_port(const struct http_server *s);
 void http_server_wake(struct http_server *s);
+/** http_server_connections: on this thread; http_server_unsent: bytes of answers that wait, of all that share the port */
 size_t http_server_connections(const struct http_server *s);
+size_t http_server_unsent(const struct http_server *s);
 /** http_server_reload_tls: certificate, key and client authority (may be NULL) for connections from now on; on the server's thread (handler.wake), of a
  *  server that has TLS.  ret OK | E_INVALID: a file is no good, all stays as it was | E_NOMEM */
 MUST_CHECK enum status http_server_reload_tls(struct http_server *s, const char *cert, const char *key, const char *client_ca, struct err *err);

@@ -27,6 +27,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <wslay/wslay.h>
 
 #include "lib/net/http_server.h"
@@ -39,10 +40,16 @@ enum {
     OUT_CHUNK = 16 * 1024,      /* small answers share one */
     OUT_PARSE_MAX = 1 << 20,    /* pipelined requests wait while more output than this is unsent */
     WS_OUT_MAX = 32 << 20,      /* a subscriber that is further behind is dropped */
+    DIRECT_MIN = 16 * 1024,     /* a longer answer goes to the socket from where it stands; only what does not fit there is copied */
+    TELL_MIN = 4 << 20,         /* unsent bytes that the budget is asked about at once, not at the end of the turn */
+    SPARE_CHUNKS = 64,          /* kept for the next answers */
+    GROUP_MAX = 64,             /* threads of a port */
     DRAIN_MAX = 64 << 20,       /* bytes thrown away after an error answer, so that the client gets to read it */
     DRAIN_MS = 2000,
     BODY_MIN_RATE = 1024,       /* bytes a second that a slow body must reach beyond the idle time-out */
 };
+
+#define WS_TOO_SLOW "slow reader: too many messages wait for it"
 
 struct out_chunk {
     struct out_chunk *next;
@@ -73,7 +80,7 @@ struct ws_conn {
     void *user;
     char *path;
     wslay_event_context_ptr ctx;
-    bool is_open, is_message, pinged;
+    bool is_open, is_message, pinged, is_stream; /* is_stream: of a Unix socket, ctx is NULL */
 };
 
 enum conn_state { CONN_HTTP, CONN_WS, CONN_DRAIN, CONN_DEAD };
@@ -93,6 +100,7 @@ struct conn {
     bool knocked;    /* input came while it was pending: not listened to until then */
     bool orphan;     /* closed while pending: lives on until it is answered */
     uint64_t last_ms, drain_until_ms, drained;
+    uint64_t sent_ms; /* the client last took something, or last had nothing to take */
     struct out_chunk *out_head, *out_tail;
     size_t out_len;
     struct buf in; /* input that waits for its turn */
@@ -106,14 +114,31 @@ struct conn {
 /* mail: what other threads ask of the loop */
 struct mail {
     struct mail *next;
-    struct conn *conn;
+    struct conn *conn; /* NULL: a new connection, fd and from */
+    int fd;
+    struct sockaddr_storage from;
     bool is_response; /* else a WebSocket message */
     struct out_chunk *chunks;
     bool keep_alive;
 };
 
+/* group: the servers of one port */
+struct group {
+    pthread_mutex_t lock; /* members */
+    struct http_server *member[GROUP_MAX]; /* NULL: stopped */
+    size_t n, refs;
+    atomic_size_t n_conns, unsent;
+    size_t max_conns, max_unsent;
+};
+
 struct http_server {
     struct http_server_config cfg;
+    struct group *group;
+    size_t unsent, told_unsent; /* of our connections; what of it the group knows */
+    struct out_chunk *spare;
+    size_t n_spare;
+    char *unix_path; /* NULL: none */
+    bool is_bound;   /* to unix_path */
     struct http_handler handler;
     int listen_fd, epoll_fd, event_fd;
     uint16_t port;
@@ -135,6 +160,8 @@ struct http_server {
 /* http_conn.c */
 void conn_append(struct conn *c, const void *data, size_t len);
 void conn_append_chunk(struct conn *c, struct out_chunk *chunk_take);
+/** conn_append_long: like conn_append, for DIRECT_MIN and more: first tries to get rid of it */
+void conn_append_long(struct conn *c, const void *data, size_t len);
 struct out_chunk *chunk_new(size_t cap);
 void chunks_free(struct out_chunk *k);
 void conn_want_flush(struct conn *c);
@@ -160,7 +187,21 @@ void ws_feed(struct conn *c, const uint8_t *data, size_t len);
 void ws_ping(struct conn *c);
 void ws_fini(struct conn *c);
 
+/** ws_open_stream: a Unix socket's connection */
+void ws_open_stream(struct conn *c);
+
+/* group.c */
+MUST_CHECK enum status group_join(struct http_server *s, struct err *err);
+void group_leave(struct http_server *s); /* NULL group allowed */
+/** group_choose: who is to have a new connection */
+struct http_server *group_choose(struct http_server *s);
+/** group_check_unsent: tell the group what waits here; over budget, the slowest readers are let go, the others' threads look after theirs */
+void group_check_unsent(struct http_server *s);
+/** conn_drop: kill, and tell the handler why */
+void conn_drop(struct conn *c, const char *reason);
+
 /* http_server.c */
+void server_ring(struct http_server *s);
 bool server_is_own_thread(const struct http_server *s);
 void server_post(struct http_server *s, struct mail *m);
 /** conn_bury: freed at the end of the turn */

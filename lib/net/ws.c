@@ -114,7 +114,38 @@ void ws_accept(struct conn *c)
     conn_want_flush(c);
 }
 
+void ws_open_stream(struct conn *c)
+{
+    struct http_server *s = c->server;
+    struct ws_conn *w = calloc(1, sizeof *w);
+    char *path = strdup("");
+    if (w == NULL || path == NULL) {
+        free(w);
+        free(path);
+        conn_kill(c);
+        return;
+    }
+    *w = (struct ws_conn){.conn = c, .path = path, .is_stream = true, .is_open = true};
+    c->ws = w;
+    c->state = CONN_WS;
+    c->in.max = s->cfg.max_body + READ_CHUNK;
+    if (s->handler.ws_open == NULL || s->handler.stream == NULL || s->handler.ws_open(s->handler.ctx, w)) return;
+    w->is_open = false;
+    conn_kill(c);
+}
+
 /* ------------------------------------------------------------------- traffic */
+
+static void stream_feed(struct conn *c)
+{
+    struct http_server *s = c->server;
+    const size_t used = s->handler.stream(s->handler.ctx, c->ws, buf_view(&c->in));
+    if (c->state != CONN_WS) return;
+    if (used == SIZE_MAX) c->close_after_flush = true;
+    else buf_consume(&c->in, used);
+    if (c->in.len == 0 && c->in.cap > (size_t)2 * READ_CHUNK) buf_fini(&c->in);
+    conn_want_flush(c);
+}
 
 static void finish_if_closed(struct conn *c)
 {
@@ -132,6 +163,10 @@ void ws_feed(struct conn *c, const uint8_t *data, size_t len)
     buf_put(&c->in, data, len);
     if (buf_status(&c->in) != OK) {
         conn_kill(c);
+        return;
+    }
+    if (c->ws->is_stream) {
+        stream_feed(c);
         return;
     }
     c->ws->pinged = false;
@@ -184,10 +219,16 @@ void ws_fini(struct conn *c)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static struct out_chunk *frame_text(bytes text)
+static struct out_chunk *frame_text(bytes text, bool is_stream)
 {
     struct out_chunk *k = chunk_new(text.len + 10);
     if (k == NULL) return NULL;
+    if (is_stream) {
+        memcpy(k->ptr, text.ptr, text.len);
+        k->ptr[text.len] = '\n';
+        k->len = text.len + 1;
+        return k;
+    }
     uint8_t *p = k->ptr;
     *p++ = 0x81;
     if (text.len < 126) {
@@ -212,7 +253,7 @@ enum status ws_send(struct ws_conn *w, bytes text)
     struct http_server *s = c->server;
     bool own = server_is_own_thread(s);
     if (own && (c->state != CONN_WS || c->close_after_flush)) return E_CLOSED;
-    struct out_chunk *k = frame_text(text.len ? text : BYTES_LIT(""));
+    struct out_chunk *k = frame_text(text.len ? text : BYTES_LIT(""), w->is_stream);
     if (k == NULL) return E_NOMEM;
     if (!own) {
         struct mail *m = calloc(1, sizeof *m);
@@ -225,11 +266,12 @@ enum status ws_send(struct ws_conn *w, bytes text)
         server_post(s, m);
         return OK;
     }
-    if (c->out_len + k->len > WS_OUT_MAX) {
+    if (c->out_len > 0 && c->out_len + k->len > WS_OUT_MAX) {
         chunks_free(k);
         /* not killed here: the caller may be walking its list of connections */
         c->close_after_flush = true;
         c->last_ms = 0;
+        if (s->handler.dropped) s->handler.dropped(s->handler.ctx, c->peer, WS_TOO_SLOW, c->out_len);
         return E_LIMIT;
     }
     if (k->len <= OUT_CHUNK / 4) {

@@ -104,7 +104,7 @@ static void start_with(struct echo *e, struct http_server_config cfg)
     memset(e, 0, sizeof *e);
     pthread_mutex_init(&e->lock, NULL);
     struct err err = {0};
-    struct http_handler h = {e, on_request, on_open, on_message, on_close, on_wake};
+    struct http_handler h = {.ctx = e, .request = on_request, .ws_open = on_open, .ws_message = on_message, .ws_close = on_close, .wake = on_wake};
     if (cfg.bind_address == NULL) cfg.bind_address = ADDR;
     if (cfg.max_body == 0) cfg.max_body = MAX_BODY;
     enum status s = http_server_start(&e->server, &cfg, &h, &err);
