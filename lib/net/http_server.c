@@ -220,7 +220,7 @@ void http_server_release(struct http_server *s)
     (void)pthread_mutex_lock(&s->lock);
     bool now = --s->held == 0 && s->mail_head != NULL;
     (void)pthread_mutex_unlock(&s->lock);
-    if (now) ring(s);
+    if (now) server_ring(s);
 }
 
 static struct mail *mail_take(struct http_server *s)

@@ -10,7 +10,7 @@ static const struct {
 } known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive cache_mb log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
-    {"rpc", " address port ws_port apis cors max_connections jwt_secret_file ipc_path "},
+    {"rpc", " address port ws_port apis cors max_connections threads jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
@@ -148,6 +148,13 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
             if (s == OK && (most == 0 || most > 100000)) s = json_at_fail(&conns, err, "1 to 100000");
         }
         c->rpc_connections = (size_t)most;
+        struct json_at threads;
+        uint64_t n = 0;
+        if (s == OK && json_at_member(&threads, &at, "threads")) {
+            s = json_at_u64(&n, &threads, err);
+            if (s == OK && (n == 0 || n > 32)) s = json_at_fail(&threads, err, "1 to 32");
+        }
+        c->rpc_threads = (unsigned)n;
     }
     if (s == OK) s = section(&at, &c->has_member, root, "member", err);
     if (s == OK && c->has_member) {

@@ -15,6 +15,27 @@ static struct cached_block *find(struct rpc_worker *w, const hash32 *hash)
     return NULL;
 }
 
+static struct cached_block *oldest_but(struct rpc_worker *w, const struct cached_block *but)
+{
+    struct cached_block *e = NULL;
+    for (size_t i = 0; i < RPC_CACHED_BLOCKS; i++)
+        if (&w->cache[i] != but && w->cache[i].is_used && (e == NULL || w->cache[i].last_use < e->last_use)) e = &w->cache[i];
+    return e;
+}
+
+/* large blocks: few of them. One that is in use stays. */
+static void keep_small(struct rpc_worker *w, const struct cached_block *in_use)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < RPC_CACHED_BLOCKS; i++)
+        if (w->cache[i].is_used && &w->cache[i] != in_use) sum += w->cache[i].arena.used;
+    for (struct cached_block *e; sum > RPC_CACHE_MAX && (e = oldest_but(w, in_use)) != NULL;) {
+        sum -= e->arena.used;
+        arena_fini(&e->arena);
+        *e = (struct cached_block){0};
+    }
+}
+
 /* the place that was used longest ago, emptied */
 static struct cached_block *take_oldest(struct rpc_worker *w)
 {
@@ -44,6 +65,7 @@ struct cached_block *cached_block_get(struct rpc_call *c, const hash32 *hash)
         struct kv_txn *txn = rpc_txn(c);
         if (txn == NULL) return NULL;
         e = take_oldest(w);
+        keep_small(w, e);
         enum status s = load(e, txn, hash);
         if (s != OK) {
             IGNORE(!rpc_fail_status(c, s, "block"), "it is always false");
@@ -71,6 +93,33 @@ bool cached_block_receipts(struct cached_block *e, struct rpc_call *c)
     e->receipts = receipts;
     e->first_log = first_log;
     return true;
+}
+
+bool cached_block_logs(struct cached_block *e, struct rpc_call *c)
+{
+    if (e->logs != NULL) return true;
+    const struct block *b = &e->block;
+    const size_t n = e->first_log[b->n_txs];
+    struct buf text;
+    buf_init(&text, RPC_RESPONSE_MAX);
+    size_t *at = arena_zalloc(&e->arena, n + 1, sizeof *at), k = 0;
+    for (size_t i = 0; at != NULL && i < b->n_txs; i++) {
+        for (size_t j = 0; j < e->receipts[i].n_logs; j++) {
+            const struct log_place p = {&b->hash, &b->txs[i].hash, b->header.number, i, k, j, false};
+            at[k++] = text.len;
+            json_put_log(&text, &e->receipts[i].logs[j], &p);
+            buf_put_u8(&text, ',');
+        }
+    }
+    uint8_t *copy = at != NULL && buf_status(&text) == OK ? arena_alloc(&e->arena, text.len + 1) : NULL;
+    if (copy != NULL) {
+        at[n] = text.len;
+        if (text.len > 0) memcpy(copy, text.ptr, text.len);
+        e->log_at = at;
+        e->logs = copy;
+    }
+    buf_fini(&text);
+    return copy != NULL || rpc_fail_status(c, E_NOMEM, "logs");
 }
 
 bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash)

@@ -1,158 +1,56 @@
-/* ipc.c: JSON-RPC over a Unix socket of the owner's: documents one after the other, each answered by a line. One thread for all clients; it has no
- * subscriptions (a WebSocket has them), and no token: the file's mode says who may open it. */
-#include "lib/base/log.h"
+/* ipc.c: JSON-RPC over a Unix socket of the owner's: documents one after the other, with or without white space between them, each answered by a
+ * line; subscriptions and filters as on a WebSocket. There is no token: the file's mode says who may open it. */
 #include "node/rpc/rpc_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-enum { CLIENTS_MAX = 64, READ_CHUNK = 64 << 10, WRITE_MS = 5000 };
-
-struct ipc_client {
-    int fd;
-    struct buf in;
-};
-
-struct rpc_ipc {
-    struct rpc_worker w;
-    char path[108];
-    int listener, stop[2];
-    pthread_t thread;
-    bool has_thread;
-    struct ipc_client clients[CLIENTS_MAX];
-    size_t n;
-};
-
-static void drop(struct rpc_ipc *p, size_t i)
+static bool is_space(uint8_t ch)
 {
-    close(p->clients[i].fd);
-    buf_fini(&p->clients[i].in);
-    p->clients[i] = p->clients[--p->n];
+    return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
 }
 
-/* a client that does not read for WRITE_MS is let go: it holds up the others */
-static bool send_all(int fd, bytes b)
+size_t json_split_end(struct json_split *s, bytes data)
 {
-    while (b.len > 0) {
-        ssize_t n = send(fd, b.ptr, b.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            b = bytes_make(b.ptr + n, b.len - (size_t)n);
-            continue;
+    for (; s->at < data.len; s->at++) {
+        const uint8_t ch = data.ptr[s->at];
+        if (s->in_string) {
+            if (s->is_escaped) s->is_escaped = false;
+            else if (ch == '\\') s->is_escaped = true;
+            else if (ch == '"') s->in_string = false;
+            if (s->in_string || s->depth > 0) continue;
+            return s->at + 1;
         }
-        if (n < 0 && errno == EINTR) continue;
-        struct pollfd out = {.fd = fd, .events = POLLOUT};
-        if (n < 0 && errno != EAGAIN) return false;
-        if (poll(&out, 1, WRITE_MS) != 1) return false;
+        if (ch == '"') {
+            s->in_string = true;
+        } else if (ch == '{' || ch == '[') {
+            s->depth++;
+        } else if (ch == '}' || ch == ']') {
+            if (s->depth <= 1) return s->at + 1; /* also a bracket that closes nothing: jansson says so */
+            s->depth--;
+        } else if (s->depth == 0) {
+            return s->at + 1; /* a number or a word is no request: jansson says so, too */
+        }
     }
-    return true;
+    return 0;
 }
 
-/* whole documents at the front of what came; false: the client is to be dropped */
-static bool serve(struct rpc_ipc *p, struct ipc_client *c)
+bool ipc_open(void *ctx, struct ws_conn *c)
 {
-    for (;;) {
-        size_t used = 0;
-        while (used < c->in.len && strchr(" \t\r\n", c->in.ptr[used]) != NULL)
-            used++;
-        buf_consume(&c->in, used);
-        if (c->in.len == 0) return true;
-        enum rpc_feed r = rpc_answer_front(&p->w, buf_view(&c->in), &used);
-        if (r == RPC_FEED_MORE) return c->in.len < RPC_BODY_MAX;
-        if (p->w.out.len > 0) buf_put_u8(&p->w.out, '\n');
-        if (!send_all(c->fd, buf_view(&p->w.out))) return false;
-        if (r == RPC_FEED_BAD) return false; /* where the next would begin can't be told */
-        buf_consume(&c->in, used);
-    }
+    return subs_split(ctx, c) != NULL;
 }
 
-static void read_client(struct rpc_ipc *p, size_t i)
+size_t ipc_stream(void *ctx, struct ws_conn *c, bytes data)
 {
-    struct ipc_client *c = &p->clients[i];
-    uint8_t *to = buf_reserve(&c->in, READ_CHUNK);
-    ssize_t n = to == NULL ? 0 : read(c->fd, to, READ_CHUNK);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
-        drop(p, i);
-        return;
+    struct rpc_worker *w = ctx;
+    struct json_split *split = subs_split(w, c);
+    for (size_t used = 0;;) {
+        while (split->at == 0 && used < data.len && is_space(data.ptr[used])) used++;
+        const bytes rest = bytes_make(data.ptr + used, data.len - used);
+        const size_t len = json_split_end(split, rest);
+        if (len == 0) return used;
+        const bool ok = rpc_answer(w, c, bytes_make(rest.ptr, len));
+        if (w->out.len > 0 && ws_send(c, buf_view(&w->out)) != OK) return SIZE_MAX;
+        if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
+        if (!ok) return SIZE_MAX; /* where the next would begin can't be told */
+        *split = (struct json_split){0};
+        used += len;
     }
-    c->in.len += (size_t)n;
-    if (!serve(p, c)) drop(p, i);
-}
-
-static void take_client(struct rpc_ipc *p)
-{
-    int fd = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) return;
-    if (p->n == CLIENTS_MAX) {
-        close(fd);
-        return;
-    }
-    p->clients[p->n].fd = fd;
-    buf_init(&p->clients[p->n++].in, RPC_BODY_MAX + READ_CHUNK);
-}
-
-static void *loop(void *arg)
-{
-    struct rpc_ipc *p = arg;
-    for (;;) {
-        struct pollfd fds[CLIENTS_MAX + 2] = {{.fd = p->stop[0], .events = POLLIN}, {.fd = p->listener, .events = POLLIN}};
-        for (size_t i = 0; i < p->n; i++)
-            fds[i + 2] = (struct pollfd){.fd = p->clients[i].fd, .events = POLLIN};
-        if (poll(fds, (nfds_t)(p->n + 2), -1) < 0) continue;
-        if (fds[0].revents != 0) return NULL;
-        for (size_t i = p->n; i-- > 0;)
-            if (fds[i + 2].revents != 0) read_client(p, i);
-        if (fds[1].revents != 0) take_client(p);
-    }
-}
-
-enum status rpc_ipc_start(struct rpc_ipc **out, struct rpc *r, const char *path, struct err *err)
-{
-    struct rpc_ipc *p = calloc(1, sizeof *p);
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    struct stat st;
-    if (p == NULL) return err_set(err, E_NOMEM, "no memory");
-    p->listener = p->stop[0] = p->stop[1] = -1;
-    if (strlen(path) >= sizeof sa.sun_path) {
-        free(p);
-        return err_set(err, E_INVALID, "rpc.ipc_path: longer than %zu characters: %s", sizeof sa.sun_path - 1, path);
-    }
-    (void)snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
-    (void)snprintf(p->path, sizeof p->path, "%s", path);
-    enum status s = rpc_worker_init(&p->w, r, err);
-    /* what a node that was killed left behind is taken away; anything that is no socket stays */
-    if (s == OK && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) IGNORE(unlink(path), "bind tells");
-    if (s == OK) p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    mode_t old = umask(0177);
-    if (s == OK && (p->listener < 0 || bind(p->listener, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(p->listener, 64) != 0 || pipe2(p->stop, O_CLOEXEC) != 0))
-        s = err_set(err, status_from_errno(errno), "rpc.ipc_path: cannot listen on %s: %s", path, strerror(errno));
-    umask(old);
-    if (s == OK && pthread_create(&p->thread, NULL, loop, p) != 0) s = err_set(err, E_NOMEM, "cannot start a thread");
-    p->has_thread = s == OK;
-    if (s == OK) *out = p;
-    else rpc_ipc_stop(p);
-    return s;
-}
-
-void rpc_ipc_stop(struct rpc_ipc *p)
-{
-    if (p == NULL) return;
-    if (p->has_thread) {
-        close(p->stop[1]); /* the other end hears of it */
-        p->stop[1] = -1;
-        (void)pthread_join(p->thread, NULL);
-        IGNORE(unlink(p->path), "it is of no use any more");
-    }
-    while (p->n > 0)
-        drop(p, p->n - 1);
-    for (size_t i = 0; i < 2; i++)
-        if (p->stop[i] >= 0) close(p->stop[i]);
-    if (p->listener >= 0) close(p->listener);
-    rpc_worker_fini(&p->w);
-    free(p);
 }

@@ -294,6 +294,7 @@ bool param_read_state(struct state **state, bool *pending, struct rpc_call *c, s
         w->read_state = st;
         w->read_number = ref.number;
     }
+    w->n_reads++;
     *pending = ref.is_pending;
     *state = w->read_state;
     return true;

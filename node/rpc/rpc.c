@@ -3,9 +3,11 @@
 #include "lib/base/log.h"
 #include "node/rpc/rpc_priv.h"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #define GZIP_MIN 2048 /* below it a packet more or less decides nothing */
+#define RPC_KEPT_OUT ((size_t)1 << 20) /* a larger answer takes its memory along */
 #define TABLE_SLOTS 1024 /* over three times the methods */
 #define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,trace,rpc,aura"
 
@@ -93,6 +95,12 @@ void rpc_txn_end(struct rpc_worker *w)
     w->read_state = NULL;
     kv_abort(w->txn);
     w->txn = NULL;
+    w->n_reads = 0;
+}
+
+void rpc_txn_refresh(struct rpc_worker *w)
+{
+    if (w->txn != NULL && (w->n_reads > RPC_READS_MAX || !kv_is_newest(w->txn))) rpc_txn_end(w);
 }
 
 /* ------------------------------------------------------------------ one call */
@@ -196,10 +204,10 @@ static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, c
         c.n_params = q->n_args;
     }
     bool ok = q != NULL ? run_method(&c, q->method) : run_tree(&c, tree);
-    atomic_fetch_add_explicit(&w->rpc->n_calls, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->n_calls, 1, memory_order_relaxed);
     if (ok && buf_status(out) == E_NOMEM) ok = rpc_fail_status(&c, E_NOMEM, "answer");
     if (ok && buf_status(out) != OK) ok = rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
-    if (!ok) atomic_fetch_add_explicit(&w->rpc->n_errors, 1, memory_order_relaxed);
+    if (!ok) atomic_fetch_add_explicit(&w->n_errors, 1, memory_order_relaxed);
     if (q != NULL ? id.text.len == 0 : id.tree == NULL && json_object_get(tree, "method") != NULL) {
         truncate_out(out, mark); /* a notification */
     } else if (ok) {
@@ -253,7 +261,6 @@ static void answer_doc(struct rpc_worker *w, struct ws_conn *ws, json_t *doc, co
         answer_one(w, ws, doc, NULL);
     }
     json_decref(doc);
-    rpc_txn_end(w);
 }
 
 static bool answer_plain(struct rpc_worker *w, struct ws_conn *ws, bytes body)
@@ -263,29 +270,19 @@ static bool answer_plain(struct rpc_worker *w, struct ws_conn *ws, bytes body)
     if (!requests_get(w->requests, &n, &is_batch, RPC_BATCH_MAX, body)) return false;
     if (is_batch) answer_batch(w, ws, NULL, n);
     else answer_one(w, ws, NULL, w->requests);
-    rpc_txn_end(w);
     return true;
 }
 
-/* leaves the answer in w->out; empty: none is due */
-static void answer(struct rpc_worker *w, struct ws_conn *ws, bytes body)
+bool rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document)
 {
     json_error_t e;
     buf_clear(&w->out);
-    if (answer_plain(w, ws, body)) return;
-    answer_doc(w, ws, json_loadb(body.len ? (const char *)body.ptr : "", body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e), &e);
-}
-
-enum rpc_feed rpc_answer_front(struct rpc_worker *w, bytes data, size_t *used)
-{
-    json_error_t e;
-    json_t *doc = json_loadb((const char *)data.ptr, data.len, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, &e);
-    if (doc == NULL && json_error_code(&e) == json_error_premature_end_of_input) return RPC_FEED_MORE;
-    *used = doc == NULL ? data.len : (size_t)e.position;
-    bool bad = doc == NULL;
-    buf_clear(&w->out);
-    answer_doc(w, NULL, doc, &e);
-    return bad ? RPC_FEED_BAD : RPC_FEED_DONE;
+    rpc_txn_refresh(w);
+    if (answer_plain(w, ws, document)) return true;
+    json_t *doc = json_loadb(document.len ? (const char *)document.ptr : "", document.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    const bool ok = doc != NULL;
+    answer_doc(w, ws, doc, &e);
+    return ok;
 }
 
 /* ------------------------------------------------------------------ HTTP and WebSocket */
@@ -335,9 +332,9 @@ static void on_request(void *ctx, struct http_request *r)
     }
     switch (http_request_method(r)) {
     case HTTP_POST: {
-        answer(w, NULL, http_request_body(r));
+        (void)rpc_answer(w, NULL, http_request_body(r)); /* what is wrong stands in the answer */
         if (zip(w, r)) headers[n++] = (struct http_header){"Content-Encoding", "gzip"};
-        if (w->out.len > 65536) {
+        if (w->out.len > RPC_KEPT_OUT) {
             size_t len;
             uint8_t *p = buf_take(&w->out, &len);
             http_respond_take(r, 200, "application/json", p, len, headers, n);
@@ -377,7 +374,7 @@ static bool on_ws_open(void *ctx, struct ws_conn *ws)
 static void on_ws_message(void *ctx, struct ws_conn *ws, bytes msg)
 {
     struct rpc_worker *w = ctx;
-    answer(w, ws, msg);
+    (void)rpc_answer(w, ws, msg);
     if (w->out.len > 0) IGNORE(ws_send(ws, buf_view(&w->out)), "a client that is gone or too slow is dropped by the server");
     if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
 }
@@ -385,6 +382,17 @@ static void on_ws_message(void *ctx, struct ws_conn *ws, bytes msg)
 static void on_ws_close(void *ctx, struct ws_conn *ws)
 {
     subs_close(ctx, ws);
+}
+
+static void on_turn_end(void *ctx)
+{
+    rpc_txn_end(ctx);
+}
+
+static void on_dropped(void *ctx, const char *peer, const char *reason, size_t unsent)
+{
+    (void)ctx;
+    log_warn("rpc", "Closed a connection from=%s unsent=%zu reason=\"%s\"", *peer ? peer : "local", unsent, reason);
 }
 
 /* ------------------------------------------------------------------ news from other threads */
@@ -405,12 +413,11 @@ static void on_wake(void *ctx)
     w->sync_news = false;
     (void)pthread_mutex_unlock(&w->lock);
 
+    rpc_txn_refresh(w);
     for (size_t i = 0; i < n; i++) {
-        news_push(w, &news[i]);
         subs_on_block(w, &news[i]);
         arena_reset(&w->arena);
     }
-    for (size_t i = 0; i < n_pending; i++) pending_push(w, &pending[i]);
     if (n_pending) subs_on_pending(w, pending, n_pending);
     if (sync_news || n) subs_on_sync(w);
     rpc_txn_end(w);
@@ -445,8 +452,8 @@ static void worker_chain_event(struct rpc_worker *w, const struct chain_event *e
 
 void rpc_on_chain_event(struct rpc *r, const struct chain_event *e)
 {
-    worker_chain_event(&r->http, e);
-    worker_chain_event(&r->ws, e);
+    filters_on_chain_event(r->filters, e);
+    for (size_t i = 0; i < r->n_workers; i++) worker_chain_event(&r->workers[i], e);
 }
 
 static void worker_pending(struct rpc_worker *w, const hash32 *hashes, size_t n)
@@ -466,15 +473,14 @@ static void worker_pending(struct rpc_worker *w, const hash32 *hashes, size_t n)
 
 void rpc_on_pending(struct rpc *r, const hash32 *hashes, size_t n)
 {
-    worker_pending(&r->http, hashes, n);
-    worker_pending(&r->ws, hashes, n);
+    filters_on_pending(r->filters, hashes, n);
+    for (size_t i = 0; i < r->n_workers; i++) worker_pending(&r->workers[i], hashes, n);
 }
 
 void rpc_on_sync(struct rpc *r)
 {
-    struct rpc_worker *workers[] = {&r->http, &r->ws};
-    for (size_t i = 0; i < COUNT_OF(workers); i++) {
-        struct rpc_worker *w = workers[i];
+    for (size_t i = 0; i < r->n_workers; i++) {
+        struct rpc_worker *w = &r->workers[i];
         if (w->server == NULL) continue;
         (void)pthread_mutex_lock(&w->lock);
         w->sync_news = true;
@@ -519,7 +525,7 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
     return OK;
 }
 
-enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err)
+static enum status worker_init(struct rpc_worker *w, struct rpc *r, struct err *err)
 {
     w->rpc = r;
     arena_init(&w->arena, RPC_ARENA_MAX);
@@ -530,30 +536,48 @@ enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err
     return s == OK ? OK : err_set(err, s, "RPC: %s", status_text(s));
 }
 
-static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, struct err *err)
+/* one thread of a port; first: the one that listens, NULL for itself */
+static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, const struct rpc_worker *first, struct err *err)
 {
     const struct rpc_config *cfg = &r->cfg;
-    enum status s = rpc_worker_init(w, r, err);
+    enum status s = worker_init(w, r, err);
     if (s != OK) return s;
     struct http_server_config hc = {.bind_address = cfg->address,
                                     .port = port,
+                                    .first = first ? first->server : NULL,
+                                    .nice = RPC_NICE,
                                     .max_body = cfg->max_body ? cfg->max_body : RPC_BODY_MAX,
                                     .max_connections = cfg->max_connections ? cfg->max_connections : 1024,
+                                    .max_unsent = cfg->max_unsent ? cfg->max_unsent : RPC_UNSENT_MAX,
                                     .idle_timeout_s = cfg->idle_timeout_s ? cfg->idle_timeout_s : 120,
                                     .tls_cert_file = cfg->tls_cert_file,
                                     .tls_key_file = cfg->tls_key_file};
-    struct http_handler h = {w, on_request, on_ws_open, on_ws_message, on_ws_close, on_wake};
+    struct http_handler h = {.ctx = w, .request = on_request, .ws_open = on_ws_open, .ws_message = on_ws_message, .ws_close = on_ws_close,
+                             .wake = on_wake, .turn_end = on_turn_end, .dropped = on_dropped};
     s = http_server_start(&w->server, &hc, &h, err);
     return s == OK ? OK : err_prefix(err, "RPC");
 }
 
-void rpc_worker_fini(struct rpc_worker *w)
+static enum status ipc_start(struct rpc_worker *w, struct rpc *r, struct err *err)
 {
+    enum status s = worker_init(w, r, err);
+    if (s != OK) return s;
+    struct http_server_config hc = {.unix_path = r->cfg.ipc_path,
+                                    .nice = RPC_NICE,
+                                    .max_body = RPC_BODY_MAX,
+                                    .max_connections = RPC_IPC_CLIENTS_MAX,
+                                    .max_unsent = RPC_UNSENT_MAX};
+    struct http_handler h = {.ctx = w, .ws_open = ipc_open, .stream = ipc_stream, .ws_close = on_ws_close, .wake = on_wake, .turn_end = on_turn_end, .dropped = on_dropped};
+    s = http_server_start(&w->server, &hc, &h, err);
+    return s == OK ? OK : err_prefix(err, "rpc.ipc_path");
+}
+
+static void worker_stop(struct rpc_worker *w)
+{
+    http_server_stop(w->server);
+    w->server = NULL;
     if (w->rpc == NULL) return;
-    filters_fini(w);
     block_cache_fini(w);
-    free(w->news);
-    free(w->pending);
     free(w->inbox);
     free(w->pending_inbox);
     evm_free(w->evm);
@@ -563,25 +587,41 @@ void rpc_worker_fini(struct rpc_worker *w)
     (void)pthread_mutex_destroy(&w->lock);
 }
 
-static void worker_stop(struct rpc_worker *w)
-{
-    http_server_stop(w->server);
-    w->server = NULL;
-    rpc_worker_fini(w);
-}
-
 void rpc_server_stop(struct rpc *r)
 {
     if (r == NULL) return;
-    rpc_ipc_stop(r->ipc);
-    worker_stop(&r->http);
-    worker_stop(&r->ws);
+    for (size_t i = 0; i < r->n_workers; i++) worker_stop(&r->workers[i]); /* who listens comes before those who share */
+    free(r->workers);
+    filters_free(r->filters);
     free(r->table);
     free(r->client_version);
     free(r->node_name);
     free(r->cors);
     secret_fini(&r->token_key);
     free(r);
+}
+
+static enum status start_port(struct rpc *r, struct rpc_worker *of, uint16_t port, struct err *err)
+{
+    enum status s = OK;
+    for (size_t i = 0; i < r->n_threads && s == OK; i++) s = worker_start(&of[i], r, port, i == 0 ? NULL : of, err);
+    return s;
+}
+
+static enum status start_workers(struct rpc *r, struct err *err)
+{
+    const struct rpc_config *cfg = &r->cfg;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    r->n_threads = cfg->threads ? cfg->threads : cores < 1 ? 1 : cores > RPC_THREADS_DEFAULT_MAX ? RPC_THREADS_DEFAULT_MAX : (size_t)cores;
+    if (r->n_threads > RPC_THREADS_MAX) return err_set(err, E_INVALID, "rpc.threads: %zu are too many, at most %d are allowed", r->n_threads, RPC_THREADS_MAX);
+    r->workers = calloc(2 * r->n_threads + 1, sizeof *r->workers);
+    enum status s = r->workers == NULL ? err_set(err, E_NOMEM, "RPC: out of memory") : filters_new(&r->filters);
+    if (s != OK) return s;
+    r->n_workers = 2 * r->n_threads + 1;
+    if (cfg->has_http) s = start_port(r, r->workers, cfg->http_port, err);
+    if (s == OK && cfg->has_ws) s = start_port(r, r->workers + r->n_threads, cfg->ws_port, err);
+    if (s == OK && cfg->ipc_path != NULL) s = ipc_start(&r->workers[2 * r->n_threads], r, err);
+    return s;
 }
 
 enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, struct chain *chain, const struct rpc_pool *pool,
@@ -602,9 +642,7 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     if (s == OK) s = table_new(r);
     r->wants_token = cfg->jwt_secret_file != NULL;
     if (s == OK && r->wants_token) s = token_key_read(&r->token_key, cfg->jwt_secret_file, err);
-    if (s == OK && cfg->has_http) s = worker_start(&r->http, r, cfg->http_port, err);
-    if (s == OK && cfg->has_ws) s = worker_start(&r->ws, r, cfg->ws_port, err);
-    if (s == OK && cfg->ipc_path != NULL) s = rpc_ipc_start(&r->ipc, r, cfg->ipc_path, err);
+    if (s == OK) s = start_workers(r, err);
     /* the configuration's strings belong to the caller */
     r->cfg.address = r->cfg.namespaces = r->cfg.cors = r->cfg.tls_cert_file = r->cfg.tls_key_file = r->cfg.jwt_secret_file = r->cfg.ipc_path = NULL;
     r->cfg.client_version = r->client_version;
@@ -619,17 +657,21 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
 
 uint16_t rpc_http_port(const struct rpc *r)
 {
-    return r->http.server ? http_server_port(r->http.server) : 0;
+    return r->workers[0].server ? http_server_port(r->workers[0].server) : 0;
 }
 
 uint16_t rpc_ws_port(const struct rpc *r)
 {
-    return r->ws.server ? http_server_port(r->ws.server) : 0;
+    return r->workers[r->n_threads].server ? http_server_port(r->workers[r->n_threads].server) : 0;
 }
 
 void rpc_get_counts(uint64_t *calls, uint64_t *errors, uint64_t *connections, const struct rpc *r)
 {
-    *calls = atomic_load_explicit(&r->n_calls, memory_order_relaxed);
-    *errors = atomic_load_explicit(&r->n_errors, memory_order_relaxed);
-    *connections = (r->http.server ? http_server_connections(r->http.server) : 0) + (r->ws.server ? http_server_connections(r->ws.server) : 0);
+    *calls = *errors = *connections = 0;
+    for (size_t i = 0; i < r->n_workers; i++) {
+        const struct rpc_worker *w = &r->workers[i];
+        *calls += atomic_load_explicit(&w->n_calls, memory_order_relaxed);
+        *errors += atomic_load_explicit(&w->n_errors, memory_order_relaxed);
+        if (w->server != NULL) *connections += http_server_connections(w->server);
+    }
 }

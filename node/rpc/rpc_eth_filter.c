@@ -1,4 +1,6 @@
-/* rpc_eth_filter.c: filters that clients poll. A server thread keeps a ring of the chain's latest changes; a filter is a place in it. */
+/* rpc_eth_filter.c: filters that clients poll. One table for all server threads, since a client's next poll may come to another thread; beside it
+ * rings of the chain's latest changes and of pending transactions: a filter is a place in one of them. The lock is held for looking up and for
+ * copying out of a ring, never while something is read or written. */
 #include "lib/base/rng.h"
 #include "node/rpc/rpc_priv.h"
 
@@ -7,6 +9,7 @@ enum filter_kind { FILTER_LOGS, FILTER_BLOCKS, FILTER_PENDING };
 struct rpc_filter {
     uint64_t id[2];
     enum filter_kind kind;
+    size_t refs;      /* the table's, and that of each call that polls */
     uint64_t next;    /* place in the ring */
     uint64_t used_ms; /* last polled */
     struct log_filter logs;
@@ -14,83 +17,145 @@ struct rpc_filter {
     json_t *query;     /* FILTER_LOGS: as given, for eth_getFilterLogs */
 };
 
-void news_push(struct rpc_worker *w, const struct rpc_news *n)
+struct rpc_filters {
+    pthread_mutex_t lock; /* guards all below */
+    struct rpc_filter *list[RPC_FILTERS_MAX];
+    size_t n;
+    /* rings: entry i of all time stands at i % MAX while i + MAX > n; made with the first filter that needs them */
+    struct rpc_news *news;
+    uint64_t n_news;
+    hash32 *pending;
+    uint64_t n_pending;
+};
+
+enum status filters_new(struct rpc_filters **out)
 {
-    if (w->news != NULL) w->news[w->n_news % RPC_NEWS_MAX] = *n;
-    w->n_news++;
+    struct rpc_filters *f = calloc(1, sizeof *f);
+    if (f == NULL) return E_NOMEM;
+    (void)pthread_mutex_init(&f->lock, NULL);
+    *out = f;
+    return OK;
 }
 
-void pending_push(struct rpc_worker *w, const hash32 *h)
+static void lock(struct rpc_filters *f)
 {
-    if (w->pending != NULL) w->pending[w->n_pending % RPC_PENDING_NEWS_MAX] = *h;
-    w->n_pending++;
+    (void)pthread_mutex_lock(&f->lock);
 }
 
-static void filter_remove(struct rpc_worker *w, size_t i)
+static void unlock(struct rpc_filters *f)
 {
-    struct rpc_filter *f = &w->filters[i];
-    if (f->kind == FILTER_PENDING) atomic_fetch_sub(&w->n_pending_listeners, 1);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+/* under the lock */
+static void unref(struct rpc_filter *f)
+{
+    if (--f->refs > 0) return;
     log_filter_fini(&f->logs);
     json_decref(f->query);
-    w->filters[i] = w->filters[--w->n_filters];
+    free(f);
 }
 
-void filters_fini(struct rpc_worker *w)
+static void remove_at(struct rpc_filters *t, size_t i)
 {
-    while (w->n_filters > 0) filter_remove(w, 0);
-    free(w->filters);
-    w->filters = NULL;
+    struct rpc_filter *f = t->list[i];
+    t->list[i] = t->list[--t->n];
+    unref(f);
 }
 
-static void drop_expired(struct rpc_worker *w)
+void filters_free(struct rpc_filters *f)
+{
+    if (f == NULL) return;
+    while (f->n > 0) remove_at(f, f->n - 1);
+    free(f->news);
+    free(f->pending);
+    (void)pthread_mutex_destroy(&f->lock);
+    free(f);
+}
+
+static void push_news(struct rpc_filters *f, const struct rpc_news *n)
+{
+    if (f->news != NULL) f->news[f->n_news % RPC_NEWS_MAX] = *n;
+    f->n_news++;
+}
+
+void filters_on_chain_event(struct rpc_filters *f, const struct chain_event *e)
+{
+    lock(f);
+    for (size_t i = 0; i < e->n_removed; i++) push_news(f, &(struct rpc_news){.hash = e->removed[i], .removed = true});
+    for (size_t i = 0; i < e->n_added; i++) push_news(f, &(struct rpc_news){.hash = e->added[i].hash, .number = e->added[i].header.number});
+    unlock(f);
+}
+
+void filters_on_pending(struct rpc_filters *f, const hash32 *hashes, size_t n)
+{
+    lock(f);
+    for (size_t i = 0; i < n && f->pending != NULL; i++) f->pending[f->n_pending++ % RPC_PENDING_NEWS_MAX] = hashes[i];
+    unlock(f);
+}
+
+static void drop_expired(struct rpc_filters *t)
 {
     uint64_t now = clock_mono_ms();
-    for (size_t i = w->n_filters; i-- > 0;)
-        if (now - w->filters[i].used_ms > RPC_FILTER_TTL_MS) filter_remove(w, i);
+    for (size_t i = t->n; i-- > 0;)
+        if (now - t->list[i]->used_ms > RPC_FILTER_TTL_MS) remove_at(t, i);
 }
 
-/* takes f */
-static bool filter_add(struct rpc_call *c, struct rpc_filter *f)
+/* into the table; under the lock */
+static enum status insert(struct rpc_filters *t, struct rpc_filter *f)
 {
-    struct rpc_worker *w = c->w;
-    if (w->server == NULL) { /* the socket of the owner's: it hears no news */
-        log_filter_fini(&f->logs);
-        json_decref(f->query);
-        return rpc_fail(c, RPC_SERVER, "this connection has no filters: ask over HTTP or WebSocket");
+    drop_expired(t);
+    if (t->n == RPC_FILTERS_MAX) return E_LIMIT;
+    if (t->news == NULL) t->news = calloc(RPC_NEWS_MAX, sizeof *t->news);
+    if (t->pending == NULL && f->kind == FILTER_PENDING) t->pending = calloc(RPC_PENDING_NEWS_MAX, sizeof *t->pending);
+    if (t->news == NULL || (t->pending == NULL && f->kind == FILTER_PENDING)) return E_NOMEM;
+    f->next = f->kind == FILTER_PENDING ? t->n_pending : t->n_news;
+    t->list[t->n++] = f;
+    return OK;
+}
+
+/* takes what o holds */
+static bool filter_add(struct rpc_call *c, const struct rpc_filter *o)
+{
+    struct rpc_filters *t = c->rpc->filters;
+    struct rpc_filter *f = malloc(sizeof *f);
+    if (f == NULL) {
+        struct log_filter logs = o->logs;
+        log_filter_fini(&logs);
+        json_decref(o->query);
+        return rpc_fail_status(c, E_NOMEM, "filter");
     }
-    drop_expired(w);
-    if (w->filters == NULL) w->filters = calloc(RPC_FILTERS_MAX, sizeof *w->filters);
-    if (w->news == NULL) w->news = calloc(RPC_NEWS_MAX, sizeof *w->news);
-    if (w->pending == NULL && f->kind == FILTER_PENDING) w->pending = calloc(RPC_PENDING_NEWS_MAX, sizeof *w->pending);
-    bool memory = w->filters && w->news && (w->pending || f->kind != FILTER_PENDING);
-    if (!memory || w->n_filters == RPC_FILTERS_MAX) {
-        log_filter_fini(&f->logs);
-        json_decref(f->query);
-        if (!memory) return rpc_fail_status(c, E_NOMEM, "filter");
-        return rpc_fail(c, RPC_LIMIT, "too many filters: remove some by eth_uninstallFilter, or use eth_subscribe");
-    }
+    *f = *o;
     /* an id can't be guessed: nobody polls another's filter */
     rng_fill(f->id, sizeof f->id);
     f->id[0] |= 1ULL << 60;
+    f->refs = 1;
     f->used_ms = clock_mono_ms();
-    f->next = f->kind == FILTER_PENDING ? w->n_pending : w->n_news;
-    if (f->kind == FILTER_PENDING) atomic_fetch_add(&w->n_pending_listeners, 1);
-    w->filters[w->n_filters++] = *f;
     char id[40];
     snprintf(id, sizeof id, "0x%llx%016llx", (unsigned long long)f->id[0], (unsigned long long)f->id[1]);
+    lock(t);
+    const enum status s = insert(t, f);
+    if (s != OK) unref(f);
+    unlock(t);
+    if (s == E_LIMIT) return rpc_fail(c, RPC_LIMIT, "too many filters: remove some by eth_uninstallFilter, or use eth_subscribe");
+    if (s != OK) return rpc_fail_status(c, s, "filter");
     jo_str(c->out, id);
     return true;
 }
 
-static bool find_filter(size_t *at, struct rpc_call *c)
+static bool filter_id(u256 *id, struct rpc_call *c)
 {
-    u256 id;
     json_t *v = param(c, 0);
-    if (v == NULL || !value_u256(&id, c, v, "filter id")) return rpc_fail(c, RPC_BAD_PARAMS, "invalid filter id");
-    drop_expired(c->w);
-    for (size_t i = 0; i < c->w->n_filters; i++) {
-        const struct rpc_filter *f = &c->w->filters[i];
-        if (f->id[0] != id.w[1] || f->id[1] != id.w[0]) continue;
+    return (v != NULL && value_u256(id, c, v, "filter id")) || rpc_fail(c, RPC_BAD_PARAMS, "invalid filter id");
+}
+
+/* under the lock */
+static bool find(size_t *at, struct rpc_filters *t, const u256 *id)
+{
+    drop_expired(t);
+    for (size_t i = 0; i < t->n; i++) {
+        const struct rpc_filter *f = t->list[i];
+        if (f->id[0] != id->w[1] || f->id[1] != id->w[0]) continue;
         *at = i;
         return true;
     }
@@ -134,63 +199,121 @@ bool eth_new_pending_filter(struct rpc_call *c)
 
 /* ------------------------------------------------------------------ poll */
 
-static bool put_log_changes(struct rpc_call *c, struct rpc_filter *f, uint64_t first)
+/* changes: what a ring has for one poll, copied */
+struct changes {
+    struct rpc_filter *filter; /* held */
+    struct rpc_news *news;
+    hash32 *pending;
+    size_t n;
+};
+
+/* under the lock: the filter's place moves on, whatever becomes of the answer: a failure would come again */
+static enum status take_changes(struct changes *out, struct rpc_filters *t, struct rpc_filter *f)
 {
-    struct rpc_worker *w = c->w;
+    const bool pending = f->kind == FILTER_PENDING;
+    const uint64_t n = pending ? t->n_pending : t->n_news, max = pending ? RPC_PENDING_NEWS_MAX : RPC_NEWS_MAX;
+    const uint64_t first = n > max && f->next < n - max ? n - max : f->next;
+    out->n = (size_t)(n - first);
+    if (pending) out->pending = calloc(out->n + 1, sizeof *out->pending);
+    else out->news = calloc(out->n + 1, sizeof *out->news);
+    if (out->pending == NULL && out->news == NULL) return E_NOMEM;
+    for (size_t i = 0; i < out->n; i++) {
+        if (pending) out->pending[i] = t->pending[(first + i) % max];
+        else out->news[i] = t->news[(first + i) % max];
+    }
+    f->next = n;
+    f->used_ms = clock_mono_ms();
+    f->refs++;
+    out->filter = f;
+    return OK;
+}
+
+static bool put_log_changes(struct rpc_call *c, const struct changes *ch)
+{
+    const struct rpc_filter *f = ch->filter;
     struct arena tmp;
-    struct log_writer writer = {.out = c->out, .from = f->from, .to = f->to};
+    struct log_writer writer = {.out = c->out, .from = f->from, .to = f->to, .is_cached = true};
     bool ok = rpc_txn(c) != NULL;
     arena_init(&tmp, RPC_ARENA_MAX);
-    for (uint64_t i = first; ok && i < w->n_news; i++) {
-        const struct rpc_news *n = &w->news[i % RPC_NEWS_MAX];
-        ok = logs_of_block(&writer, c, &n->hash, &f->logs, n->removed, &tmp);
-    }
+    for (size_t i = 0; ok && i < ch->n; i++) ok = logs_of_block(&writer, c, &ch->news[i].hash, &f->logs, ch->news[i].removed, &tmp);
     arena_fini(&tmp);
     return ok;
 }
 
-bool eth_get_filter_changes(struct rpc_call *c)
+static bool put_changes(struct rpc_call *c, const struct changes *ch)
 {
-    struct rpc_worker *w = c->w;
-    size_t at;
-    if (!find_filter(&at, c)) return rpc_fail(c, RPC_SERVER, "filter not found");
-    struct rpc_filter *f = &w->filters[at];
-    uint64_t n = f->kind == FILTER_PENDING ? w->n_pending : w->n_news, max = f->kind == FILTER_PENDING ? RPC_PENDING_NEWS_MAX : RPC_NEWS_MAX;
-    uint64_t first = n > max && f->next < n - max ? n - max : f->next;
-    jo_open(c->out, '[');
     bool ok = true;
-    switch (f->kind) {
-    case FILTER_LOGS: ok = put_log_changes(c, f, first); break;
+    jo_open(c->out, '[');
+    switch (ch->filter->kind) {
+    case FILTER_LOGS: ok = put_log_changes(c, ch); break;
     case FILTER_BLOCKS:
-        for (uint64_t i = first; i < n; i++)
-            if (!w->news[i % max].removed) jo_hash(c->out, &w->news[i % max].hash);
+        for (size_t i = 0; i < ch->n; i++)
+            if (!ch->news[i].removed) jo_hash(c->out, &ch->news[i].hash);
         break;
     case FILTER_PENDING:
-        for (uint64_t i = first; i < n; i++) jo_hash(c->out, &w->pending[i % max]);
+        for (size_t i = 0; i < ch->n; i++) jo_hash(c->out, &ch->pending[i]);
         break;
     }
     jo_close(c->out, ']');
-    f->used_ms = clock_mono_ms();
-    f->next = n; /* also after a failure, which would come again */
+    return ok;
+}
+
+static void let_go(struct rpc_filters *t, struct rpc_filter *f)
+{
+    lock(t);
+    unref(f);
+    unlock(t);
+}
+
+bool eth_get_filter_changes(struct rpc_call *c)
+{
+    struct rpc_filters *t = c->rpc->filters;
+    struct changes ch = {0};
+    u256 id;
+    size_t at;
+    if (!filter_id(&id, c)) return rpc_fail(c, RPC_SERVER, "filter not found");
+    lock(t);
+    const enum status s = find(&at, t, &id) ? take_changes(&ch, t, t->list[at]) : E_NOT_FOUND;
+    unlock(t);
+    if (s == E_NOT_FOUND) return rpc_fail(c, RPC_SERVER, "filter not found");
+    if (s != OK) return rpc_fail_status(c, s, "filter");
+    const bool ok = put_changes(c, &ch);
+    let_go(t, ch.filter);
+    free(ch.news);
+    free(ch.pending);
     return ok;
 }
 
 bool eth_get_filter_logs(struct rpc_call *c)
 {
+    struct rpc_filters *t = c->rpc->filters;
+    struct rpc_filter *f = NULL;
+    u256 id;
     size_t at;
-    if (!find_filter(&at, c)) return rpc_fail(c, RPC_SERVER, "filter not found");
-    struct rpc_filter *f = &c->w->filters[at];
-    f->used_ms = clock_mono_ms();
-    if (f->kind != FILTER_LOGS) return rpc_fail(c, RPC_SERVER, "filter is not one for logs");
-    return logs_query(c, &f->logs, f->query);
+    if (!filter_id(&id, c)) return rpc_fail(c, RPC_SERVER, "filter not found");
+    lock(t);
+    if (find(&at, t, &id)) {
+        f = t->list[at];
+        f->used_ms = clock_mono_ms();
+        f->refs++;
+    }
+    unlock(t);
+    if (f == NULL) return rpc_fail(c, RPC_SERVER, "filter not found");
+    const bool ok = f->kind == FILTER_LOGS ? logs_query(c, &f->logs, f->query) : rpc_fail(c, RPC_SERVER, "filter is not one for logs");
+    let_go(t, f);
+    return ok;
 }
 
 bool eth_uninstall_filter(struct rpc_call *c)
 {
+    struct rpc_filters *t = c->rpc->filters;
+    u256 id;
     size_t at;
-    bool found = find_filter(&at, c);
-    if (!found && c->error == RPC_BAD_PARAMS) return false;
-    if (found) filter_remove(c->w, at);
+    if (!filter_id(&id, c)) return false;
+    lock(t);
+    const bool found = find(&at, t, &id);
+    if (found) remove_at(t, at);
+    unlock(t);
     jo_bool(c->out, found);
     return true;
 }

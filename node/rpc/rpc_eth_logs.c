@@ -121,6 +121,28 @@ static void write_log(void *ctx, const struct log_entry *log, const struct log_p
     if (w->n <= RPC_LOGS_MAX) json_put_log(w->out, log, p);
 }
 
+/* the same from the cache, whose logs are text already; runs of them are copied at once */
+static bool write_cached(struct log_writer *w, struct rpc_call *c, const hash32 *hash, const struct log_filter *f)
+{
+    struct cached_block *e = cached_block_get(c, hash);
+    if (e == NULL || !cached_block_receipts(e, c) || !cached_block_logs(e, c)) return false;
+    size_t k = 0, from = 0, n_run = 0; /* a run of n_run logs, up to k */
+    for (size_t i = 0; i <= e->block.n_txs; i++) {
+        const size_t n = i < e->block.n_txs ? e->receipts[i].n_logs : 1; /* at the end: one that matches nothing */
+        for (size_t j = 0; j < n; j++, k++) {
+            if (i < e->block.n_txs && w->n < RPC_LOGS_MAX + 1 && log_filter_matches(f, &e->receipts[i].logs[j])) {
+                if (n_run++ == 0) from = k;
+                w->n++;
+            } else if (n_run > 0) {
+                const size_t at = e->log_at[from];
+                jo_raw(w->out, bytes_make(e->logs + at, e->log_at[from + n_run] - at - 1));
+                n_run = 0;
+            }
+        }
+    }
+    return true;
+}
+
 bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash, const struct log_filter *f, bool removed, struct arena *tmp)
 {
     bloom b;
@@ -128,11 +150,15 @@ bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash,
     enum status s = block_bloom(&b, &number, c->w->txn, hash);
     if (s != OK) return rpc_fail_status(c, s, "header");
     if (number < w->from || number > w->to || !log_filter_may_match(f, &b)) return true;
-    struct block_logs logs;
-    s = block_logs_load(&logs, c->w->txn, hash, tmp);
-    if (s == OK) block_logs_match(&logs, f, removed, write_log, w);
-    arena_reset(tmp);
-    if (s != OK) return rpc_fail_status(c, s, "receipts");
+    if (w->is_cached && !removed) {
+        if (!write_cached(w, c, hash, f)) return false;
+    } else {
+        struct block_logs logs;
+        s = block_logs_load(&logs, c->w->txn, hash, tmp);
+        if (s == OK) block_logs_match(&logs, f, removed, write_log, w);
+        arena_reset(tmp);
+        if (s != OK) return rpc_fail_status(c, s, "receipts");
+    }
     if (w->n > RPC_LOGS_MAX)
         return rpc_fail(c, RPC_LIMIT, "query returns more than %d results; block %llu is as far as it got: ask for fewer blocks", RPC_LOGS_MAX,
                         (unsigned long long)number);
@@ -181,10 +207,13 @@ bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o)
         if (ok && !json_is_null(json_object_get(o, "fromBlock")) && json_object_get(o, "fromBlock") != NULL)
             ok = rpc_fail(c, RPC_BAD_PARAMS, "cannot specify both blockHash and fromBlock/toBlock, choose one or the other");
         if (ok && !ref.found) ok = rpc_fail(c, RPC_SERVER, "unknown block");
+        w.is_cached = true;
         ok = ok && logs_of_block(&w, c, &ref.hash, f, false, &tmp);
     } else {
         uint64_t from, to;
-        ok = range_of(&from, &to, c, o) && write_range(&w, c, f, from, to, &tmp);
+        ok = range_of(&from, &to, c, o);
+        w.is_cached = ok && to - from < RPC_CACHED_BLOCKS; /* a long walk would only push out what others ask for */
+        ok = ok && write_range(&w, c, f, from, to, &tmp);
     }
     jo_close(c->out, ']');
     arena_fini(&tmp);

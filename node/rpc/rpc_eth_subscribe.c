@@ -1,4 +1,4 @@
-/* rpc_eth_subscribe.c: eth_subscribe: newHeads, logs, newPendingTransactions, syncing, over WebSocket. */
+/* rpc_eth_subscribe.c: eth_subscribe: newHeads, logs, newPendingTransactions, syncing, over WebSocket and the Unix socket. */
 #include "lib/base/rng.h"
 #include "node/rpc/rpc_priv.h"
 
@@ -15,8 +15,9 @@ struct sub {
 struct rpc_subs {
     struct rpc_subs *next;
     struct ws_conn *ws;
-    struct sub list[RPC_SUBSCRIPTIONS_MAX];
-    size_t n;
+    struct json_split split; /* of a Unix socket's stream */
+    struct sub *list;
+    size_t n, cap;
 };
 
 static void sub_remove(struct rpc_worker *w, struct rpc_subs *s, size_t i)
@@ -37,7 +38,39 @@ void subs_close(struct rpc_worker *w, struct ws_conn *ws)
         break;
     }
     ws_set_user(ws, NULL);
+    free(s->list);
     free(s);
+}
+
+/* NULL: no memory */
+static struct rpc_subs *subs_of(struct rpc_worker *w, struct ws_conn *ws)
+{
+    struct rpc_subs *s = ws_user(ws);
+    if (s != NULL) return s;
+    s = calloc(1, sizeof *s);
+    if (s == NULL) return NULL;
+    s->ws = ws;
+    s->next = w->subs;
+    w->subs = s;
+    ws_set_user(ws, s);
+    return s;
+}
+
+struct json_split *subs_split(struct rpc_worker *w, struct ws_conn *ws)
+{
+    struct rpc_subs *s = subs_of(w, ws);
+    return s == NULL ? NULL : &s->split;
+}
+
+static bool make_room(struct rpc_subs *s)
+{
+    if (s->n < s->cap) return true;
+    const size_t cap = s->cap == 0 ? 1 : 2 * s->cap; /* nearly all have one */
+    struct sub *p = reallocarray(s->list, cap, sizeof *p);
+    if (p == NULL) return false;
+    s->list = p;
+    s->cap = cap;
+    return true;
 }
 
 /* ------------------------------------------------------------------ methods */
@@ -68,20 +101,10 @@ bool eth_subscribe(struct rpc_call *c)
     struct sub sub;
     if (c->ws == NULL) return rpc_fail(c, RPC_NO_METHOD, "notifications not supported: subscribe over WebSocket");
     if (!parse_sub(&sub, c)) return false;
-    struct rpc_subs *s = ws_user(c->ws);
-    if (s == NULL) {
-        s = calloc(1, sizeof *s);
-        if (s == NULL) {
-            log_filter_fini(&sub.logs);
-            return rpc_fail_status(c, E_NOMEM, "subscription");
-        }
-        s->ws = c->ws;
-        s->next = c->w->subs;
-        c->w->subs = s;
-        ws_set_user(c->ws, s);
-    }
-    if (s->n == RPC_SUBSCRIPTIONS_MAX) {
+    struct rpc_subs *s = subs_of(c->w, c->ws);
+    if (s == NULL || s->n == RPC_SUBSCRIPTIONS_MAX || !make_room(s)) {
         log_filter_fini(&sub.logs);
+        if (s == NULL || s->n < RPC_SUBSCRIPTIONS_MAX) return rpc_fail_status(c, E_NOMEM, "subscription");
         return rpc_fail(c, RPC_LIMIT, "too many subscriptions: at most %d on a connection", RPC_SUBSCRIPTIONS_MAX);
     }
     uint64_t id[2];

@@ -26,7 +26,11 @@ enum {
     RPC_LOGS_MAX = 20000,            /* logs in one answer */
     RPC_LOGS_BLOCKS_MAX = 1000000,   /* blocks that one eth_getLogs walks: only blooms are read of most */
     RPC_LOG_ADDRESSES_MAX = 1000, RPC_LOG_TOPICS_MAX = 1000,
-    RPC_FILTERS_MAX = 1024,          /* of one server thread */
+    RPC_FILTERS_MAX = 1024,
+    RPC_THREADS_MAX = 32, RPC_THREADS_DEFAULT_MAX = 4, /* of a port; by default as many as there are cores, up to that */
+    RPC_NICE = 5,                    /* reads yield to sealing and import: a third of their weight */
+    RPC_UNSENT_MAX = 256 << 20,      /* answers of one port that wait for their readers; one answer alone may be RPC_RESPONSE_MAX */
+    RPC_IPC_CLIENTS_MAX = 64,
     RPC_FILTER_TTL_MS = 300 * 1000,  /* a filter that nobody polls goes */
     RPC_SUBSCRIPTIONS_MAX = 128,     /* of one connection */
     RPC_NEWS_MAX = 4096,             /* chain events kept for filters */
@@ -34,7 +38,9 @@ enum {
     RPC_FEE_HISTORY_MAX = 1024,
     RPC_PROOF_KEYS_MAX = 1024,
     RPC_POOL_ANSWER_MAX = 100000,
-    RPC_CACHED_BLOCKS = 4,           /* decoded, of one server thread */
+    RPC_CACHED_BLOCKS = 16,          /* decoded, of one server thread: explorers and wallets ask for the last blocks again and again */
+    RPC_CACHE_MAX = 8 << 20,         /* their bytes, but for the one in use */
+    RPC_READS_MAX = 4096,            /* that share a state */
     RPC_TRACE_BLOCKS_MAX = 1000,     /* blocks with transactions that one trace_filter runs again */
     RPC_TRACE_MAX = 10000,           /* entries of its answer, as Parity has it */
     RPC_TRACE_MS_MAX = 20 * 1000,    /* one request traces no longer: a server thread answers nobody else meanwhile */
@@ -67,7 +73,7 @@ struct rpc_news {
     bool removed;
 };
 
-struct rpc_filter;
+struct rpc_filters;
 struct rpc_subs;
 
 /* cached_block: a decoded block, senders recovered; block_cache.c */
@@ -75,6 +81,8 @@ struct cached_block {
     struct block block;
     struct receipt *receipts; /* NULL: not loaded yet */
     size_t *first_log;        /* with receipts: logs before transaction i, n_txs + 1 of them */
+    uint8_t *logs;            /* NULL: not made yet; each log as JSON and a comma */
+    size_t *log_at;           /* with logs: where they begin, first_log[n_txs] + 1 of them */
     struct arena arena;       /* all of the above */
     uint64_t last_use;
     bool is_used, is_valid;
@@ -84,13 +92,17 @@ struct cached_block {
 struct rpc_worker {
     struct rpc *rpc;
     struct http_server *server;
+    atomic_uint_least64_t n_calls, n_errors;
     struct evm *evm;
     struct arena arena;
     struct buf out;
     struct request *requests; /* RPC_BATCH_MAX of them: those that are answered now */
-    struct kv_txn *txn; /* of the request in progress; NULL: none was needed yet */
-    struct state *read_state; /* of the request too: what its reads of read_number look into; NULL: none yet */
+    /* the snapshot of the request in progress, NULL: none was needed yet. The next requests that are at hand already have it too, unless something
+     * was committed since: it never outlives a turn of the loop, so it holds back no pages. */
+    struct kv_txn *txn;
+    struct state *read_state; /* in that snapshot: what reads of read_number look into; NULL: none yet */
     uint64_t read_number;
+    size_t n_reads; /* of read_state, which remembers every account that was read */
     bool stop_run; /* the EVM looks at it: tracers stop a run that answers more than it may */
 
     pthread_mutex_t lock; /* guards the inbox, which other threads write */
@@ -99,15 +111,8 @@ struct rpc_worker {
     hash32 *pending_inbox;
     size_t n_pending_inbox;
     bool sync_news;
-    atomic_size_t n_pending_listeners; /* subscriptions and filters for pending transactions */
+    atomic_size_t n_pending_listeners; /* subscriptions to pending transactions */
 
-    /* rings for filters: entry i of all time stands at i % MAX while i + MAX > n */
-    struct rpc_news *news;
-    uint64_t n_news;
-    hash32 *pending;
-    uint64_t n_pending;
-    struct rpc_filter *filters; /* array of n_filters */
-    size_t n_filters;
     struct rpc_subs *subs; /* list of connections with subscriptions */
     bool was_syncing;
     struct cached_block cache[RPC_CACHED_BLOCKS];
@@ -124,9 +129,9 @@ struct rpc {
     uint32_t namespaces; /* bit mask */
     bool wants_token;
     secret32 token_key;
-    atomic_uint_least64_t n_calls, n_errors;
-    struct rpc_worker http, ws;
-    struct rpc_ipc *ipc;
+    struct rpc_worker *workers; /* n_threads of the HTTP port, n_threads of the WebSocket port, the Unix socket's; those without a server aren't used */
+    size_t n_threads, n_workers;
+    struct rpc_filters *filters;
     struct rpc_method const **table; /* open addressing by rpc_hash of the name */
 };
 
@@ -153,18 +158,23 @@ bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what);
 /** rpc_txn: the request's snapshot; NULL after rpc_fail */
 struct kv_txn *rpc_txn(struct rpc_call *c);
 void rpc_txn_end(struct rpc_worker *w);
+/** rpc_txn_refresh: before a request: a snapshot of something older than the newest commit goes */
+void rpc_txn_refresh(struct rpc_worker *w);
 
-/** rpc_worker_init, rpc_worker_fini: a worker without a server, for a thread of one's own */
-MUST_CHECK enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err);
-void rpc_worker_fini(struct rpc_worker *w);
-/** rpc_answer_front: answer the document at the front of data into w->out (empty: a notification). */
-enum rpc_feed { RPC_FEED_DONE /* used: its length */, RPC_FEED_MORE /* it is not whole yet */, RPC_FEED_BAD /* no JSON: out has the error */ };
-enum rpc_feed rpc_answer_front(struct rpc_worker *w, bytes data, size_t *used);
+/** rpc_answer: the answer to one document goes to w->out; empty: none is due.  ret false: it is no JSON, w->out says so */
+bool rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document);
 
 /* ------------------------------------------------------------------ ipc.c */
-struct rpc_ipc;
-MUST_CHECK enum status rpc_ipc_start(struct rpc_ipc **out, struct rpc *r, const char *path, struct err *err);
-void rpc_ipc_stop(struct rpc_ipc *p); /* NULL allowed */
+/** ipc_stream: the handler of the Unix socket's bytes */
+size_t ipc_stream(void *ctx, struct ws_conn *c, bytes data);
+bool ipc_open(void *ctx, struct ws_conn *c);
+/* json_split: how far the search for the end of a document is */
+struct json_split {
+    size_t at, depth; /* looked at so far; open brackets */
+    bool in_string, is_escaped;
+};
+/** json_split_end: data begins with a document, of which more may have come since the last call.  ret its length, or 0: it goes on */
+size_t json_split_end(struct json_split *s, bytes data);
 
 /* ------------------------------------------------------------------ token.c */
 /** token_key_read: 64 hex digits, 0x optional.  ret OK | E_INVALID, E_NOT_FOUND... */
@@ -205,6 +215,8 @@ void block_cache_fini(struct rpc_worker *w);
 /** cached_block_get: valid until RPC_CACHED_BLOCKS others were asked for; NULL after rpc_fail */
 struct cached_block *cached_block_get(struct rpc_call *c, const hash32 *hash);
 bool cached_block_receipts(struct cached_block *e, struct rpc_call *c);
+/** cached_block_logs: also as text; receipts first */
+bool cached_block_logs(struct cached_block *e, struct rpc_call *c);
 /** load_block: the block alone, valid as long */
 bool load_block(struct block *out, struct rpc_call *c, const hash32 *hash);
 
@@ -242,16 +254,22 @@ struct log_writer {
     struct buf *out;
     size_t n;
     uint64_t from, to; /* blocks outside are passed over */
+    bool is_cached;    /* by way of the block cache */
 };
 /** logs_of_block: append matching logs of one block to an open array; tmp is reset. */
 bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash, const struct log_filter *f, bool removed, struct arena *tmp);
 /** logs_query: the whole answer of eth_getLogs for the filter object o */
 bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o);
 
-/* news for filters: rpc_filter.c; for subscriptions: subscribe.c */
-void filters_fini(struct rpc_worker *w);
-void news_push(struct rpc_worker *w, const struct rpc_news *n);
-void pending_push(struct rpc_worker *w, const hash32 *h);
+/* rpc_eth_filter.c: filters of all threads; events come from any thread */
+MUST_CHECK enum status filters_new(struct rpc_filters **out);
+void filters_free(struct rpc_filters *f); /* NULL allowed */
+void filters_on_chain_event(struct rpc_filters *f, const struct chain_event *e);
+void filters_on_pending(struct rpc_filters *f, const hash32 *hashes, size_t n);
+
+/* rpc_eth_subscribe.c */
+/** subs_split: where the connection of a Unix socket has it; NULL: no memory */
+struct json_split *subs_split(struct rpc_worker *w, struct ws_conn *ws);
 void subs_close(struct rpc_worker *w, struct ws_conn *ws);
 void subs_on_block(struct rpc_worker *w, const struct rpc_news *n);
 void subs_on_pending(struct rpc_worker *w, const hash32 *h, size_t n);

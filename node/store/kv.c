@@ -30,6 +30,11 @@ bool kv_is_write(const struct kv_txn *txn)
     return txn->write;
 }
 
+bool kv_is_newest(const struct kv_txn *txn)
+{
+    return txn->ops->is_newest != NULL && txn->ops->is_newest(txn);
+}
+
 enum status kv_get(bytes *value, struct kv_txn *txn, unsigned table, bytes key)
 {
     if (!key_ok(txn, table, key)) return E_INVALID;

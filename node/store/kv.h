@@ -28,6 +28,9 @@ void kv_abort(struct kv_txn *txn); /* NULL allowed */
 /** kv_is_write: views of a read transaction live as long as it does. */
 bool kv_is_write(const struct kv_txn *txn);
 
+/** kv_is_newest: a read transaction sees all that was committed so far; false also where that can't be told. */
+bool kv_is_newest(const struct kv_txn *txn);
+
 /** kv_get: view valid until the transaction ends or (write transaction) its next write.  ret OK | E_NOT_FOUND | E_IO */
 MUST_CHECK enum status kv_get(bytes *value, struct kv_txn *txn, unsigned table, bytes key);
 MUST_CHECK enum status kv_put(struct kv_txn *txn, unsigned table, bytes key, bytes value);

@@ -169,6 +169,14 @@ static enum status lmdb_commit(struct kv_txn *txn)
     return s;
 }
 
+/* LMDB numbers its commits */
+static bool lmdb_is_newest(const struct kv_txn *txn)
+{
+    const struct lmdb_txn *t = (const struct lmdb_txn *)txn;
+    MDB_envinfo info;
+    return !t->base.write && mdb_env_info(t->db->env, &info) == 0 && info.me_last_txnid == mdb_txn_id(t->txn);
+}
+
 static enum status lmdb_get(bytes *value, struct kv_txn *txn, unsigned table, bytes key)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)txn;
@@ -317,6 +325,7 @@ static const struct kv_ops LMDB_OPS = {
     .begin = lmdb_begin,
     .commit = lmdb_commit,
     .abort = lmdb_abort,
+    .is_newest = lmdb_is_newest,
     .get = lmdb_get,
     .put = lmdb_put,
     .del = lmdb_del,

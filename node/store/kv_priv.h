@@ -9,6 +9,7 @@ struct kv_ops {
     enum status (*begin)(struct kv_txn **out, struct kv *kv, bool write);
     enum status (*commit)(struct kv_txn *txn);
     void (*abort)(struct kv_txn *txn);
+    bool (*is_newest)(const struct kv_txn *txn); /* NULL: it can't be told */
     enum status (*get)(bytes *value, struct kv_txn *txn, unsigned table, bytes key);
     enum status (*put)(struct kv_txn *txn, unsigned table, bytes key, bytes value);
     enum status (*del)(struct kv_txn *txn, unsigned table, bytes key);

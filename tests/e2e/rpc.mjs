@@ -265,6 +265,8 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
     const local = new ethers.IpcSocketProvider(ipc);
     assert.equal(Number((await local.getNetwork()).chainId), Number(await rpc(M.node(0), 'eth_chainId')));
     assert.ok((await local.getBlock(0)).hash);
+    // its subscriptions: ethers asks for newHeads when it is to tell of blocks
+    assert.ok(await new Promise((ok) => { local.once('block', ok); }) > 0);
     local.destroy();
     assert.equal(fs.statSync(ipc).mode & 0o777, 0o600);
     const talk = (parts) => new Promise((ok) => {
@@ -276,7 +278,6 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
     });
     const q = '{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}';
     assert.equal((await talk([q.slice(0, 20), q.slice(20), q + q + `[${q}]`])).trim().split('\n').length, 4);
-    assert.match(await talk([q.replace('eth_blockNumber', 'eth_newBlockFilter'), q.replace('eth_blockNumber', 'eth_subscribe')]), /no filters[^]*error/);
     assert.match(await talk([q, ' nonsense']), /"result".*\n.*-32700/);
   } finally {
     fs.writeFileSync(file, good);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -62,6 +63,7 @@ struct fixture {
     struct kv *kv;
     struct chain *chain;
     struct rpc *rpc;
+    char ipc_path[60];
     struct http_client *client;
     struct arena pool_arena;
     struct rpc_pool_tx pool[64];
@@ -211,7 +213,8 @@ static inline int fixture_new(void **state)
     struct rpc_pool pool = {f, pool_add, pool_get, pool_next_nonce, pool_content_of, pool_count, NULL};
     struct rpc_node node = {.ctx = f, .peer_count = fake_peer_count, .peers = fake_peers, .max_peers = 25, .enode = fake_enode, .clock = fake_clock};
     struct rpc_config rc = {.address = "127.0.0.1", .has_http = true, .has_ws = true, .namespaces = "all", .cors = "*",
-                            .client_version = "poa-node/v1.2.3/linux-x86_64", .node_name = "n1"};
+                            .client_version = "poa-node/v1.2.3/linux-x86_64", .node_name = "n1", .threads = 3, .ipc_path = f->ipc_path};
+    snprintf(f->ipc_path, sizeof f->ipc_path, "/tmp/poa-test-rpc-%ld.ipc", (long)getpid());
     if (rpc_server_start(&f->rpc, &rc, f->chain, &pool, &node, &err) != OK) fail_msg("rpc: %s", err_text(&err));
     assert_int_equal(http_client_new(&f->client, NULL, &err), OK);
     *state = f;

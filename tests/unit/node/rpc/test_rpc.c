@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/rpc/rpc_priv.h"
 #include "tests/unit/node/rpc/rpc_fixture.h"
 
 #include <cmocka.h>
@@ -596,6 +597,121 @@ static void receipts_one_by_one_equal_those_of_the_block(void **state)
     }
 }
 
+/* each connection may be another thread's */
+static void a_filter_is_found_by_every_connection_of_both_ports(void **state)
+{
+    struct fixture *f = *state;
+    char blocks[100], text[200];
+    poll(blocks, f, "eth_newBlockFilter", "[]");
+    for (int i = 0; i < 12; i++) {
+        int fd = ws_dial(i % 2 ? rpc_http_port(f->rpc) : rpc_ws_port(f->rpc));
+        if (i % 3 == 0) fixture_seal(f);
+        snprintf(text, sizeof text, "{\"id\":1,\"method\":\"eth_getFilterChanges\",\"params\":%s}", blocks);
+        ws_put(fd, text);
+        json_t *r = ws_get(fd);
+        assert_int_equal(json_array_size(json_object_get(r, "result")), i % 3 == 0); /* one place in the ring for all */
+        json_decref(r);
+        close(fd);
+    }
+}
+
+/* ------------------------------------------------------------------ the Unix socket */
+
+static int ipc_dial(const struct fixture *f)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct timeval tv = {10, 0};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", f->ipc_path);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
+}
+static void ipc_put(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+static json_t *ipc_get(int fd)
+{
+    char line[20000];
+    for (size_t n = 0; n < sizeof line; n++) {
+        assert_int_equal(recv(fd, line + n, 1, 0), 1);
+        if (line[n] != '\n') continue;
+        json_t *doc = json_loadb(line, n, JSON_DECODE_ANY, NULL);
+        assert_non_null(doc);
+        return doc;
+    }
+    fail_msg("a line without end");
+    return NULL;
+}
+
+static void the_unix_socket_has_subscriptions_and_filters(void **state)
+{
+    struct fixture *f = *state;
+    char id[100], filter[100], hash[67], text[300];
+    int fd = ipc_dial(f), other = ipc_dial(f);
+    /* documents without anything between them, as geth's clients send them */
+    ipc_put(fd, "{\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}{\"id\":2,\"method\":\"eth_newBlockFilter\"}[{\"id\":3,\"method\":\"eth_subscribe\",\"params\":[\"newPen");
+    json_t *r = ipc_get(fd);
+    snprintf(id, sizeof id, "%s", str_at(r, "result"));
+    json_decref(r);
+    r = ipc_get(fd);
+    snprintf(filter, sizeof filter, "[\"%s\"]", str_at(r, "result"));
+    json_decref(r);
+    ipc_put(fd, "dingTransactions\"]}]");
+    r = ipc_get(fd);
+    assert_int_equal(json_array_size(r), 1);
+    json_decref(r);
+    send_tx(f, hash, TX_LEGACY, LOGGER, 0, TOPIC WORD5);
+    r = ipc_get(fd);
+    assert_string_equal(str_at(json_object_get(r, "params"), "result"), hash);
+    json_decref(r);
+    fixture_seal(f);
+    r = ipc_get(fd);
+    assert_string_equal(str_at(json_object_get(r, "params"), "subscription"), id);
+    assert_string_equal(str_at(json_object_get(json_object_get(r, "params"), "result"), "miner"), RICH);
+    json_decref(r);
+    assert_int_equal(changes(f, filter), 1); /* over HTTP: one table for all */
+    snprintf(text, sizeof text, " {\"id\":\"}\\\"{\",\"method\":\"eth_unsubscribe\",\"params\":[\"%s\"]}\r\n", id);
+    ipc_put(other, text); /* another connection's */
+    r = ipc_get(other);
+    assert_non_null(json_object_get(r, "error"));
+    assert_string_equal(str_at(r, "id"), "}\"{");
+    json_decref(r);
+    ipc_put(fd, text);
+    r = ipc_get(fd);
+    assert_true(json_is_true(json_object_get(r, "result")));
+    json_decref(r);
+    /* where no document can be told, the answer says so and the connection ends */
+    ipc_put(other, "[1,2}{\"id\":1}");
+    r = ipc_get(other);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(r, "error"), "code")), -32700);
+    json_decref(r);
+    char end;
+    assert_true(recv(other, &end, 1, 0) <= 0);
+    close(fd);
+    close(other);
+}
+
+static void a_document_ends_where_its_brackets_and_strings_close(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len;
+    } cases[] = {
+        {"{}", 2}, {"{}{", 2}, {"[{\"a\":\"]}\"}] x", 12}, {"\"a\\\"b\"c", 6}, {"5 ", 1}, {"true{", 1}, {"5", 1}, {"{\"a", 0}, {"[\"\\\\\"]", 6}, {"}", 1}, {"x\ny", 1}, {"[[[]]", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct json_split whole = {0}, bytewise = {0};
+        const size_t len = strlen(cases[i].text);
+        assert_int_equal(json_split_end(&whole, bytes_str(cases[i].text)), cases[i].len);
+        size_t got = 0;
+        for (size_t n = 1; n <= len && got == 0; n++) got = json_split_end(&bytewise, bytes_make(cases[i].text, n));
+        assert_int_equal(got, cases[i].len);
+    }
+}
+
 static void too_many_filters_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -699,6 +815,9 @@ int main(void)
         TEST(filters_give_what_came_since_the_last_poll),
         TEST(logs_of_a_block_that_left_the_chain_come_again_as_removed),
         TEST(receipts_one_by_one_equal_those_of_the_block),
+        TEST(a_filter_is_found_by_every_connection_of_both_ports),
+        TEST(the_unix_socket_has_subscriptions_and_filters),
+        cmocka_unit_test(a_document_ends_where_its_brackets_and_strings_close),
         TEST(too_many_filters_are_refused),
         TEST(subscriptions_tell_of_heads_logs_and_pending_transactions_on_both_ports),
     };
