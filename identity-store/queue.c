@@ -128,7 +128,8 @@ static void *loop(void *arg)
         if (n > 0) run_batch(q, calls, n);
         if (n > 0) count_waiting(q);
         if (clock_mono_ms() - idle_ms >= 1000) {
-            q->cfg.idle(q->cfg.ctx);
+            q->cfg.idle(q->cfg.ctx, &q->counts);
+            q->counts = (struct queue_counts){0};
             idle_ms = clock_mono_ms();
         }
     }
@@ -178,13 +179,6 @@ void queue_stop(struct queue *q)
     (void)pthread_cond_signal(&q->more);
     (void)pthread_mutex_unlock(&q->lock);
     (void)pthread_join(q->thread, NULL);
-}
-
-struct queue_counts queue_take_counts(struct queue *q)
-{
-    struct queue_counts c = q->counts;
-    q->counts = (struct queue_counts){0};
-    return c;
 }
 
 void queue_free(struct queue *q)

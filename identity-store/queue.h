@@ -12,6 +12,12 @@ struct queue;
 
 enum { GATHER_MAX_US = 2000 };
 
+/* since the last time that was idle */
+struct queue_counts {
+    uint64_t calls, commits, commit_us;
+    size_t largest; /* batch */
+};
+
 struct queue_config {
     struct store *store;
     void *ctx;
@@ -19,13 +25,7 @@ struct queue_config {
     enum status (*run)(void *ctx, struct call *c);
     enum status (*before_commit)(void *ctx, struct kv_txn *txn, struct call **calls, size_t n);
     void (*done)(void *ctx, struct call **calls, size_t n);
-    void (*idle)(void *ctx);
-};
-
-/* since the last look */
-struct queue_counts {
-    uint64_t calls, commits, commit_us;
-    size_t largest; /* batch */
+    void (*idle)(void *ctx, const struct queue_counts *since);
 };
 
 MUST_CHECK enum status queue_start(struct queue **out, const struct queue_config *cfg, struct err *err);
@@ -33,8 +33,6 @@ MUST_CHECK enum status queue_start(struct queue **out, const struct queue_config
 bool queue_push(struct queue *q, struct call *c);
 /** queue_stop: finish what waits, then end. */
 void queue_stop(struct queue *q);
-/** queue_take_counts: on the queue's own thread (idle). */
-struct queue_counts queue_take_counts(struct queue *q);
 /** queue_free: once nobody can push any more. */
 void queue_free(struct queue *q);
 /** call_internal_error: the reply for our own trouble. */

@@ -308,13 +308,12 @@ static void bound_memory(struct server *s)
     buf_fini(&b);
 }
 
-static void idle(void *ctx)
+static void idle(void *ctx, const struct queue_counts *n)
 {
     struct server *s = ctx;
-    struct queue_counts n = queue_take_counts(s->queue);
-    if (n.commits > 0)
-        log_debug(TARGET, "writes=%llu commits=%llu largest_batch=%zu mean_commit_us=%llu", (unsigned long long)n.calls, (unsigned long long)n.commits, n.largest,
-                  (unsigned long long)(n.commit_us / n.commits));
+    if (n->commits > 0)
+        log_debug(TARGET, "writes=%llu commits=%llu largest_batch=%zu mean_commit_us=%llu", (unsigned long long)n->calls, (unsigned long long)n->commits, n->largest,
+                  (unsigned long long)(n->commit_us / n->commits));
     audit_sync(&s->audit);
     bound_memory(s);
     if (clock_mono_ms() - s->swept_ms >= (uint64_t)SWEEP_EVERY_S * 1000) sweep(s);
