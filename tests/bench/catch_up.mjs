@@ -1,8 +1,10 @@
-// A new node takes a long chain from one peer and from three: blocks, gas and CPU a second, and the most memory. And validators in one network on
-// this machine: blocks on time, messages and bytes for each block, CPU of each node.
+// A new node takes a long chain from one peer and from three: blocks, gas and CPU a second, and the most memory; the same from peers that are far
+// away, and with a slow one among them. A node with ten peers that do nothing. And validators in one network on this machine: blocks on time,
+// messages and bytes for each block, CPU of each node.
 //   --count N: blocks of the chain (default 20,000)      POA_BENCH_VALIDATORS: how many validators (default 15)     POA_BENCH_SECONDS: how long (60)
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Wallet, id } from 'ethers';
@@ -52,8 +54,24 @@ log: {level: info, file: ${this.dir}/node.log}
   }
 }
 
-async function catchUp(dir, specFile, servers, top, gas) {
-  const n = await new Node(dir, specFile, { bootnodes: servers.map((s) => s.enode) }).start();
+// what a peer far away is like: every byte takes ms longer, each way. ret its enode, as seen through that
+async function far(enode, ms) {
+  const [, id, port] = /^enode:\/\/([0-9a-f]+)@[^:]+:(\d+)/.exec(enode), sockets = new Set();
+  const pipe = (from, to) => from.on('data', (d) => setTimeout(() => to.destroyed || to.write(d), ms)).on('close', () => setTimeout(() => to.destroy(), ms)).on('error', () => {});
+  const proxy = net.createServer((c) => {
+    const up = net.connect(Number(port), '127.0.0.1');
+    for (const s of [c, up]) { s.setNoDelay(true); sockets.add(s); }
+    pipe(c, up);
+    pipe(up, c);
+  });
+  await new Promise((ok) => proxy.listen(0, '127.0.0.1', ok));
+  return { enode: `enode://${id}@127.0.0.1:${proxy.address().port}`, close: () => { proxy.close(); for (const s of sockets) s.destroy(); } };
+}
+
+// ms: of each server
+async function catchUp(dir, specFile, servers, top, gas, ms = []) {
+  const links = await Promise.all(servers.map((s, i) => ms[i] ? far(s.enode, ms[i]) : { enode: s.enode, close() {} }));
+  const n = await new Node(dir, specFile, { bootnodes: links.map((l) => l.enode) }).start();
   try {
     const before = servers.map((s) => cpuSeconds(s.pid));
     let height = 0, own = 0;
@@ -66,15 +84,16 @@ async function catchUp(dir, specFile, servers, top, gas) {
     const took = (performance.now() - n.began) / 1000;
     const mine = await rpc(n.url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]), theirs = await rpc(servers[0].url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]);
     if (mine.hash !== theirs.hash) throw new Error('the chains differ');
-    return { peers: servers.length, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), own_mib: own, peak_mib: hwmMiB(n.pid),
+    return { peers: servers.length, delay_ms: ms, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), own_mib: own, peak_mib: hwmMiB(n.pid),
       server_cpu_s: servers.map((s, i) => round(cpuSeconds(s.pid) - before[i])) };
   } finally {
     await n.stop();
+    for (const l of links) l.close();
     fs.rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function longChain(work, blocks) {
+export async function longChain(work, blocks) {
   const made = spawnSync('make', ['-s', '-C', root, `${path.relative(root, bin)}/poa-make-chain`], { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(made.stderr);
   const specFile = path.join(work, 'long.json'), seal = wallet('validator'), funded = wallet('funded');
@@ -90,9 +109,9 @@ async function longChain(work, blocks) {
   for (const k of [0, 1, 2]) servers[k] = await new Node(path.join(work, `s${k}`), specFile).start();
   const out = [];
   try {
-    for (const n of [1, 3]) {
-      const r = await catchUp(path.join(work, `new${n}`), specFile, servers.slice(0, n), blocks, blocks * TXS * 21000);
-      say(`  from ${n} peer${n > 1 ? 's' : ''}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.own_mib} MiB of its own and ${r.peak_mib} MiB with the mapped database; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
+    for (const [n, ...ms] of [[1], [3], [1, 20], [3, 20, 20, 20], [1, 150], [3, 150, 150, 150], [3, 2000, 20, 20]]) {
+      const r = await catchUp(path.join(work, 'new'), specFile, servers.slice(0, n), blocks, blocks * TXS * 21000, ms);
+      say(`  from ${n} peer${n > 1 ? 's' : ''}${ms.length ? `, ${ms.join(', ')} ms away` : ''}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.own_mib} MiB of its own and ${r.peak_mib} MiB with the mapped database; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
       out.push(r);
     }
   } finally {
@@ -101,21 +120,32 @@ async function longChain(work, blocks) {
   return out;
 }
 
+// CPU in nanoseconds as the scheduler counts it, and how often its threads were woken
+function scheduled(pid) {
+  let ns = 0, wakes = 0;
+  for (const t of fs.readdirSync(`/proc/${pid}/task`)) {
+    ns += Number(fs.readFileSync(`/proc/${pid}/task/${t}/schedstat`, 'utf8').split(' ')[0]);
+    wakes += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/task/${t}/status`, 'utf8'))[1]);
+  }
+  return { ns, wakes };
+}
+
 async function metrics(n) {
   const text = await (await fetch(`http://127.0.0.1:${n.metrics}/metrics`)).text();
   const of = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
   return { bytes: of('poa_peer_sent_bytes_total'), messages: of('poa_peer_sent_messages_total') };
 }
 
-async function network(work, count, seconds) {
+// count nodes that all know each other; the first `sealers` of them seal, the others follow
+export async function network(work, count, seconds, sealers = count) {
   const keys = Array.from({ length: count }, (_, i) => new Wallet(id(`poa-bench/validator ${i}`))), step = 2;
   const doc = spec({ validator: keys[0].address, funded: wallet('funded').address, chainId: CHAIN, gasLimit: 50_000_000n, stepDuration: step });
-  doc.engine.authorityRound.params.validators.list = keys.map((k) => k.address);
+  doc.engine.authorityRound.params.validators.list = keys.slice(0, sealers).map((k) => k.address);
   const specFile = path.join(work, 'network.json'), nodes = [];
   fs.mkdirSync(work, { recursive: true });
   fs.writeFileSync(specFile, JSON.stringify(doc));
   try {
-    for (let i = 0; i < count; i++) nodes.push(await new Node(path.join(work, `v${i}`), specFile, { key: keys[i].privateKey, discovery: true, bootnodes: i === 0 ? [] : [nodes[0].enode] }).start());
+    for (let i = 0; i < count; i++) nodes.push(await new Node(path.join(work, `v${i}`), specFile, { key: i < sealers ? keys[i].privateKey : undefined, discovery: true, bootnodes: i === 0 ? [] : [nodes[0].enode] }).start());
     for (const end = Date.now() + 60000; ;) {
       const peers = await Promise.all(nodes.map((n) => rpc(n.url, 'net_peerCount')));
       if (peers.every((p) => Number(p) === count - 1)) break;
@@ -123,20 +153,20 @@ async function network(work, count, seconds) {
       await sleep(200);
     }
     await sleep(3 * step * 1000);
-    const from = await nodes[0].height(), before = await Promise.all(nodes.map(async (n) => ({ cpu: cpuSeconds(n.pid), ...(await metrics(n)) }))), began = performance.now();
+    const from = await nodes[0].height(), before = await Promise.all(nodes.map(async (n) => ({ ...(await metrics(n)), ...scheduled(n.pid) }))), began = performance.now();
     await sleep(seconds * 1000);
-    const took = (performance.now() - began) / 1000, to = await nodes[0].height();
-    const after = await Promise.all(nodes.map(async (n) => ({ cpu: cpuSeconds(n.pid), rss: rssMiB(n.pid), ...(await metrics(n)) })));
+    const took = (performance.now() - began) / 1000, mid = nodes.map((n) => scheduled(n.pid)), to = await nodes[0].height();
+    const after = await Promise.all(nodes.map(async (n, i) => ({ rss: rssMiB(n.pid), ...(await metrics(n)), ...mid[i] })));
     let steps = 0, last;
     for (let h = from; h <= to; h++) {
       const b = await rpc(nodes[0].url, 'eth_getBlockByNumber', ['0x' + h.toString(16), false]), s = Number(b.timestamp) / step;
       if (last !== undefined) steps += s - last;
       last = s;
     }
-    const sum = (k) => after.reduce((a, x, i) => a + x[k] - before[i][k], 0), blocks = to - from, cpu = after.map((x, i) => ((x.cpu - before[i].cpu) / took) * 100);
-    const r = { validators: count, seconds: round(took), blocks, steps, on_time: round((blocks / steps) * 100), messages_per_block: Math.round(sum('messages') / blocks), messages_per_block_and_node: round(sum('messages') / blocks / count),
-      bytes_per_block_and_node: Math.round(sum('bytes') / blocks / count), cpu_percent: { mean: round(cpu.reduce((a, b) => a + b) / count), most: round(Math.max(...cpu)) }, rss_mib: round(Math.max(...after.map((x) => x.rss))) };
-    say(`  ${count} validators with ${count - 1} peers each, ${step} s a step: ${blocks} blocks in ${steps} steps (${r.on_time} % on time); for each block ${r.messages_per_block} messages in all, ${r.messages_per_block_and_node} and ${r.bytes_per_block_and_node} bytes a node; CPU ${r.cpu_percent.mean} % of a core a node, at most ${r.cpu_percent.most} %; ${r.rss_mib} MiB`);
+    const sum = (k) => after.reduce((a, x, i) => a + x[k] - before[i][k], 0), blocks = to - from, cpu = after.map((x, i) => ((x.ns - before[i].ns) / 1e7 / took));
+    const r = { nodes: count, validators: sealers, seconds: round(took), blocks, steps, on_time: round((blocks / steps) * 100), messages_per_block: Math.round(sum('messages') / blocks), messages_per_block_and_node: round(sum('messages') / blocks / count),
+      bytes_per_block_and_node: Math.round(sum('bytes') / blocks / count), cpu_percent: { mean: round(cpu.reduce((a, b) => a + b) / count), most: round(Math.max(...cpu)) }, wakes_per_s_and_node: round(sum('wakes') / took / count), rss_mib: round(Math.max(...after.map((x) => x.rss))) };
+    say(`  ${sealers} validators${sealers < count ? ` and ${count - sealers} that follow` : ''} with ${count - 1} peers each, ${step} s a step: ${blocks} blocks in ${steps} steps (${r.on_time} % on time); for each block ${r.messages_per_block} messages in all, ${r.messages_per_block_and_node} and ${r.bytes_per_block_and_node} bytes a node; CPU ${r.cpu_percent.mean} % of a core a node, at most ${r.cpu_percent.most} %, ${r.wakes_per_s_and_node} wakes a second; ${r.rss_mib} MiB`);
     return r;
   } finally {
     await Promise.all(nodes.map((n) => n.stop()));
@@ -159,7 +189,7 @@ export async function catchUpBench({ count = 20000 } = {}) {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-bench-')), seconds = Number(process.env.POA_BENCH_SECONDS ?? 60), validators = Number(process.env.POA_BENCH_VALIDATORS ?? 15);
   try {
     return { chain: { blocks: count, txs_per_block: TXS, runs: await longChain(work, count) },
-      networks: [await network(path.join(work, 'few'), 5, Math.min(seconds, 30)), await network(path.join(work, 'many'), validators, seconds)], simulated: [12, 25, 50].map(simulated) };
+      networks: [await network(path.join(work, 'few'), 5, Math.min(seconds, 30)), await network(path.join(work, 'idle'), 11, seconds, 1), await network(path.join(work, 'many'), validators, seconds)], simulated: [12, 25, 50].map(simulated) };
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
