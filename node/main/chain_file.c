@@ -126,6 +126,17 @@ out:
     return s;
 }
 
+enum status chain_file_snapshot(const struct node_config *cfg, const char *path, struct err *err)
+{
+    char folder[4096];
+    (void)snprintf(folder, sizeof folder, "%s/db", cfg->base_path);
+    int fd = strcmp(path, "-") == 0 ? dup(1) : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return err_set(err, status_from_errno(errno), "%s: cannot open: %s", path, strerror(errno));
+    enum status s = kv_copy_lmdb(folder, fd, err);
+    if (close(fd) != 0 && s == OK) s = err_set(err, status_from_errno(errno), "%s: %s", path, strerror(errno));
+    return s;
+}
+
 /* ---------------------------------------------------------- import: the file */
 
 struct source {

@@ -12,6 +12,7 @@ static const char help[] =
     "  --log-level LEVEL    error, warn, info, debug, trace (overrides log.level)\n"
     "  --export FILE        write the canonical chain from block 1 on, blocks in RLP one after the other, and end (- for stdout)\n"
     "  --import FILE        take such a file's blocks in, say what took how long, and end (- for stdin)\n"
+    "  --snapshot FILE      write the database as it is now, also while a node runs on it, and end (- for stdout)\n"
     "  --check-config       read the configuration, say what is wrong, end\n"
     "  --version, --help\n\n"
     "exit codes: 0 stopped as asked, 1 failed, 2 usage or configuration, 75 another identity was leased: start again\n";
@@ -31,13 +32,14 @@ int main(int argc, char **argv)
 {
     static struct node node; /* large */
     struct err err = {0};
-    const char *config = NULL, *level = NULL, *export_file = NULL, *import_file = NULL;
+    const char *config = NULL, *level = NULL, *export_file = NULL, *import_file = NULL, *snapshot_file = NULL;
     bool check = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) config = argv[++i];
         else if (strcmp(argv[i], "--log-level") == 0 && i + 1 < argc) level = argv[++i];
         else if (strcmp(argv[i], "--export") == 0 && i + 1 < argc) export_file = argv[++i];
         else if (strcmp(argv[i], "--import") == 0 && i + 1 < argc) import_file = argv[++i];
+        else if (strcmp(argv[i], "--snapshot") == 0 && i + 1 < argc) snapshot_file = argv[++i];
         else if (strcmp(argv[i], "--check-config") == 0) check = true;
         else if (strcmp(argv[i], "--version") == 0) return puts("poa-node " NODE_VERSION) < 0;
         else if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0;
@@ -65,8 +67,10 @@ int main(int argc, char **argv)
         node_config_fini(&node.cfg);
         return 0;
     }
-    if (export_file != NULL || import_file != NULL) {
-        enum status s = export_file != NULL ? chain_file_export(&node.cfg, export_file, &err) : chain_file_import(&node.cfg, import_file, &err);
+    if (export_file != NULL || import_file != NULL || snapshot_file != NULL) {
+        enum status s = export_file != NULL   ? chain_file_export(&node.cfg, export_file, &err)
+                        : import_file != NULL ? chain_file_import(&node.cfg, import_file, &err)
+                                              : chain_file_snapshot(&node.cfg, snapshot_file, &err);
         if (s != OK) fprintf(stderr, "poa-node: error: %s\n", err_text(&err));
         node_config_fini(&node.cfg);
         return s != OK;

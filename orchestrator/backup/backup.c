@@ -5,9 +5,10 @@
 void backup_get_info(struct backup_info *out, const struct archive_reader *r, const char *path)
 {
     const json_t *f = archive_facts(r);
-    const char *genesis = json_string_value(json_object_get(f, "genesisHash")), *created = json_string_value(json_object_get(f, "created"));
+    const char *target = json_string_value(json_object_get(f, "target")), *genesis = json_string_value(json_object_get(f, "genesisHash")), *created = json_string_value(json_object_get(f, "created"));
     struct stat st;
     *out = (struct backup_info){.height = (uint64_t)json_integer_value(json_object_get(f, "height")), .member = json_integer_value(json_object_get(f, "memberId"))};
+    (void)snprintf(out->target, sizeof out->target, "%s", target == NULL ? "local" : target);
     (void)snprintf(out->path, sizeof out->path, "%s", path);
     (void)snprintf(out->genesis, sizeof out->genesis, "%s", genesis == NULL ? "" : genesis);
     (void)snprintf(out->created, sizeof out->created, "%s", created == NULL ? "" : created);

@@ -18,6 +18,7 @@ enum { PIECE = 256 << 10, DEPTH_MAX = 12, NAME_MAX_BYTES = 300 };
 
 struct packer {
     const struct workspace *ws;
+    const char *brought; /* a folder whose files are BACKUP_RESTORE's in the archive; NULL: none */
     struct archive_writer *w;
     uint64_t files;
     uint8_t *piece;
@@ -43,13 +44,16 @@ static enum status put_fd(struct packer *p, int fd, const char *name, unsigned m
 /* a file of the workspace; one that is not there is left out */
 static enum status put_file(struct packer *p, const char *name, struct err *err)
 {
-    char path[4096];
+    char path[4096], as[ARCHIVE_PATH_MAX + 1];
     struct stat st;
+    size_t n = p->brought == NULL ? 0 : strlen(p->brought);
     workspace_path(path, p->ws, name);
+    if (n > 0 && strncmp(name, p->brought, n) == 0 && name[n] == '/') (void)snprintf(as, sizeof as, BACKUP_RESTORE "%s", name + n);
+    else (void)snprintf(as, sizeof as, "%s", name);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) return OK;
     if (fd < 0) return err_set(err, status_from_errno(errno), "cannot open %s: %s", path, strerror(errno));
-    enum status s = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? put_fd(p, fd, name, st.st_mode & 0777, err) : OK;
+    enum status s = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? put_fd(p, fd, as, st.st_mode & 0777, err) : OK;
     close(fd);
     return s;
 }
@@ -187,6 +191,26 @@ static enum status put_all(struct packer *p, const struct target *local, const c
     return s;
 }
 
+/* of hosts: what they run lies in one folder */
+static enum status put_remote(struct packer *p, const struct target *t, struct err *err)
+{
+    static const char *const files[] = {"consortium.yaml", "state.json", "spec.json", "contracts.json", "deployment.json", "outputs.json", "known_hosts", ".gitignore",
+                                        "local/store/ca.key", "local/store/ca.pem", "local/store/server.key", "local/store/server.pem", "local/store/clients.yaml",
+                                        "local/store/orchestrator-secret"};
+    static const char *const trees[] = {".git", "admin"};
+    char name[ARCHIVE_PATH_MAX];
+    enum status s = OK;
+    for (size_t i = 0; s == OK && i < COUNT_OF(files); i++)
+        s = put_file(p, files[i], err);
+    for (size_t i = 0; s == OK && i < COUNT_OF(trees); i++)
+        s = put_tree(p, trees[i], 0, err);
+    for (size_t i = 0; s == OK && i < t->n_instances; i++) {
+        (void)snprintf(name, sizeof name, "local/instances/%s/run/identity-secret", t->instances[i].name);
+        s = put_file(p, name, err);
+    }
+    return s == OK ? put_tree(p, p->brought, 0, err) : s;
+}
+
 /* an unnamed file in the folder of `to`; where the file system has none: a name that is taken away again */
 static int open_unnamed(char tmp[static 4300], const char *to)
 {
@@ -224,11 +248,17 @@ static enum status name_it(struct backup_info *out, const char *to, unsigned mem
     return OK;
 }
 
-enum status backup_write(struct backup_info *out, const char *to, const struct workspace *ws, const struct target *local,
-                         const struct archive_key *key, struct err *err)
+enum status backup_check_name(const char *to, struct err *err)
 {
-    struct backup_info info = {.member = (json_int_t)local->member};
-    struct packer p = {.ws = ws};
+    struct backup_info info = {.created = "2000-01-01T00:00:00Z"};
+    return name_it(&info, to, 0, err);
+}
+
+enum status backup_write(struct backup_info *out, const char *to, const struct workspace *ws, const struct target *local,
+                         const struct backup_brought *brought, const struct archive_key *key, struct err *err)
+{
+    struct backup_info info = {.member = (json_int_t)local->member, .height = brought == NULL ? 0 : brought->height};
+    struct packer p = {.ws = ws, .brought = brought == NULL ? NULL : brought->dir};
     char chain[4300] = "", tmp[4300] = "";
     const char *genesis = workspace_fact(ws, "genesisHash");
     struct stat st;
@@ -236,15 +266,15 @@ enum status backup_write(struct backup_info *out, const char *to, const struct w
     (void)snprintf(info.genesis, sizeof info.genesis, "%s", genesis == NULL ? "" : genesis);
     enum status s = name_it(&info, to, local->member, err);
     if (s != OK) return s;
-    if (!backup_find_chain(chain, &info.height, ws, local)) return err_set(err, E_NOT_FOUND, "%s has no chain yet: none of its nodes was ever started", ws->dir);
-    json_t *facts = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "what", "deployment", "created", info.created, "genesisHash", info.genesis, "height",
+    if (brought == NULL && !backup_find_chain(chain, &info.height, ws, local)) return err_set(err, E_NOT_FOUND, "%s has no chain yet: none of its nodes was ever started", ws->dir);
+    json_t *facts = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "what", "deployment", "target", brought == NULL ? "local" : local->ops->name, "created", info.created, "genesisHash", info.genesis, "height",
                               (json_int_t)info.height, "memberId", info.member, "workspace", ws->dir);
     int fd = open_unnamed(tmp, info.path);
     p.piece = malloc(PIECE);
     if (fd < 0) s = err_set(err, status_from_errno(errno), "cannot write beside %s: %s", info.path, strerror(errno));
     if (s == OK && (p.piece == NULL || facts == NULL)) s = err_set(err, E_NOMEM, "no memory");
     if (s == OK) s = archive_create(&p.w, fd, facts, key, err);
-    if (s == OK) s = put_all(&p, local, chain, err);
+    if (s == OK) s = brought == NULL ? put_all(&p, local, chain, err) : put_remote(&p, local, err);
     if (s == OK) s = archive_finish(p.w, err);
     if (s == OK) s = give_name(fd, tmp, info.path, err);
     if (s == OK && fstat(fd, &st) == 0) info.bytes = (uint64_t)st.st_size;

@@ -280,8 +280,10 @@ enum status backup_restore(struct backup_info *out, struct archive_reader *r, co
     }
     if (s == E_NOT_FOUND) s = OK;
     if (s == OK) s = check_genesis(&info, stage, err);
-    if (s == OK) s = read_instances(found, stage, err);
-    if (s == OK) s = give_chain(stage, found, err);
+    /* hosts get theirs from local/restore */
+    const bool is_local = strcmp(info.target, "local") == 0;
+    if (s == OK && is_local) s = read_instances(found, stage, err);
+    if (s == OK && is_local) s = give_chain(stage, found, err);
     if (s == OK && rename(stage, dir) != 0) s = err_set(err, status_from_errno(errno), "cannot name %s: %s", dir, strerror(errno));
     if (s != OK) IGNORE(file_remove_tree(stage, NULL) != OK, "already failing");
 out:

@@ -5,13 +5,16 @@
 #include "lib/crypto/secp256k1.h"
 #include "orchestrator/backup/backup.h"
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/cmd/live.h"
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/diagnose/deployment.h"
 #include "orchestrator/target/keeper.h"
 
 #include <limits.h>
+#include <unistd.h>
 
-enum { PASSPHRASE_MAX = 4096, START_S = 60 };
+/* a store that is restored from its own backup gives no identity out for the length of a lease: one that still runs elsewhere has stopped by then */
+enum { PASSPHRASE_MAX = 4096, START_S = 60, START_HOSTS_S = 240 };
 
 static void print_info(struct cli *c, const struct backup_info *i, const char *dir, const char *state)
 {
@@ -47,6 +50,28 @@ static enum status seal_for(struct archive_key *key, uint8_t pub[static 64], str
     return OK;
 }
 
+/* what only the hosts have, into a folder of the workspace: the chain first: a step that a journal does not know yet is later than any block of it */
+static enum status bring(struct backup_brought *out, char dir[static 64], struct cli *c, struct deployment *d, struct err *err)
+{
+    char path[4200], chain[4300];
+    (void)snprintf(dir, 64, "local/backup.tmp.%ld", (long)getpid());
+    (void)snprintf(path, sizeof path, "%.3000s/%s", d->ws.dir, dir);
+    (void)snprintf(chain, sizeof chain, "%s/chain.mdb", path);
+    *out = (struct backup_brought){.dir = dir};
+    const struct target_instance *best = network_best_instance(&out->height, &d->target);
+    enum status s = best == NULL ? err_set(err, E_NET, "no node answers: its database is copied while it runs; start them with `poa-deploy up %s`", c->dir) : file_remove_tree(path, err);
+    if (s == OK) s = file_mkdirs(path, 0700, err);
+    if (s == OK) {
+        report_step(&c->report, "fetch the chain from %s", best->name);
+        s = d->target.ops->snapshot(&d->target, best, chain, err);
+    }
+    if (s == OK) {
+        report_step(&c->report, "fetch the store and the journals of signed steps");
+        s = d->target.ops->keep(&d->target, path, err);
+    }
+    return s;
+}
+
 enum exit_code cmd_backup(struct cli *c)
 {
     static struct deployment d; /* large */
@@ -56,15 +81,26 @@ enum exit_code cmd_backup(struct cli *c)
     uint8_t pub[64];
     struct buf passphrase;
     buf_init(&passphrase, PASSPHRASE_MAX);
-    enum status s = deployment_read(&d, c->dir, c->bin_dir, &c->settings, &err);
+    const struct target_env env = live_env(c);
+    struct backup_brought brought;
+    char dir[64] = "";
+    enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
+    const bool is_local = deployment_is_local(&d);
     if (!d.is_started) s = err_set(&err, E_NOT_FOUND, "this deployment is not finished: there is nothing to keep yet");
-    if (s == OK && strcmp(SETTING(&c->settings, target), "local") != 0)
-        s = err_set(&err, E_UNSUPPORTED, "`backup` keeps networks of the local target; on the target %s the vault's and the disks' own backups do", SETTING(&c->settings, target));
+    if (s == OK && !is_local && d.target.ops->keep == NULL)
+        s = err_set(&err, E_UNSUPPORTED, "`backup` does not take a network out of Azure: its keys stay in the vault (`az keyvault secret backup` or `az keyvault key backup` keeps them, and a deleted vault comes back within 7 days), each node has the whole chain (`poa-deploy chain export`), and the workspace is a folder to copy");
+    if (s == OK) s = backup_check_name(c->args[0], &err);
     if (s == OK) s = seal_for(&key, pub, &passphrase, c, &err);
+    if (s == OK && !is_local) s = bring(&brought, dir, c, &d, &err);
     if (s == OK) {
         report_step(&c->report, "write the backup");
-        s = backup_write(&info, c->args[0], &d.ws, &d.target, &key, &err);
+        s = backup_write(&info, c->args[0], &d.ws, &d.target, is_local ? NULL : &brought, &key, &err);
+    }
+    if (dir[0] != '\0') {
+        char path[4200];
+        (void)snprintf(path, sizeof path, "%.3000s/%s", d.ws.dir, dir);
+        IGNORE(file_remove_tree(path, NULL) != OK, "a copy, of the owner's alone");
     }
     if (passphrase.ptr != NULL) secret_wipe(passphrase.ptr, passphrase.cap);
     buf_fini(&passphrase);
@@ -140,6 +176,53 @@ static enum status start(struct cli *c, const char *dir, uint64_t above, struct 
     return s;
 }
 
+/* hosts: what lies in local/restore goes there, and all of it starts */
+static enum status restore_hosts(struct cli *c, const char *dir, uint64_t above, struct err *err)
+{
+    static struct live l; /* large */
+    char from[4200];
+    json_t *resources = NULL;
+    uint64_t number = 0;
+    const char *given = c->dir;
+    c->dir = dir;
+    (void)snprintf(from, sizeof from, "%.4000s/" BACKUP_RESTORE, dir);
+    enum status s = live_open(&l, c, err);
+    if (s == OK && l.target.ops->restore == NULL) s = live_unsupported(&l.target, "restore", err);
+    if (s == OK) s = workspace_read_json(&resources, &l.ws, "deployment.json", err);
+    if (s == OK) s = l.target.ops->restore(&l.target, resources, from, err);
+    if (s == OK) {
+        report_step(&c->report, "wait for a block above %llu (identities are given out again a minute after the store starts)", (unsigned long long)above);
+        s = network_wait_block(&number, workspace_fact(&l.ws, "rpc"), above, START_HOSTS_S, &c->report, err);
+    }
+    if (s == OK) {
+        json_object_del(l.target.env.record, "restoring");
+        json_object_del(l.target.env.record, "restored");
+        s = workspace_save(&l.ws, err);
+    }
+    if (s == OK) s = file_remove_tree(from, err);
+    if (s != OK) s = err_prefix(err, "the workspace is restored in %s, but (the same command goes on)", dir);
+    json_decref(resources);
+    live_close(&l);
+    c->dir = given;
+    return s;
+}
+
+/* a restoration to hosts that an earlier run has begun */
+static bool is_begun(const char *dir, const struct backup_info *info)
+{
+    char path[4300];
+    json_t *state = NULL;
+    struct workspace ws = {.lock_fd = -1};
+    (void)snprintf(path, sizeof path, "%.4000s/" BACKUP_RESTORE "/chain.mdb", dir);
+    (void)snprintf(ws.dir, sizeof ws.dir, "%.2900s", dir);
+    if (strcmp(info->target, "local") == 0 || !file_exists(path) || workspace_read_json(&state, &ws, "state.json", NULL) != OK) return false;
+    ws.state = state;
+    const char *genesis = workspace_fact(&ws, "genesisHash");
+    bool same = genesis != NULL && strcmp(genesis, info->genesis) == 0;
+    json_decref(state);
+    return same;
+}
+
 enum exit_code cmd_restore(struct cli *c)
 {
     static struct target local; /* large */
@@ -151,20 +234,23 @@ enum exit_code cmd_restore(struct cli *c)
     enum status s = archive_open(&r, c->args[0], &err);
     if (s != OK) return cli_fail(c, &err);
     backup_get_info(&info, r, c->args[0]);
+    const bool is_local = strcmp(info.target, "local") == 0, is_ssh = strcmp(info.target, "ssh") == 0;
     if (info.member < 0 || info.member > 255) s = err_set(&err, E_CORRUPT, "%s is damaged: its header has no member id", c->args[0]);
+    else if (!is_local && !is_ssh) s = err_set(&err, E_UNSUPPORTED, "%s is of the target %s, which this version restores nothing of", c->args[0], info.target);
     if (s == OK && !check) s = absolute(dir, c->dir, &err);
-    if (s == OK && !check) s = local_init(&local, dir, c->bin_dir, (unsigned)info.member, &err);
-    if (s == OK) {
+    if (s == OK && !check && is_local) s = local_init(&local, dir, c->bin_dir, (unsigned)info.member, &err);
+    const bool begun = s == OK && !check && is_begun(dir, &info);
+    if (s == OK && !begun) {
         report_step(&c->report, "open %s", c->args[0]);
         s = unlock(r, c, &err);
     }
     if (s == OK && check) s = backup_check(&info, r, &err);
-    if (s == OK && !check) {
+    if (s == OK && !check && !begun) {
         report_step(&c->report, "restore to %s", dir);
         s = backup_restore(&info, r, dir, &local, &err);
     }
     archive_reader_free(r);
-    if (s == OK && !check && cli_flag(c, "--no-start") == NULL) s = start(c, dir, info.height, &err);
+    if (s == OK && !check && cli_flag(c, "--no-start") == NULL) s = is_local ? start(c, dir, info.height, &err) : restore_hosts(c, dir, info.height, &err);
     if (s != OK) return cli_fail(c, &err);
     print_info(c, &info, check ? NULL : dir, check ? "whole" : "restored");
     return EXIT_DONE;

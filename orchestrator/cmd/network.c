@@ -91,3 +91,25 @@ enum status network_wait_block(uint64_t *number, const char *rpc_url, uint64_t a
     if (s == OK) *number = n;
     return s;
 }
+
+enum { LOOK_MS = 2000 };
+
+const struct target_instance *network_best_instance(uint64_t *height, const struct target *t)
+{
+    const struct target_instance *best = NULL;
+    uint64_t most = 0, n = 0;
+    for (size_t i = 0; i < t->n_instances; i++) {
+        const struct target_instance *in = &t->instances[i];
+        struct rpc_client *c = NULL;
+        char url[64];
+        if (in->address[0] == '\0') continue;
+        (void)snprintf(url, sizeof url, "http://%s:8545", in->address);
+        if (rpc_client_new(&c, url, LOOK_MS, NULL) == OK && rpc_client_u64(&n, c, "eth_blockNumber", json_array(), NULL) == OK && (best == NULL || n > most)) {
+            best = in;
+            most = n;
+        }
+        rpc_client_free(c);
+    }
+    if (height != NULL && best != NULL) *height = most;
+    return best;
+}

@@ -3,6 +3,7 @@
 #define ORCHESTRATOR_CMD_NETWORK_H
 
 #include "orchestrator/cmd/cmd.h"
+#include "orchestrator/target/target.h"
 
 /* network_info: what a member's data API says; strings borrow from doc */
 struct network_info {
@@ -19,5 +20,7 @@ MUST_CHECK enum status network_check_genesis(const char *rpc_url, const char *wa
 bool network_rpc_of_data_url(char dst[static 512], const char *data_url);
 /** network_wait_block: until a node at rpc_url has a block > `above` (its number to *number), at most timeout_s; notes progress in the report */
 MUST_CHECK enum status network_wait_block(uint64_t *number, const char *rpc_url, uint64_t above, unsigned timeout_s, struct report *r, struct err *err);
+/** network_best_instance: the instance whose chain is the longest, by its own RPC; NULL: none answers (or none has an address). height may be NULL */
+const struct target_instance *network_best_instance(uint64_t *height, const struct target *t);
 
 #endif

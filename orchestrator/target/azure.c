@@ -346,4 +346,5 @@ const struct target_ops TARGET_AZURE = {
     .programs = azure_programs,
     .logs = azure_logs,
     .run = azure_run,
+    .snapshot = azure_snapshot,
 };

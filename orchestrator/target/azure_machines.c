@@ -322,3 +322,13 @@ enum status azure_units(json_t **out, struct target *t, struct err *err)
     azure_machines_free(m);
     return hint(t, s, err);
 }
+
+enum status azure_snapshot(struct target *t, const struct target_instance *in, const char *file, struct err *err)
+{
+    struct azure_machines *m = NULL;
+    if (in == NULL && t->n_instances > 0) in = &t->instances[0]; /* behind the balancer nobody is asked how far it is */
+    enum status s = open_machines(&m, t, in == NULL ? NULL : in->name, err);
+    if (s == OK) s = ssh_pull_snapshot(m->ssh, &m->ssh->hosts[0], "poa", "/usr/local/bin/poa-node", file, err);
+    azure_machines_free(m);
+    return hint(t, s, err);
+}

@@ -55,6 +55,7 @@ MUST_CHECK enum status azure_follow(json_t **out, struct target *t, const char *
 bool azure_is_member(const struct target *t, const json_t *resource);
 void azure_machines_free(struct azure_machines *m);
 MUST_CHECK enum status azure_logs(struct target *t, const char *dir, const char *instance, uint64_t since_ms, bool follow, struct err *err);
+MUST_CHECK enum status azure_snapshot(struct target *t, const struct target_instance *in, const char *file, struct err *err);
 MUST_CHECK enum status azure_run(struct target *t, const struct target_run *r, struct err *err);
 /** azure_note: keep a fact in the workspace's record, durably. */
 MUST_CHECK enum status azure_note(struct target *t, const char *key, json_t *value_take, struct err *err);

@@ -156,4 +156,8 @@ const struct target_ops TARGET_SSH = {
     .logs = ssh_logs,
     .run = ssh_run,
     .upgrade = ssh_upgrade,
+    .snapshot = ssh_snapshot,
+    .keep = ssh_keep,
+    .restore = ssh_restore,
+    .import = ssh_import,
 };

@@ -366,6 +366,27 @@ enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct s
     return s;
 }
 
+enum status ssh_conn_pull(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, struct buf *err_out, int *code, struct err *err)
+{
+    LIBSSH2_CHANNEL *ch = libssh2_channel_open_session(c->session);
+    if (ch == NULL) return broke(c, libssh2_session_last_errno(c->session), err);
+    enum status s = OK;
+    long e = libssh2_channel_exec(ch, command);
+    if (e != 0) s = broke(c, e, err);
+    while (s == OK) {
+        char piece[PIECE];
+        ssize_t n = libssh2_channel_read(ch, piece, sizeof piece);
+        if (n == 0) break;
+        if (n < 0) s = broke(c, n, err);
+        else if (!write(arg, bytes_make(piece, (size_t)n))) s = err_set(err, E_IO, "%s: what comes from there cannot be written: %s", c->host, strerror(errno));
+    }
+    if (s == OK) s = drain(c, ch, SSH_EXTENDED_DATA_STDERR, err_out, err);
+    if (s == OK && (e = libssh2_channel_close(ch)) != 0) s = broke(c, e, err);
+    if (s == OK) *code = libssh2_channel_get_exit_status(ch);
+    IGNORE(libssh2_channel_free(ch) != 0, "it is done");
+    return s;
+}
+
 enum status ssh_conn_stream(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, const atomic_bool *stop,
                             struct err *err)
 {

@@ -83,7 +83,7 @@ static enum status look_at(struct ssh_target *s, struct ssh_host *h, void *arg, 
 {
     static const char *const node_ports[] = {"8545", "8546", "3000", "9545", "30300"};
     const char *port[12] = {NULL};
-    char rpc[8], ws[8], page[8], owner[80] = "", release[80] = "";
+    char rpc[8], ws[8], page[8], owner[80] = "", release[80] = "", data[8] = "", active[40] = "";
     size_t n = 0;
     struct faults f = {""};
     struct buf facts;
@@ -111,14 +111,15 @@ static enum status look_at(struct ssh_target *s, struct ssh_host *h, void *arg, 
     judge_disk(&f, &facts);
     if (skew > SSH_SKEW_MAX_MS || skew < -SSH_SKEW_MAX_MS)
         fault(&f, "its clock is %.1f s %s this machine's: let both keep time (systemd-timesyncd, chrony), since nodes seal by the clock", (double)(skew < 0 ? -skew : skew) / 1000, skew < 0 ? "behind" : "ahead of");
-    if (ssh_line(owner, sizeof owner, &facts, "owner") && (id == NULL || strcmp(owner, id) != 0))
-        fault(&f, "it serves another deployment of poa-deploy already (%.12s...; destroy that one first)", owner);
-    else
-        for (size_t i = 0; i < n; i++) {
-            char line[16];
-            (void)snprintf(line, sizeof line, "busy=%s\n", port[i]);
-            if (memmem(facts.ptr, facts.len, line, strlen(line)) != NULL) fault(&f, "its port %s is in use by another program", port[i]);
-        }
+    const bool is_owned = ssh_line(owner, sizeof owner, &facts, "owner"), is_ours = is_owned && id != NULL && strcmp(owner, id) == 0;
+    h->has_data = ssh_line(data, sizeof data, &facts, "data");
+    h->is_active = ssh_line(active, sizeof active, &facts, "active");
+    if (is_owned && !is_ours) fault(&f, "it serves another deployment of poa-deploy already (%.12s...; destroy that one first)", owner);
+    for (size_t i = 0; i < n && is_owned == is_ours && !(is_ours && h->is_active); i++) { /* those that run are ours */
+        char line[16];
+        (void)snprintf(line, sizeof line, "busy=%s\n", port[i]);
+        if (memmem(facts.ptr, facts.len, line, strlen(line)) != NULL) fault(&f, "its port %s is in use by another program", port[i]);
+    }
     if (ssh_line(release, sizeof release, &facts, "release")) (void)snprintf(h->before, sizeof h->before, "%.64s", release);
     if (!ssh_line(h->haproxy, sizeof h->haproxy, &facts, "haproxy") && (h->roles & SSH_BALANCER) != 0)
         fault(&f, "HAProxy is not installed there, and it balances that region's load: apt-get install haproxy");
@@ -341,6 +342,8 @@ enum status ssh_place(struct target *t, const struct target_job *job, struct err
     if (st != OK) return st;
     report_step(r, "put settings, secrets and units there");
     st = ssh_each(s, SSH_ALL, place_host, &p, err);
+    if (st != OK) return st;
+    if (job->restore_dir != NULL) st = ssh_load(t, job->restore_dir, err);
     if (st != OK) return st;
     report_step(r, "start the identity store, %zu load balancer%s and %zu nodes", (size_t)SETTING_INT_OF(set, regions), SETTING_INT_OF(set, regions) == 1 ? "" : "s", t->n_instances);
     st = ssh_each(s, SSH_STORE, start_units, NULL, err);

@@ -56,6 +56,10 @@ MUST_CHECK enum status ssh_conn_run(struct ssh_conn *c, const char *command, con
 MUST_CHECK enum status ssh_conn_stream(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg,
                                        const atomic_bool *stop, struct err *err);
 
+/** ssh_conn_pull: a command to its end, its stdout to `write` as it comes (false: it can't be kept, E_IO); the rest as ssh_conn_run */
+MUST_CHECK enum status ssh_conn_pull(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, struct buf *err_out,
+                                     int *code, struct err *err);
+
 /* ------------------------------------------------------------------ hosts */
 
 enum ssh_role { SSH_NODE = 1, SSH_STORE = 2, SSH_BALANCER = 4, SSH_ALL = 7 };
@@ -74,6 +78,7 @@ struct ssh_host {
     struct err err;
     /* facts of the preflight */
     char haproxy[200], release[65], before[65];
+    bool has_data, is_active; /* a chain or a store's data is there; a unit of ours runs */
 };
 
 struct ssh_target {
@@ -133,5 +138,16 @@ MUST_CHECK enum status ssh_programs(json_t **out, struct target *t, struct err *
 MUST_CHECK enum status ssh_logs(struct target *t, const char *dir, const char *instance, uint64_t since_ms, bool follow, struct err *err);
 MUST_CHECK enum status ssh_run(struct target *t, const struct target_run *r, struct err *err);
 MUST_CHECK enum status ssh_upgrade(struct target *t, const struct target_upgrade *u, size_t *changed, struct err *err);
+
+/* ------------------------------------------------------------------- keep */
+
+/** ssh_pull_snapshot: the chain's database of host h to a new file; user and program are those of its node */
+MUST_CHECK enum status ssh_pull_snapshot(struct ssh_target *s, struct ssh_host *h, const char *user, const char *program, const char *file, struct err *err);
+MUST_CHECK enum status ssh_snapshot(struct target *t, const struct target_instance *in, const char *file, struct err *err);
+MUST_CHECK enum status ssh_keep(struct target *t, const char *dir, struct err *err);
+MUST_CHECK enum status ssh_import(struct target *t, const char *file, const char *spec_file, struct err *err);
+MUST_CHECK enum status ssh_restore(struct target *t, const json_t *resources, const char *dir, struct err *err);
+/** ssh_load: (of ssh_place) what ssh_keep brought, and the chain, to the hosts; units do not run yet */
+MUST_CHECK enum status ssh_load(struct target *t, const char *dir, struct err *err);
 
 #endif

@@ -53,6 +53,7 @@ struct target_job {
     const json_t *tmpl, *parameters; /* of mainTemplate.json, self-contained */
     const char *deployment_name;
     size_t n_validators;
+    const char *restore_dir; /* NULL, or: what `keep` brought goes there before anything starts */
 };
 
 struct target_upgrade {
@@ -104,6 +105,14 @@ struct target_ops {
     /** logs: bring what programs wrote since since_ms into files DIR/<name>.log; follow: go on appending until the process ends */
     enum status (*logs)(struct target *t, const char *dir, const char *instance, uint64_t since_ms, bool follow, struct err *err);
     enum status (*run)(struct target *t, const struct target_run *r, struct err *err);
+    /** snapshot: the chain's database of an instance (NULL: any that answers), as it is now, to a new file */
+    enum status (*snapshot)(struct target *t, const struct target_instance *in, const char *file, struct err *err);
+    /** keep: what a backup takes beside workspace and chain: the store and each instance's journal, as files below dir */
+    enum status (*keep)(struct target *t, const char *dir, struct err *err);
+    /** restore: place the deployment anew, with what keep brought and the chain (chain.mdb) in dir; nothing of it may stand there */
+    enum status (*restore)(struct target *t, const json_t *resources, const char *dir, struct err *err);
+    /** import: a file of blocks into each instance; none of them may run. spec_file: of the workspace */
+    enum status (*import)(struct target *t, const char *file, const char *spec_file, struct err *err);
     /** upgrade: one instance after the other, each held by the gate; *changed counts those that had something else before */
     enum status (*upgrade)(struct target *t, const struct target_upgrade *u, size_t *changed, struct err *err);
 };

@@ -18,6 +18,11 @@ listens() { # every TCP port that is listened on, with its address as the kernel
     if [ -r "$f" ]; then awk '$4 == "0A" {print $2}' "$f"; fi
   done
 }
+as() { # USER PROGRAM...: never more than that user may
+  u=$1
+  shift
+  setpriv --reuid="$u" --regid="$u" --clear-groups --no-new-privs "$@"
+}
 unit_is() { systemctl is-active --quiet "$1.service" 2>/dev/null; }
 
 verb=${1:?verb}
@@ -42,6 +47,7 @@ facts) # PORT...
   echo "disk_opt=$(free_kb $home)"
   if [ -r $owner ]; then echo "owner=$(head -n 1 $owner)"; fi
   for u in $units; do if unit_is "$u"; then echo "active=$u"; fi; done
+  if [ -e /var/lib/poa/db/data.mdb ] || [ -d /var/lib/poa-store/data ]; then echo data=yes; fi
   if [ -L $home/current ]; then echo "release=$(basename "$(readlink $home/current)")"; fi
   all=$(listens)
   for port in "$@"; do
@@ -181,6 +187,37 @@ logs) # UNIT SINCE_S BYTES FOLLOW FILE: the journal of a unit, or FILE if one is
   set -- "$1" "$2" "$4"
   if [ "$3" = yes ]; then exec journalctl --quiet --no-pager --output=cat --since="@$2" --unit="$1.service" --follow; fi
   exec journalctl --quiet --no-pager --output=cat --since="@$2" --unit="$1.service" ;;
+
+own) # FOLDER MODE USER: it is there, and that user's
+  mkdir -p "$1"
+  chmod "$2" "$1"
+  chown "$3:$3" "$1" ;;
+
+kept) # FILE: what stands in it; nothing if there is none
+  [ -f "$1" ] || exit 0
+  exec cat "$1" ;;
+
+snapshot) # USER PROGRAM: the chain's database as it is now, while the node goes on
+  as "$1" "$2" --config /etc/poa-node.yaml --snapshot - ;;
+
+import) # SPEC-FILE < blocks in RLP
+  if unit_is poa-node; then echo "its node runs: stop it first (poa-deploy down)" >&2; exit 3; fi
+  printf 'chain: "%s"\nbase_path: "/var/lib/poa"\n' "$1" > /run/poa-import.yaml
+  as poa-node $home/current/bin/poa-node --config /run/poa-import.yaml --import - ;;
+
+store-backup)
+  to=/var/lib/poa-store/backup.$$
+  as poa-store $home/current/bin/poa-identity-store backup --config /etc/poa-store/store.yaml --file "$to" >&2
+  cat "$to"
+  rm -f "$to" ;;
+
+store-restore) # < such a backup, into a store that has nothing yet
+  from=/var/lib/poa-store/backup.new
+  rm -rf /var/lib/poa-store/data "$from"
+  (umask 077; cat > "$from")
+  chown poa-store:poa-store "$from"
+  as poa-store $home/current/bin/poa-identity-store restore --config /etc/poa-store/store.yaml --file "$from" >&2
+  rm -f "$from" ;;
 
 *) die "unknown verb: $verb" ;;
 esac

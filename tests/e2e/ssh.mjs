@@ -206,6 +206,28 @@ test('another member joins on two hosts of its own', async () => {
   assert.equal(fs.readFileSync(path.join(b, 'known_hosts'), 'utf8').trim().split('\n').length, 2);
 });
 
+leaf('the chain of hosts is exported while all goes on, and taken in by hosts that are stopped', async () => {
+  const file = path.join(work, 'chain.rlp'), before = await height(rpcOf(1));
+  const x = await done(['chain', 'export', file, a, '--json']);
+  assert.equal(x.json.state, 'exported');
+  assert.ok(x.json.bytes > before * 500, `${x.json.bytes} bytes of ${before} blocks`);
+  assert.match((await poa(['chain', 'export', file, a])).err, /exists already/);
+  const busy = await poa(['chain', 'import', file, b, '--json']);
+  assert.equal(busy.code, 1);
+  assert.match(errorOf(busy), /its node runs: stop it first \(poa-deploy down\)/);
+  await done(['down', b, '--yes']);
+  for (const i of [5, 6]) await hosts.sh(i, 'rm -r /var/lib/poa/db');
+  await done(['chain', 'import', file, b]);
+  for (const i of [5, 6]) assert.equal(await hosts.sh(i, 'stat -c %U /var/lib/poa/db/data.mdb'), 'poa-node');
+  // alone, without a peer to fetch from, they have it
+  const held = path.join(work, 'held.rlp');
+  assert.ok(before > 2);
+  await done(['up', b]);
+  await until('B has the blocks', async () => (await height(rpcOf(5))) >= before && (await height(rpcOf(6))) >= before, 20);
+  await done(['chain', 'export', held, b]);
+  assert.ok(fs.readFileSync(held).subarray(0, x.json.bytes).equals(fs.readFileSync(file)));
+});
+
 leaf('a host whose key has changed is refused by name from then on', async () => {
   const f = path.join(b, 'known_hosts'), kept = fs.readFileSync(f, 'utf8'), other = fs.readFileSync(path.join(hosts.dir(1), 'etc/ssh/ssh_host_ed25519_key.pub'), 'utf8').split(' ')[1];
   fs.writeFileSync(f, kept.replace(/^(10\.77\.0\.5 ssh-ed25519) \S+/m, `$1 ${other}`));
@@ -289,6 +311,28 @@ test('upgrade: one host after the other, the chain goes on; again: nothing to do
   return `${s.toFixed(1)} s, ${grown} blocks meanwhile`;
 });
 
+const again = path.join(work, 'again'), backup = path.join(work, 'a.backup'), sealed = { POA_PASSWORD: 'correct horse' };
+const journal = (i) => hosts.sh(i, 'od -An -tx1 /var/lib/poa/last-signed | tr -d " \\n"');
+let kept, steps, restoring;
+test('a backup of hosts; it is not restored beside what still runs; all is lost, the restoration is cut short, and goes on', async () => {
+  kept = (await done(['backup', backup, a, '--json'], { env: sealed })).json;
+  assert.equal(kept.genesisHash, outputs.GENESIS_HASH);
+  assert.ok(kept.height > 0);
+  assert.deepEqual(fs.readdirSync(path.join(a, 'local')).filter((f) => /backup/.test(f)), []);
+  assert.equal((await done(['restore', backup, '--check', '--json'], { env: sealed })).json.state, 'whole');
+  const text = fs.readFileSync(backup);
+  for (const f of ['etc/poa/identity-secret', 'var/lib/poa-store/kek']) assert.ok(!text.includes(fs.readFileSync(path.join(hosts.dir(1), f))), f);
+  const beside = await poa(['restore', backup, again, '--json'], { env: sealed });
+  assert.equal(beside.code, 1);
+  assert.match(errorOf(beside), /10\.77\.0\.1, .*run programs of this deployment \(4 hosts\).*the hosts were left as they are/);
+  steps = await Promise.all([1, 2, 3, 4].map(journal));
+  await done(['destroy', a, '--yes']);
+  const r = await poa(['restore', backup, again, '--json'], { env: sealed, onErr: (t, p) => { if (/done: bring the chain, the store/.test(t) && !p.killed) p.kill('SIGKILL'); } });
+  assert.equal(r.signal, 'SIGKILL', r.err);
+  // it waits for a minute, as leases do: what follows goes on meanwhile
+  restoring = poa(['restore', backup, again, '--json'], { env: sealed, limit_s: 300 });
+});
+
 test('an upgrade (a .deb) that does not come up is taken back on its host, and goes no further', async () => {
   packageOf('broken', (dir) => fs.writeFileSync(path.join(dir, 'bin/poa-node'), '#!/bin/sh\n[ "$1" = --version ] || { sleep 1; exit 7; }\n', { mode: 0o755 }));
   const tree = path.join(work, 'deb'), pack = `${tree}.deb`;
@@ -302,7 +346,7 @@ test('an upgrade (a .deb) that does not come up is taken back on its host, and g
   await until('both of B follow again', async () => await height(rpcOf(5)) > 0 && await height(rpcOf(6)) > 0, 20);
 });
 
-test('down and up; destroy takes everything off the hosts', async () => {
+test('down and up of one member, with a host that is gone', async () => {
   await done(['down', b, '--yes']);
   assert.equal((await poa(['down', b])).code, 3);
   await done(['up', b]);
@@ -312,12 +356,31 @@ test('down and up; destroy takes everything off the hosts', async () => {
   assert.match(errorOf(r), /--force goes on without hosts that do not answer.*10\.77\.0\.6/);
   const forced = await done(['destroy', b, '--yes', '--force']);
   assert.match(forced.err, /10\.77\.0\.6 did not answer: .*stay there/);
-  await done(['destroy', a, '--yes']);
-  assert.ok(!fs.existsSync(a) && !fs.existsSync(b));
+});
+
+test('what was restored seals on, by the same keys, and has its journals', async () => {
+  const r = await restoring;
+  assert.equal(r.code, 0, r.err);
+  assert.equal(r.json.state, 'restored');
+  assert.ok(!fs.existsSync(path.join(again, 'local/restore')));
+  const validators = list(outputs.VALIDATOR_ADDRESSES).map((v) => v.toLowerCase());
+  await until('all four seal again', async () => {
+    const head = await height(rpcOf(1)), seen = new Set();
+    for (let k = Math.max(1, head - 5); k <= head; k++) seen.add((await block(rpcOf(1), k)).miner.toLowerCase());
+    return head > kept.height + 4 && validators.every((v) => seen.has(v));
+  }, 90);
+  for (const i of [1, 2, 3, 4]) assert.ok((await journal(i)).length >= steps[i - 1].length);
+  assert.equal((await poa(['status', again, '--json'])).code, 0);
+  assert.equal((await poa(['restore', backup, again], { env: sealed })).code, 1, 'it is not done twice');
+});
+
+test('destroy takes everything off the hosts', async () => {
+  await done(['destroy', again, '--yes']);
+  assert.ok(!fs.existsSync(again) && !fs.existsSync(a) && !fs.existsSync(b));
   for (const i of [1, 2, 3, 4, 5]) {
     assert.equal(await hosts.sh(i, 'ls -d /etc/poa* /opt/poa /var/lib/poa* /var/log/poa /var/cache/poa-deploy /etc/systemd/system/poa* 2>/dev/null; getent passwd poa-node poa-store; pgrep -a poa-'), '');
   }
-  assert.equal((await poa(['destroy', a, '--yes'])).code, 3);
+  assert.equal((await poa(['destroy', again, '--yes'])).code, 3);
 });
 
 process.on('exit', () => { for (const p of hosts.list.values()) p.kill('SIGKILL'); });

@@ -53,18 +53,23 @@ export class Machines {
     const at = path.join(m.dir, 'ssh'), unit = path.join(at, 'run/poa-node.service'), put = (name, text, mode) => { fs.mkdirSync(path.dirname(path.join(at, name)), { recursive: true }); fs.writeFileSync(path.join(at, name), text, { mode }); };
     const files = filesOf(asOnAzure(m.document, { index: m.i, address: m.address, public_address: m.address, name: m.name })), fake = new URL('../ssh-host/systemctl', import.meta.url).pathname;
     fs.rmSync(at, { recursive: true, force: true });
-    put('units/poa-node.service', files['/etc/systemd/system/poa-node.service']);
+    execFileSync('sh', ['-c', 'mkdir -p "$1" && cp -a /etc "$1/etc" && rm -rf "$1"/etc/systemd/system/*', 'x', at]);
+    put('etc/systemd/system/poa-node.service', files['/etc/systemd/system/poa-node.service']);
     for (const p of ['systemctl', 'journalctl']) put(`local/bin/${p}`, fs.readFileSync(fake), 0o755);
     for (const [name, text] of Object.entries({ state: m.unit ?? 'active', pid: m.unit ? 0 : m.proc.pid, restarts: m.restarts ?? (m.starts ?? 1) - 1, began: 1 })) put(`run/poa-node.service/${name}`, String(text));
     fs.symlinkSync(path.join(m.dir, 'out.log'), path.join(unit, 'log'));
+    fs.symlinkSync(path.join(m.dir, 'local/bin/poa-node'), path.join(at, 'local/bin/poa-node'));
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(at, 'key')]);
     m.hostKey = fs.readFileSync(path.join(at, 'key.pub'), 'utf8');
     put('authorized', publicKey);
-    put('passwd', `${fs.readFileSync('/etc/passwd', 'utf8')}poaadmin:x:0:0::/root:/bin/sh\n`);
-    put('shadow', `${fs.readFileSync('/etc/shadow', 'utf8').replace(/^root:[^:]*:/m, 'root:*:')}poaadmin:*:19000:0:99999:7:::\n`, 0o600);
+    // the administrator, and the node's user: here both are the one that the node runs as
+    const add = (name, text) => fs.appendFileSync(path.join(at, 'etc', name), text);
+    add('passwd', 'poaadmin:x:0:0::/root:/bin/sh\npoa:x:0:0::/root:/bin/sh\n'); add('group', 'poa:x:0:\n');
+    fs.writeFileSync(path.join(at, 'etc/shadow'), `${fs.readFileSync('/etc/shadow', 'utf8').replace(/^root:[^:]*:/m, 'root:*:')}poaadmin:*:19000:0:99999:7:::\n`);
+    fs.copyFileSync(m.conf, path.join(at, 'etc/poa-node.yaml'));
     put('sshd_config', `HostKey ${at}/key\nAuthorizedKeysFile ${at}/authorized\nListenAddress ${address}:${port}\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nMaxStartups 100\n`);
     m.sshd = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', `mount -t tmpfs tmpfs /run; mkdir /run/sshd /run/fake-systemd; mount --bind ${at}/run /run/fake-systemd; mount -t tmpfs tmpfs /var/log; mkdir /var/log/poa
-ln -s ${m.dir}/poa-node.log /var/log/poa/poa-node.log; mount --bind ${at}/units /etc/systemd/system; mount --bind ${at}/local /usr/local; mount --bind ${at}/passwd /etc/passwd; mount --bind ${at}/shadow /etc/shadow; exec /usr/sbin/sshd -D -e -f ${at}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
+ln -s ${m.dir}/poa-node.log /var/log/poa/poa-node.log; mount --bind ${at}/local /usr/local; mount --bind ${at}/etc /etc; exec /usr/sbin/sshd -D -e -f ${at}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     await new Promise((ok, bad) => { m.sshd.stderr.on('data', (d) => { said = (said + d).slice(-4000); if (/Server listening/.test(said)) ok(); }); m.sshd.once('exit', () => bad(new Error(`sshd of ${m.name}: ${said}`))); });
   }

@@ -168,6 +168,9 @@ test('logs, doctor and ssh run reach the machines, once SSH is allowed: by the p
   assert.match(ok(await rig.run(['ssh', 'run', 'id -u', 'net', '--instance', '000001'])).out, /^vl-\w+-reg1000001: 0\n$/);
   fails(await rig.run(['ssh', 'run', 'true', 'net', '--instance', 'nobody', '--json']), /there is no 'nobody'/, 2);
   assert.equal(ok(await rig.run(['doctor', 'net', '--json'])).json.healthy, true);
+  assert.ok(ok(await rig.run(['chain', 'export', 'az.rlp', 'net', '--json'])).json.bytes > 1000);
+  fails(await rig.run(['chain', 'import', 'az.rlp', 'net', '--json']), /does not reach into machines in Azure: a node there fetches the chain from its peers/);
+  fails(await rig.run(['backup', 'az.backup', 'net', '--json'], { env: { POA_PASSWORD: 'x' } }), /`backup` does not take a network out of Azure: its keys stay in the vault/);
   // a machine that does not run is left out, with a word, and is the doctor's first finding
   azure.power = (r, i) => (i === 1 ? 'stopped' : 'running');
   const left = ok(await rig.run(['logs', 'net', '--json']));
