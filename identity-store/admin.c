@@ -177,19 +177,19 @@ static enum status rewind_file(struct file *r)
 /* the first walk: nothing is written before the whole is known to be what this key's owner wrote */
 static enum status check_file(struct file *r, struct record *rec, const struct store_options *o)
 {
-    struct buf sealed, scrypt;
+    struct buf sealed, how;
     secret32 data_key;
     uint8_t mac[MAC_LEN], want[MAC_LEN];
     buf_init(&sealed, 256);
-    buf_init(&scrypt, 256);
+    buf_init(&how, KEK_WRAPPED_MAX);
     enum status s = get_magic(r);
     for (rec->table = 0; s == OK && rec->table != END_MARK;) {
         s = get_record(rec, r);
         if (s != OK || rec->table != TABLE_META) continue;
         if (bytes_eq_str(buf_view(&rec->key), "data_key")) buf_put_bytes(&sealed, buf_view(&rec->value));
-        if (bytes_eq_str(buf_view(&rec->key), "kek_scrypt")) buf_put_bytes(&scrypt, buf_view(&rec->value));
+        if (bytes_eq_str(buf_view(&rec->key), "kek_scrypt")) buf_put_bytes(&how, buf_view(&rec->value));
     }
-    if (s == OK) s = store_kek_opens(&data_key, o, buf_view(&sealed), buf_view(&scrypt), r->err);
+    if (s == OK) s = store_kek_opens(&data_key, o, buf_view(&sealed), buf_view(&how), r->err);
     if (s == OK) {
         mac_of(want, r, &data_key);
         bool whole = fread(mac, 1, sizeof mac, r->f) == sizeof mac && fgetc(r->f) == EOF;
@@ -197,7 +197,7 @@ static enum status check_file(struct file *r, struct record *rec, const struct s
         secret_fini(&data_key);
     }
     buf_fini(&sealed);
-    buf_fini(&scrypt);
+    buf_fini(&how);
     return s;
 }
 

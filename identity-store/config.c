@@ -121,14 +121,22 @@ static bool is_uri(const char *t)
 
 static enum status read_kek_vault(struct config *c, struct reading *r)
 {
-    static const char *const keys[] = {"secret_uri", "token", "ca_file"}, *const token_keys[] = {"kind", "token_uri", "client_id", "client_secret_file"};
+    static const char *const keys[] = {"secret_uri", "key_uri", "algorithm", "token", "ca_file"}, *const token_keys[] = {"kind", "token_uri", "client_id", "client_secret_file"};
     json_t *o = json_object_get(r->doc, "kek_vault"), *t;
     struct kek_vault *k = &c->kek_vault;
-    const char *uri = NULL, *kind = "msi", *token_uri = NULL, *id = NULL;
+    static const char *const algorithms[] = {"RSA-OAEP-256", "RSA-OAEP", "A128KW", "A192KW", "A256KW"};
+    const char *uri = NULL, *key_uri = NULL, *algorithm = algorithms[0], *kind = "msi", *token_uri = NULL, *id = NULL;
     if (o == NULL || json_is_null(o)) return OK;
     enum status s = check_keys(r, o, "kek_vault", keys, COUNT_OF(keys));
-    if (s == OK) s = text_of(&uri, r, o, "secret_uri", true, 400);
-    if (s == OK && (!is_uri(uri) || strstr(uri, "/secrets/") == NULL)) s = wrong(r, "kek_vault.secret_uri", "wants the URI of a secret: https://VAULT/secrets/NAME");
+    if (s == OK) s = text_of(&uri, r, o, "secret_uri", false, 400);
+    if (s == OK) s = text_of(&key_uri, r, o, "key_uri", false, 400);
+    if (s == OK) s = text_of(&algorithm, r, o, "algorithm", false, 32);
+    if (s == OK && (uri == NULL) == (key_uri == NULL)) s = wrong(r, "kek_vault", "wants secret_uri or key_uri, one of them");
+    if (s == OK && key_uri != NULL && (!is_uri(key_uri) || strstr(key_uri, "/keys/") == NULL)) s = wrong(r, "kek_vault.key_uri", "wants the URI of a key: https://VAULT/keys/NAME");
+    bool known = false;
+    for (size_t i = 0; i < COUNT_OF(algorithms); i++) known = known || strcmp(algorithm, algorithms[i]) == 0;
+    if (s == OK && !known) s = wrong(r, "kek_vault.algorithm", "wants RSA-OAEP-256, RSA-OAEP, A128KW, A192KW or A256KW");
+    if (s == OK && uri != NULL && (!is_uri(uri) || strstr(uri, "/secrets/") == NULL)) s = wrong(r, "kek_vault.secret_uri", "wants the URI of a secret: https://VAULT/secrets/NAME");
     if (s == OK) s = path_of(&k->ca_file, r, o, "ca_file", false);
     t = json_object_get(o, "token");
     if (s == OK && t == NULL) s = wrong(r, "kek_vault.token", "is missing");
@@ -140,6 +148,8 @@ static enum status read_kek_vault(struct config *c, struct reading *r)
     if (s == OK) s = text_of(&id, r, t, "client_id", !k->msi, 200);
     if (s == OK) s = path_of(&k->client_secret_file, r, t, "client_secret_file", !k->msi);
     k->secret_uri = copy(uri);
+    k->key_uri = copy(key_uri);
+    k->algorithm = copy(algorithm);
     k->token_uri = copy(token_uri);
     k->client_id = copy(id);
     return s;
@@ -193,7 +203,7 @@ static enum status read_rest(struct config *c, struct reading *r)
     if (s == OK) s = path_of(&c->kek_passphrase_file, r, r->doc, "kek_passphrase_file", false);
     if (s == OK && c->kek_file != NULL && c->kek_passphrase_file != NULL) s = wrong(r, "kek_passphrase_file", "stands beside kek_file: one of them");
     if (s == OK) s = read_kek_vault(c, r);
-    if (s == OK && c->kek_vault.secret_uri != NULL && (c->kek_file != NULL || c->kek_passphrase_file != NULL))
+    if (s == OK && (c->kek_vault.secret_uri != NULL || c->kek_vault.key_uri != NULL) && (c->kek_file != NULL || c->kek_passphrase_file != NULL))
         s = wrong(r, "kek_vault", "stands beside kek_file or kek_passphrase_file: one of them");
     if (s == OK) s = read_issuers(c, r);
     if (s == OK) s = path_of(&c->clients_file, r, r->doc, "clients_file", true);
@@ -259,6 +269,8 @@ void config_fini(struct config *c)
         free(c->issuers[i].ca_file);
     }
     free(c->kek_vault.secret_uri);
+    free(c->kek_vault.key_uri);
+    free(c->kek_vault.algorithm);
     free(c->kek_vault.token_uri);
     free(c->kek_vault.client_id);
     free(c->kek_vault.client_secret_file);

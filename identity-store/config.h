@@ -7,6 +7,8 @@
  *     kek_passphrase_file: passphrase              # instead: the key comes from what stands in there, by scrypt
  *     kek_vault:                                   # instead: a secret of another vault; put there at the first start
  *       secret_uri: https://other.vault.azure.net/secrets/poa-kek
+ *       key_uri: https://other.vault.azure.net/keys/poa-kek   # or: a key of it, which wraps ours and never leaves that vault
+ *       algorithm: RSA-OAEP-256                    # of key_uri: RSA-OAEP-256, RSA-OAEP, A128KW, A192KW, A256KW
  *       token: {kind: msi | client_credentials, token_uri: URL, client_id: ID, client_secret_file: FILE}
  *       ca_file: ca.pem
  *     issuers:                                     # optional: whose tokens count beside our own; see issuers.h and clients.h
@@ -36,9 +38,9 @@ struct issuer_config {
     char *jwks_file, *jwks_uri, *ca_file; /* one of the first two */
 };
 
-/* kek_vault: secret_uri NULL: not used */
+/* kek_vault: secret_uri and key_uri NULL: not used; one of them at most */
 struct kek_vault {
-    char *secret_uri, *token_uri, *client_id, *client_secret_file, *ca_file;
+    char *secret_uri, *key_uri, *algorithm, *token_uri, *client_id, *client_secret_file, *ca_file;
     bool msi;
 };
 

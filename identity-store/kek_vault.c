@@ -4,6 +4,7 @@
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/rlp.h"
 
 enum { DEADLINE_MS = 60000, CREDENTIAL_MAX = 4096 };
 
@@ -23,8 +24,8 @@ static enum status session_open(struct session *out, const struct kek_vault *k, 
     struct session x = {NULL, NULL};
     struct buf secret;
     char base[KEYVAULT_URI_MAX];
-    const char *path = strstr(k->secret_uri, "/secrets/");
-    (void)snprintf(base, sizeof base, "%.*s", (int)(path - k->secret_uri), k->secret_uri);
+    const char *uri = k->secret_uri ? k->secret_uri : k->key_uri, *path = strstr(uri, k->secret_uri ? "/secrets/" : "/keys/");
+    (void)snprintf(base, sizeof base, "%.*s", (int)(path - uri), uri);
     buf_init(&secret, CREDENTIAL_MAX);
     enum status s = k->client_secret_file ? file_read(&secret, k->client_secret_file, err) : OK;
     while (s == OK && secret.len > 0 && secret.ptr[secret.len - 1] <= ' ') secret.len--;
@@ -67,6 +68,54 @@ enum status kek_vault_make(secret32 *kek, const struct kek_vault *to, struct err
     hex_put(hex, kek->b, 32);
     s = keyvault_secret_set(NULL, x.vault, name, bytes_make(hex, sizeof hex), "application/x-poa-kek", NULL, 0, err);
     secret_wipe(hex, sizeof hex);
+    session_close(&x);
+    return s;
+}
+
+/* record: [kid, algorithm, wrapped] */
+enum status kek_vault_wrap(secret32 *kek, struct buf *rec, const struct kek_vault *by, struct err *err)
+{
+    struct session x;
+    struct buf wrapped;
+    char kid[KEYVAULT_URI_MAX];
+    enum status s = session_open(&x, by, err);
+    if (s != OK) return s;
+    buf_init(&wrapped, 1024);
+    rng_fill(kek->b, sizeof kek->b);
+    s = keyvault_key_wrap_uri(kid, &wrapped, x.vault, by->key_uri, by->algorithm, kek, err);
+    if (s == OK) {
+        size_t l = rlp_list_open(rec);
+        rlp_put_string(rec, bytes_str(kid));
+        rlp_put_string(rec, bytes_str(by->algorithm));
+        rlp_put_string(rec, buf_view(&wrapped));
+        rlp_list_close(rec, l);
+        s = buf_status(rec);
+    }
+    buf_fini(&wrapped);
+    session_close(&x);
+    return s;
+}
+
+static bool get_text(char *dst, size_t cap, bytes *in)
+{
+    bytes v;
+    if (rlp_get_string(&v, in) != OK || v.len == 0 || v.len >= cap || memchr(v.ptr, 0, v.len) != NULL) return false;
+    memcpy(dst, v.ptr, v.len);
+    dst[v.len] = 0;
+    return true;
+}
+
+enum status kek_vault_unwrap(secret32 *kek, const struct kek_vault *by, bytes rec, struct err *err)
+{
+    struct session x;
+    bytes list, wrapped;
+    char kid[KEYVAULT_URI_MAX], algorithm[32];
+    if (rlp_get_list(&list, &rec) != OK || rec.len != 0 || !get_text(kid, sizeof kid, &list) || !get_text(algorithm, sizeof algorithm, &list) ||
+        rlp_get_string(&wrapped, &list) != OK || list.len != 0)
+        return err_set(err, E_CORRUPT, "the record of the wrapped key-encryption key is damaged");
+    enum status s = session_open(&x, by, err);
+    if (s != OK) return s;
+    s = keyvault_key_unwrap_uri(kek, x.vault, kid, algorithm, wrapped, err);
     session_close(&x);
     return s;
 }

@@ -101,7 +101,7 @@ static enum status rekey(const struct config *cfg, const struct admin_words *w, 
         return s;
     }
     to = *cfg; /* borrows all of it */
-    to.kek_vault.secret_uri = NULL;
+    to.kek_vault.secret_uri = to.kek_vault.key_uri = NULL;
     to.kek_file = (char *)(uintptr_t)w->kek_file;
     to.kek_passphrase_file = (char *)(uintptr_t)w->passphrase_file;
     return admin_rekey(cfg, &to, err);

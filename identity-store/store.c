@@ -92,37 +92,65 @@ static void scrypt_rec_new(uint8_t rec[static SCRYPT_REC_LEN])
     rec[SALT_LEN + 2] = SCRYPT_P;
 }
 
-static bool has_kek_vault(const struct store_options *o)
+static bool has_kek_secret(const struct store_options *o)
 {
     return o->kek_vault != NULL && o->kek_vault->secret_uri != NULL;
 }
 
-/* the kek of an existing database, whose scrypt record is given; empty: it has a kek file */
-static enum status known_kek(secret32 *kek, const struct store_options *o, bytes scrypt, struct err *err)
+static bool has_kek_key(const struct store_options *o)
 {
-    if (scrypt.len > 0 && o->passphrase_file == NULL)
+    return o->kek_vault != NULL && o->kek_vault->key_uri != NULL;
+}
+
+static const char *kek_name(const struct store_options *o)
+{
+    if (has_kek_secret(o)) return o->kek_vault->secret_uri;
+    if (has_kek_key(o)) return o->kek_vault->key_uri;
+    return o->passphrase_file ? o->passphrase_file : o->kek_file ? o->kek_file : "(memory)";
+}
+
+/* the kek of an existing database. how: what stands in it to make the kek by: a passphrase's salt, or the kek wrapped by another vault's key; empty: the kek
+ * stands as it is in a file or in another vault */
+static enum status known_kek(secret32 *kek, const struct store_options *o, bytes how, struct err *err)
+{
+    bool scrypt = how.len == SCRYPT_REC_LEN, wrapped = how.len > 0 && !scrypt;
+    if (scrypt && o->passphrase_file == NULL)
         return err_set(err, E_CRYPTO, "%s is sealed by a passphrase: set kek_passphrase_file", o->data_dir);
-    if (scrypt.len == 0 && o->passphrase_file != NULL)
+    if (wrapped && !has_kek_key(o))
+        return err_set(err, E_CRYPTO, "%s is sealed by a key that another vault's key wraps: set kek_vault.key_uri", o->data_dir);
+    if (!scrypt && o->passphrase_file != NULL)
         return err_set(err, E_CRYPTO, "%s is sealed by a kek file, not by a passphrase: use rekey to change that", o->data_dir);
-    if (scrypt.len > 0) return derive_kek(kek, o->passphrase_file, scrypt, err);
-    if (has_kek_vault(o)) return kek_vault_read(kek, o->kek_vault, err);
+    if (!wrapped && has_kek_key(o))
+        return err_set(err, E_CRYPTO, "%s is not sealed by a key that another vault's key wraps: use rekey to change that", o->data_dir);
+    if (scrypt) return derive_kek(kek, o->passphrase_file, how, err);
+    if (wrapped) return kek_vault_unwrap(kek, o->kek_vault, how, err);
+    if (has_kek_secret(o)) return kek_vault_read(kek, o->kek_vault, err);
     enum status s = read_kek(kek, o->kek_file, err);
     return s == E_NOT_FOUND ? err_set(err, E_NOT_FOUND, "%s: the key of the database in %s is missing", o->kek_file, o->data_dir) : s;
 }
 
-/* a kek for a new database, or the next one: its scrypt record is written, or taken away */
+/* a kek for a new database, or the next one: the record of how to make it is written, or taken away */
 static enum status fresh_kek(secret32 *kek, struct kv_txn *txn, const struct store_options *o, struct err *err)
 {
+    struct buf how;
     uint8_t rec[SCRYPT_REC_LEN];
-    if (o->passphrase_file == NULL) {
-        bool vault = has_kek_vault(o);
-        enum status s = vault ? kek_vault_read(kek, o->kek_vault, err) : read_kek(kek, o->kek_file, err);
+    enum status s;
+    buf_init(&how, KEK_WRAPPED_MAX);
+    if (o->passphrase_file != NULL) {
+        scrypt_rec_new(rec);
+        buf_put(&how, rec, sizeof rec);
+        s = derive_kek(kek, o->passphrase_file, buf_view(&how), err);
+    } else if (has_kek_key(o)) {
+        s = kek_vault_wrap(kek, &how, o->kek_vault, err);
+    } else {
+        bool vault = has_kek_secret(o);
+        s = vault ? kek_vault_read(kek, o->kek_vault, err) : read_kek(kek, o->kek_file, err);
         if (s == E_NOT_FOUND) s = vault ? kek_vault_make(kek, o->kek_vault, err) : make_kek(kek, o->kek_file, err);
-        return s == OK ? kv_delete(txn, TABLE_META, meta_key("kek_scrypt")) : s;
     }
-    scrypt_rec_new(rec);
-    enum status s = derive_kek(kek, o->passphrase_file, bytes_make(rec, sizeof rec), err);
-    return s == OK ? kv_put(txn, TABLE_META, meta_key("kek_scrypt"), bytes_make(rec, sizeof rec)) : s;
+    if (s == OK) s = buf_status(&how);
+    if (s == OK) s = how.len > 0 ? kv_put(txn, TABLE_META, meta_key("kek_scrypt"), buf_view(&how)) : kv_delete(txn, TABLE_META, meta_key("kek_scrypt"));
+    buf_fini(&how);
+    return s;
 }
 
 static enum status load_sealed(struct buf *out, struct kv_txn *txn, const char *name, const secret32 *key)
@@ -277,7 +305,6 @@ static enum status open_contents(struct store *st, const struct store_options *o
     secret32 kek = {0};
     struct kv_txn *txn = NULL;
     bool is_new = false;
-    const char *kek_file = has_kek_vault(o) ? o->kek_vault->secret_uri : o->passphrase_file ? o->passphrase_file : o->kek_file ? o->kek_file : "(memory)";
     enum status s = kv_begin(&txn, st->kv, true);
     if (s == OK) s = check_schema(&is_new, txn, o->data_dir, err);
     if (s == OK && o->kek_file != NULL) {
@@ -285,7 +312,7 @@ static enum status open_contents(struct store *st, const struct store_options *o
         s = kv_get(&rec, txn, TABLE_META, meta_key("kek_scrypt"));
         if (s == OK || s == E_NOT_FOUND) s = is_new ? fresh_kek(&kek, txn, o, err) : known_kek(&kek, o, rec, err);
     }
-    if (s == OK) s = open_data_key(st, txn, &kek, is_new, kek_file, err);
+    if (s == OK) s = open_data_key(st, txn, &kek, is_new, kek_name(o), err);
     if (s == OK) s = open_token_key(st, txn);
     if (s == OK) s = open_clock(st, txn);
     if (s == OK) s = store_put_clock(st, txn);
@@ -334,14 +361,14 @@ enum status store_rekey(struct store *st, const struct store_options *o, struct 
     return s;
 }
 
-enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes scrypt, struct err *err)
+enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes how, struct err *err)
 {
     secret32 kek = {0};
     struct buf b;
     buf_init(&b, 64);
-    enum status s = known_kek(&kek, o, scrypt, err);
+    enum status s = known_kek(&kek, o, how, err);
     if (s == OK && (aead_open(&b, &kek, sealed, bytes_str("data_key")) != OK || b.len != 32))
-        s = err_set(err, E_CRYPTO, "%s: this key does not open it", o->passphrase_file ? o->passphrase_file : o->kek_file);
+        s = err_set(err, E_CRYPTO, "%s: this key does not open it", kek_name(o));
     if (s == OK) memcpy(data_key->b, b.ptr, 32);
     if (b.ptr != NULL) secret_wipe(b.ptr, b.cap);
     buf_fini(&b);

@@ -1,6 +1,6 @@
 /* store.h: the database of poa-identity-store: one LMDB folder, its keys, its clock.
  *
- *     kek file (0600), or a passphrase by scrypt --seals--> data key --seals--> secret values, keys, token signing key
+ *     kek: file (0600), a passphrase by scrypt, another vault --seals--> data key --seals--> secret values, keys, token signing key
  *
  * Tables map to the records of records.h. A write transaction that ended well is on the disk before anyone hears of it.
  *
@@ -51,7 +51,7 @@ struct store {
 struct store_options {
     const char *data_dir;
     const char *kek_file;        /* made when absent; NULL: keep everything in memory (tests) */
-    const struct kek_vault *kek_vault; /* secret_uri not NULL: it stands in another vault; kek_file must not be NULL, but is not used */
+    const struct kek_vault *kek_vault; /* a URI of it not NULL: it stands in another vault, or is wrapped by a key of one; kek_file must not be NULL, but is not used */
     const char *passphrase_file; /* not NULL: the key comes from this passphrase by scrypt, kek_file is not used */
     uint64_t max_bytes;
 };
@@ -65,8 +65,8 @@ MUST_CHECK enum status store_make_token_key(struct store *s, struct err *err);
 /** store_rekey: seal the data key under another kek (file or passphrase of o; a kek file is made when absent). One transaction; a store that runs
  *  on the same database goes on. */
 MUST_CHECK enum status store_rekey(struct store *s, const struct store_options *o, struct err *err);
-/** store_kek_opens: does the kek of o open this sealed data key? scrypt: the record beside it (empty: none).  ret OK: *data_key | E_CRYPTO ... */
-MUST_CHECK enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes scrypt, struct err *err);
+/** store_kek_opens: does the kek of o open this sealed data key? how: the record beside it, of a passphrase's salt or a wrapped key (empty: none).  ret OK: *data_key | E_CRYPTO ... */
+MUST_CHECK enum status store_kek_opens(secret32 *data_key, const struct store_options *o, bytes sealed, bytes how, struct err *err);
 extern const char *const store_table_names[];
 /** store_now_ms: the lease clock. Any thread. */
 uint64_t store_now_ms(const struct store *s);

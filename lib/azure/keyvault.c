@@ -368,6 +368,52 @@ enum status keyvault_key_get_uri(uint8_t pub[static 64], struct keyvault *v, con
     return s;
 }
 
+/* {"alg","value"} to a key's operation that answers {"kid","value"}; the document is the caller's */
+static enum status wrap_call(json_t **doc, char op[200], struct keyvault *v, const char *uri, bool wrap, const char *algorithm, bytes value, struct err *err)
+{
+    char name[128], version[128], path[PATH_MAX_LEN];
+    struct buf body;
+    enum status s = own_uri(name, version, v, uri, "/keys/", "key", err);
+    if (s != OK) return s;
+    buf_init(&body, 8192);
+    (void)snprintf(path, sizeof path, "/keys/%s/%s/%swrapkey?" API, name, version, wrap ? "" : "un");
+    (void)snprintf(op, 200, "%swrap with key %s", wrap ? "" : "un", name);
+    buf_printf(&body, "{\"alg\":\"%s\",\"value\":\"", algorithm);
+    base64_append(&body, value, true);
+    buf_put_str(&body, "\"}");
+    s = send_json(doc, v, "POST", path, op, wrap ? "keys/wrapKey" : "keys/unwrapKey", &body, 0, err);
+    buf_fini(&body);
+    return s;
+}
+
+enum status keyvault_key_wrap_uri(char id[KEYVAULT_URI_MAX], struct buf *wrapped, struct keyvault *v, const char *uri, const char *algorithm, const secret32 *key,
+                                  struct err *err)
+{
+    char op[200];
+    json_t *doc = NULL;
+    enum status s = wrap_call(&doc, op, v, uri, true, algorithm, bytes_make(key->b, sizeof key->b), err);
+    if (s != OK) return s;
+    const char *kid = text_of(doc, "kid"), *value = text_of(doc, "value");
+    bool good = *kid != 0 && strlen(kid) < KEYVAULT_URI_MAX && *value != 0 && base64_get(wrapped, bytes_str(value), true) == OK;
+    if (good) (void)snprintf(id, KEYVAULT_URI_MAX, "%s", kid);
+    else s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer has no kid and value", azure_rest_base(v->rest), op);
+    json_decref(doc);
+    return s;
+}
+
+enum status keyvault_key_unwrap_uri(secret32 *key, struct keyvault *v, const char *uri, const char *algorithm, bytes wrapped, struct err *err)
+{
+    char op[200];
+    json_t *doc = NULL;
+    enum status s = wrap_call(&doc, op, v, uri, false, algorithm, wrapped, err);
+    if (s != OK) return s;
+    const char *value = text_of(doc, "value");
+    if (!b64_get(key->b, sizeof key->b, value)) s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer is no key of 32 bytes", azure_rest_base(v->rest), op);
+    secret_wipe((void *)(uintptr_t)value, strlen(value));
+    json_decref(doc);
+    return s;
+}
+
 enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyvault *v, const char *uri, const uint8_t digest[static 32],
                                   unsigned deadline_ms, struct err *err)
 {

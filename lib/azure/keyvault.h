@@ -61,6 +61,11 @@ MUST_CHECK enum status keyvault_key_get_uri(uint8_t pub[static 64], struct keyva
 /** keyvault_key_sign_uri: r||s over a digest; s may be high. deadline_ms 0: that of the service */
 MUST_CHECK enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyvault *v, const char *uri, const uint8_t digest[static 32],
                                              unsigned deadline_ms, struct err *err);
+/** keyvault_key_wrap_uri: 32 bytes encrypted under a key of the vault. algorithm: RSA-OAEP-256, RSA-OAEP, A256KW, ...; id: the key's version that did it, as
+ *  keyvault_key_unwrap_uri wants it; the bytes are appended to wrapped. */
+MUST_CHECK enum status keyvault_key_wrap_uri(char id[KEYVAULT_URI_MAX], struct buf *wrapped, struct keyvault *v, const char *uri, const char *algorithm,
+                                             const secret32 *key, struct err *err);
+MUST_CHECK enum status keyvault_key_unwrap_uri(secret32 *key, struct keyvault *v, const char *uri, const char *algorithm, bytes wrapped, struct err *err);
 /** keyvault_key_enable: switch one version on or off. */
 MUST_CHECK enum status keyvault_key_enable(struct keyvault *v, const char *name, const char *version, bool enabled, struct err *err);
 /** keyvault_key_versions: as keyvault_secret_versions; an item has no content type. */

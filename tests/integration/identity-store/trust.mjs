@@ -1,6 +1,6 @@
 // Whom the store trusts: tokens of other issuers, certificates of clients, a key-encryption key in another vault. Each with stores of its own.
 import assert from 'node:assert/strict'; import fs from 'node:fs'; import http from 'node:http'; import https from 'node:https'; import path from 'node:path';
-import { execFileSync } from 'node:child_process'; import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { execFile, execFileSync } from 'node:child_process'; import { promisify } from 'node:util'; import { constants, createHmac, generateKeyPairSync, privateDecrypt, publicEncrypt, randomBytes, sign } from 'node:crypto';
 import { Store } from './store.mjs';
 
 const V = 'api-version=7.4', sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -92,5 +92,51 @@ export function trustTests(test, binary) {
       assert.equal((await other.as('orchestrator', 'DELETE', `/secrets/poa-kek?${V}`)).status, 200);
       assert.throws(() => cli('verify', '--config', yaml), (e) => /poa-kek/.test(e.stderr) && /orchestrator/.test(e.stderr));
     } finally { s.proc?.kill('SIGKILL'); other.proc?.kill('SIGKILL'); s.remove(); other.remove(); }
+  });
+
+  // a vault that has an RSA key and wraps by it, as Azure's does (our own store has keys of P-256K only); who may, it asks the store that issued the token
+  test('the key-encryption key wrapped by another vault\'s RSA key: a new version of it changes nothing, without it nothing opens', async () => {
+    const other = await Store.make(binary), secret = path.join(other.dir, 'orc'), versions = [], asked = [];
+    const next = () => versions.push({ id: randomBytes(16).toString('hex'), ...generateKeyPairSync('rsa', { modulusLength: 2048 }) });
+    const oaep = (key) => ({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' });
+    next();
+    fs.writeFileSync(secret, 'orc-secret\n', { mode: 0o600 });
+    const server = https.createServer({ cert: fs.readFileSync(path.join(other.dir, 'tls.pem')), key: fs.readFileSync(path.join(other.dir, 'tls.key')) }, async (q, r) => {
+      const parts = []; for await (const x of q) parts.push(x);
+      const m = /^\/keys\/poa-kek\/([0-9a-f]*)\/(un)?wrapkey\?api-version=7\.\d$/.exec(q.url), say = (status, o) => { r.writeHead(status, { 'content-type': 'application/json' }); r.end(JSON.stringify(o)); };
+      if (!q.headers.authorization || (await other.request('GET', `/secrets?${V}`, { headers: { authorization: q.headers.authorization } })).status !== 200) return say(401, { error: { code: 'Unauthorized', message: 'no' } });
+      const v = m && (m[1] ? versions.find((x) => x.id === m[1]) : versions.at(-1)), { alg, value } = JSON.parse(Buffer.concat(parts));
+      if (q.method !== 'POST' || !v || v.gone) return say(404, { error: { code: 'KeyNotFound', message: 'A key with (name/id) poa-kek was not found in this key vault.' } });
+      asked.push(q.url);
+      if (alg !== 'RSA-OAEP-256') return say(400, { error: { code: 'BadParameter', message: alg } });
+      const b = Buffer.from(value, 'base64url');
+      return say(200, { kid: `https://127.0.0.1:${server.address().port}/keys/poa-kek/${v.id}`, value: (m[2] ? privateDecrypt(oaep(v.privateKey), b) : publicEncrypt(oaep(v.publicKey), b)).toString('base64url') });
+    });
+    await new Promise((ok) => server.listen(0, '127.0.0.1', ok));
+    const s = await adding(binary, () => `kek_vault:\n  key_uri: https://127.0.0.1:${server.address().port}/keys/poa-kek\n  token: {kind: client_credentials, token_uri: "${other.base}/${other.tenant}/oauth2/v2.0/token", client_id: orchestrator, client_secret_file: ${secret}}\n  ca_file: ${other.dir}/ca.pem\n`);
+    const yaml = path.join(s.dir, 'store.yaml'), file = path.join(s.dir, 'file.yaml'), backup = path.join(s.dir, 'backup');
+    const cli = (...a) => promisify(execFile)(binary, a); // not the Sync: the vault is here
+    fs.writeFileSync(file, fs.readFileSync(yaml, 'utf8').replace(/kek_vault:[^]*/, 'kek_file: kek-of-file\n'));
+    const value = async () => JSON.parse((await s.as('orchestrator', 'GET', `/secrets/x?${V}`)).body).value;
+    try {
+      await other.start(); await s.start();
+      assert.equal((await s.as('orchestrator', 'PUT', `/secrets/x?${V}`, { body: '{"value":"sealed"}' })).status, 200);
+      await s.kill(); assert.ok(!fs.existsSync(path.join(s.dir, 'data/kek')));
+      next(); await s.start(); assert.equal(await value(), 'sealed');
+      assert.match(asked.at(-1), new RegExp(`/keys/poa-kek/${versions[0].id}/unwrapkey`)); // by the version that wrapped it
+      await cli('backup', '--config', yaml, '--file', backup);
+      await s.kill('SIGTERM'); assert.match((await cli('verify', '--config', yaml)).stdout, /^whole/);
+      await assert.rejects(cli('verify', '--config', file), /set kek_vault.key_uri/);
+      await cli('rekey', '--config', yaml, '--new-config', yaml); // to the newest version
+      versions[0].gone = true;
+      assert.match((await cli('verify', '--config', yaml)).stdout, /^whole/); assert.match(asked.at(-1), new RegExp(versions[1].id));
+      versions[0].gone = false;
+      for (const f of ['data.mdb', 'lock.mdb']) fs.rmSync(path.join(s.dir, 'data', f)); // the audit log stays
+      await cli('restore', '--config', yaml, '--file', backup); await s.start(); assert.equal(await value(), 'sealed'); await s.kill('SIGTERM');
+      await cli('rekey', '--config', yaml, '--new-config', file); assert.match((await cli('verify', '--config', file)).stdout, /^whole/); await assert.rejects(cli('verify', '--config', yaml), /use rekey/);
+      await cli('rekey', '--config', file, '--new-config', yaml); assert.match((await cli('verify', '--config', yaml)).stdout, /^whole/);
+      versions[1].gone = true;
+      await assert.rejects(cli('verify', '--config', yaml), (e) => /unwrap with key poa-kek/.test(e.stderr) && /KeyNotFound/.test(e.stderr));
+    } finally { server.close(); server.closeAllConnections?.(); s.proc?.kill('SIGKILL'); other.proc?.kill('SIGKILL'); s.remove(); other.remove(); }
   });
 }

@@ -85,6 +85,10 @@ static void settings_that_are_wrong_are_refused_by_key(void **state)
         {"data_dir: d\nclients_file: c\ntenant: a/b\n", "tenant"}, {"data_dir: d\nclients_file: c\nissuer: x\n", "issuer"},
         {"data_dir: d\nclients_file: c\nlog_level: loud\n", "log_level"}, {"data_dir: d\ndata_dir: e\nclients_file: c\n", "line 2"},
         {"data_dir: [d\n", "line"}, {"- a\n", "keys"}, {"data_dir: &a d\nclients_file: *a\n", "line"}, {"data_dir: d\n---\nclients_file: c\n", "line 2"},
+        {"data_dir: d\nclients_file: c\nkek_vault: {token: {kind: msi}}\n", "secret_uri or key_uri"},
+        {"data_dir: d\nclients_file: c\nkek_vault: {token: {kind: msi}, secret_uri: \"https://v/secrets/k\", key_uri: \"https://v/keys/k\"}\n", "one of them"},
+        {"data_dir: d\nclients_file: c\nkek_vault: {token: {kind: msi}, key_uri: \"https://v/secrets/k\"}\n", "kek_vault.key_uri"},
+        {"data_dir: d\nclients_file: c\nkek_vault: {token: {kind: msi}, key_uri: \"https://v/keys/k\", algorithm: RSA1_5}\n", "kek_vault.algorithm"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct config c = {.port = 77};
