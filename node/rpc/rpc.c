@@ -637,6 +637,7 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     r->client_version = strdup(cfg->client_version ? cfg->client_version : "poa-node");
     r->node_name = strdup(cfg->node_name ? cfg->node_name : "");
     r->cors = cfg->cors ? strdup(cfg->cors) : NULL;
+    (void)snprintf(r->bound_to, sizeof r->bound_to, "%s", cfg->address ? cfg->address : "");
     enum status s = r->client_version && r->node_name && (r->cors || !cfg->cors) ? OK : E_NOMEM;
     if (s == OK) s = parse_namespaces(&r->namespaces, cfg->namespaces ? cfg->namespaces : DEFAULT_NAMESPACES, err);
     if (s == OK) s = table_new(r);

@@ -302,7 +302,7 @@ bool parity_rpc_settings(struct rpc_call *c)
     jo_key(b, "enabled");
     jo_bool(b, true);
     jo_key(b, "interface");
-    jo_str(b, "");
+    jo_str(b, c->rpc->bound_to);
     jo_key(b, "port");
     jo_dec(b, rpc_http_port(c->rpc));
     jo_close(b, '}');

@@ -122,6 +122,7 @@ struct rpc_worker {
 struct rpc {
     struct rpc_config cfg;
     char *client_version, *node_name, *cors;
+    char bound_to[64]; /* the address of both ports */
     struct chain *chain;
     const struct chain_spec *spec;
     struct rpc_pool pool;

@@ -114,9 +114,10 @@ static size_t count_children(const struct tracer *t, const struct traced_call *n
 static void put_flat_call(struct tracer *t, const struct traced_call *n, const struct tracer_facts *f, const size_t *path, size_t depth)
 {
     struct buf *b = t->c->out;
+    const bool has_place = f->has_place && t->kind != TRACER_PARITY; /* what is replayed tells it beside the traces */
     jo_open(b, '{');
     put_action(b, n);
-    if (f->has_place) {
+    if (has_place) {
         jo_key(b, "blockHash");
         jo_hash(b, f->block_hash);
         jo_key(b, "blockNumber");
@@ -130,7 +131,7 @@ static void put_flat_call(struct tracer *t, const struct traced_call *n, const s
     for (size_t i = 0; i < depth; i++)
         jo_dec(b, path[i]);
     jo_close(b, ']');
-    if (f->has_place) {
+    if (has_place) {
         jo_key(b, "transactionHash");
         jo_hash(b, &f->tx->hash);
         jo_key(b, "transactionPosition");

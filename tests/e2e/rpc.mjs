@@ -8,6 +8,7 @@ import path from 'node:path';
 import zlib from 'node:zlib';
 import { ethers } from 'ethers';
 import WebSocket from 'ws';
+import * as S from './shapes.mjs';
 import { Member, assert, block, blocks, height, httpCall, leaf, rpc, run, sleep, stepOf, test, until, workFolder } from './lib.mjs';
 import { compile } from './solidity.mjs';
 import { rich } from './clients.mjs';
@@ -110,6 +111,85 @@ leaf('shapes: blocks, receipts, proofs, fee history, access lists, overrides, an
   assert.deepEqual([...ethers.AbiCoder.defaultAbiCoder().decode(['uint256', 'uint256', 'uint256'], got)], [42n, 0x1234n, 0x5678n]);
   for (const tag of ['latest', 'pending', 'safe', 'finalized', 'earliest']) assert.ok(await rpc(M.url, 'eth_getBlockByNumber', [tag, false]), tag);
   assert.ok(b.author && b.sealFields && b.step);
+});
+
+leaf('every answer has the fields of its schema, and no others', async () => {
+  const n = await height(M.url), to = await board.getAddress(), data = board.interface.encodeFunctionData('post', ['two']), A1 = rich.address, call = { from: A1, to, data };
+  const txs = [], misfits = [];
+  const ask = async (method, params, form) => {
+    const v = await rpc(M.url, method, params), w = S.misfit(v, form, method);
+    if (w !== null) misfits.push(w);
+    return v;
+  };
+  for (let i = 0; i <= n; i++) {
+    const b = await ask('eth_getBlockByNumber', [hex(i), true], S.FULL_BLOCK);
+    txs.push(...b.transactions);
+    await ask('eth_getBlockByHash', [b.hash, false], S.BLOCK);
+    await ask('eth_getBlockReceipts', [hex(i)], [S.RECEIPT]);
+    if (i > 0) await ask('trace_block', [hex(i)], [S.PLACED_TRACE]);
+    await ask('eth_getHeaderByNumber', [hex(i)], S.HEADER);
+  }
+  assert.ok(txs.length >= 3);
+  for (const t of txs) {
+    await ask('eth_getTransactionByHash', [t.hash], S.TX);
+    await ask('eth_getTransactionReceipt', [t.hash], S.RECEIPT);
+    await ask('eth_getTransactionByBlockHashAndIndex', [t.blockHash, t.transactionIndex], S.TX);
+    await ask('trace_transaction', [t.hash], [S.PLACED_TRACE]);
+    await ask('trace_replayTransaction', [t.hash, ['trace', 'vmTrace', 'stateDiff']], S.REPLAY);
+    await ask('trace_replayBlockTransactions', [t.blockNumber, ['trace', 'vmTrace', 'stateDiff']], [{ ...S.REPLAY, transactionHash: S.H }]);
+    await ask('eth_getRawTransactionByHash', [t.hash], S.D);
+  }
+  const quantities = ['eth_blockNumber', 'eth_gasPrice', 'eth_maxPriorityFeePerGas', 'eth_blobBaseFee', 'eth_chainId', 'net_peerCount', 'parity_minGasPrice', 'parity_gasFloorTarget', 'parity_gasCeilTarget', 'parity_chainId'];
+  for (const m of quantities) await ask(m, [], S.Q);
+  await ask('eth_getBalance', [A1, 'latest'], S.Q);
+  await ask('eth_getTransactionCount', [A1, 'pending'], S.Q);
+  await ask('eth_getCode', [to, 'safe'], S.D);
+  await ask('eth_getStorageAt', [to, '0x0', 'finalized'], S.H);
+  await ask('eth_getProof', [to, ['0x0', `0x${'11'.repeat(32)}`], 'latest'], { ...S.PROOF, storageProof: [{ key: S.any(S.Q, S.H), value: S.Q, proof: [S.D] }] });
+  await ask('eth_feeHistory', ['0x3', 'latest', [5, 95]], S.FEES);
+  await ask('eth_feeHistory', ['0x3', 'latest', []], S.FEES);
+  await ask('eth_createAccessList', [call, 'latest'], S.ACCESS_LIST);
+  await ask('eth_estimateGas', [call], S.Q);
+  await ask('eth_call', [call, 'latest'], S.D);
+  await ask('eth_getLogs', [{ fromBlock: '0x0', address: to }], [S.LOG]);
+  await ask('eth_accounts', [], [S.A]);
+  await ask('eth_coinbase', [], S.A);
+  await ask('eth_syncing', [], (v) => v === false);
+  await ask('eth_simulateV1', [{ blockStateCalls: [{ calls: [call, { from: A1, to, data: board.interface.encodeFunctionData('post', ['']) }] }], traceTransfers: true }, 'latest'], S.SIMULATED);
+  await ask('eth_simulateV1', [{ blockStateCalls: [{ calls: [call] }], returnFullTransactions: true }, 'latest'], S.SIMULATED);
+  await ask('trace_call', [call, ['trace', 'vmTrace', 'stateDiff'], 'latest'], S.REPLAY);
+  await ask('trace_filter', [{ fromBlock: '0x0', toBlock: 'latest' }], [S.PLACED_TRACE]);
+  await ask('net_version', [], /^\d+$/);
+  await ask('net_listening', [], S.BOOL);
+  await ask('web3_clientVersion', [], S.TEXT);
+  await ask('web3_sha3', ['0x68656c6c6f'], S.H);
+  await ask('txpool_status', [], { pending: S.Q, queued: S.Q });
+  for (const m of ['txpool_content', 'txpool_inspect']) await ask(m, [], { pending: S.map(/./, S.map(/^\d+$/, () => true)), queued: S.map(/./, S.map(/^\d+$/, () => true)) });
+  // the original's (aura.md B13)
+  const peer = { id: S.any(S.TEXT, S.NULL), name: () => true, caps: [S.TEXT], network: { remoteAddress: S.TEXT, localAddress: S.TEXT }, protocols: { eth: S.any({ version: S.COUNT, difficulty: S.any(S.Q, S.NULL), head: /^(0x)?[0-9a-f]{64}$/ }, S.NULL), 'pip?': S.NULL } };
+  await ask('parity_netPeers', [], { active: S.COUNT, connected: S.COUNT, max: S.COUNT, peers: [peer] });
+  await ask('parity_chainStatus', [], { blockGap: S.any(S.NULL, [S.Q]) });
+  await ask('parity_mode', [], /^(active|passive|dark|offline)$/);
+  await ask('parity_enode', [], /^enode:\/\/[0-9a-f]{128}@[^:]+:\d+/);
+  await ask('parity_versionInfo', [], { hash: S.TEXT, track: S.TEXT, version: { major: S.COUNT, minor: S.COUNT, patch: S.COUNT } });
+  await ask('parity_nextNonce', [A1], S.Q);
+  await ask('parity_rpcSettings', [], { enabled: S.BOOL, interface: S.TEXT, port: S.COUNT });
+  await ask('parity_nodeKind', [], { availability: /^(personal|public)$/, capability: /^(full|light)$/ });
+  await ask('parity_netPort', [], S.COUNT);
+  await ask('parity_transactionsLimit', [], S.COUNT);
+  for (const m of ['parity_extraData', 'parity_defaultExtraData']) await ask(m, [], S.D);
+  for (const m of ['parity_pendingTransactions', 'parity_futureTransactions', 'parity_allTransactions']) await ask(m, [], [S.TX]);
+  await ask('parity_allTransactionHashes', [], [S.H]);
+  await ask('parity_listAccounts', [10, null], S.any(S.NULL, [S.A]));
+  await ask('parity_listStorageKeys', [to, 10, null], S.any(S.NULL, [S.H]));
+  await ask('parity_gasPriceHistogram', [], S.any(S.NULL, { bucketBounds: [S.Q], counts: [S.COUNT] }));
+  await ask('parity_devLogs', [], [S.TEXT]);
+  await ask('parity_unsignedTransactionsCount', [], S.any(S.NULL, S.COUNT));
+  await ask('parity_call', [[call], 'latest'], [S.D]);
+  // ours
+  await ask('aura_getValidators', [], [S.A]);
+  assert.deepEqual(misfits, []);
+  return `${txs.length} transactions`;
 });
 
 leaf('eth_simulateV1: blocks on blocks, overrides, transfers as logs, errors by their numbers', async () => {

@@ -209,6 +209,7 @@ static void a_mined_transaction_shows_the_same_and_a_transfer_nothing(void **sta
     assert_true(json_equal(json_object_get(one, "vmTrace"), vm));
     assert_true(json_is_null(json_object_get(two, "vmTrace")));
     assert_int_equal(json_array_size(json_object_get(two, "trace")), 1);
+    assert_null(json_object_get(json_array_get(json_object_get(two, "trace"), 0), "blockHash")); /* where it stands is not told again */
     json_decref(block);
     json_decref(r);
 }
