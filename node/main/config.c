@@ -4,11 +4,13 @@
 #include "lib/codec/yaml.h"
 #include "node/chain/chain.h"
 
+#define GAS_TARGET_MAX 1000000000 /* as for a new network */
+
 /* sections and the keys that each may have */
 static const struct {
     const char *section, *keys;
 } known[] = {
-    {"", " chain base_path network rpc member metrics identity data_url archive cache_mb log "},
+    {"", " chain base_path network rpc member metrics identity data_url archive cache_mb gas_floor_target log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
     {"rpc", " address port ws_port apis cors max_connections threads jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
@@ -264,13 +266,15 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
                             .region = ""};
     enum status s = yaml_get_file(&c.doc, path, err);
     if (s != OK) return s;
-    struct json_at root = json_at_root(c.doc);
+    struct json_at root = json_at_root(c.doc), gas;
     s = check_keys(&root, "", err);
     if (s == OK) s = text(&c.chain, &root, "chain", err);
     if (s == OK) s = text(&c.base_path, &root, "base_path", err);
     if (s == OK) s = text(&c.data_url, &root, "data_url", err);
     if (s == OK) s = flag(&c.archive, &root, "archive", err);
     if (s == OK) s = read_cache(&c, &root, err);
+    if (s == OK && json_at_member(&gas, &root, "gas_floor_target")) s = json_at_u64(&c.gas_floor_target, &gas, err);
+    if (s == OK && c.gas_floor_target > GAS_TARGET_MAX) s = json_at_fail(&gas, err, "at most 1000000000");
     if (s == OK) s = read_network(&c, &root, err);
     if (s == OK) s = read_services(&c, &root, err);
     if (s == OK) s = read_identity(&c, &root, err);

@@ -27,6 +27,7 @@
  *     data_url: http://127.0.1.1          # joining: another member's data API, for boot nodes
  *     archive: false
  *     cache_mb: 32                        # of the state that blocks touched lately, in memory; 0: none
+ *     gas_floor_target: 100000000         # blocks sealed here move their gas limit towards it, by a 1024th each; 0, or below the spec's minGasLimit: to that
  *     log: {level: info, file: poa-node.log, max_mib: 32}   # past that size it is moved to poa-node.log.1, .2 ... (4 are kept)
  *
  * Unknown keys are errors that name the key. Every field has the JSON path of its key in errors. */
@@ -52,6 +53,7 @@ struct node_config {
     const char *allowed_nodes, *node_key_password_file;
     bool discovery, archive, reserved_only;
     size_t cache_bytes; /* as chain_config has it */
+    uint64_t gas_floor_target;
     size_t max_peers, max_inbound;
     bool has_rpc, has_member;
     const char *rpc_address, *rpc_apis, *rpc_cors;

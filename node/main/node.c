@@ -193,6 +193,7 @@ static enum status open_chain(struct node *n, struct err *err)
     enum status s = kv_open_lmdb(&n->kv, path, tables, COUNT_OF(tables), MAP_BYTES, 0, err);
     struct chain_config cc = {.archive = n->cfg.archive,
                               .cache_bytes = n->cfg.cache_bytes,
+                              .gas_floor_target = n->cfg.gas_floor_target,
                               .extra_data = BYTES_LIT(NODE_CLIENT),
                               .recover_threads = sender_threads(),
                               .known_sender = node_known_sender,

@@ -529,6 +529,12 @@ static void print_outputs(const struct deployment *d, json_t *outputs)
     if (d->made_admin) printf("%-30s %s (password in admin/password, unless you gave one)\n", "ADMIN_KEYSTORE", d->admin_keystore);
 }
 
+/* what the doctor goes by, for as long as the deployment is not brought to its end */
+static void note_failure(struct workspace *ws, const struct err *err)
+{
+    IGNORE(workspace_set_record(ws, "failure", json_pack("{s:s, s:s}", "status", status_text(err->status), "text", err_text(err)), NULL), "the run has failed anyway");
+}
+
 static unsigned timeout_of(struct cli *c)
 {
     const char *t = cli_flag(c, "--timeout");
@@ -667,8 +673,10 @@ static enum exit_code deploy(struct cli *c, bool is_join, bool plan_only)
     if (s != OK) {
         err.status = s;
         if (err.text[0] == '\0') IGNORE(err_set(&err, s, "%s", status_text(s)), "only text");
+        if (d.has_ws) note_failure(&d.ws, &err);
         code = cli_fail(c, &err);
     } else {
+        if (workspace_record(&d.ws, "failure") != NULL) IGNORE(workspace_set_record(&d.ws, "failure", NULL, NULL), "nobody reads it of a finished one");
         code = finish_output(&d);
     }
     deployment_fini(&d);

@@ -5,7 +5,7 @@
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/diagnose/diagnose.h"
 
-enum { FINDINGS_MAX = DIAG_CAUSE_N, DISK_MIN_MIB = 512 };
+enum { FINDINGS_MAX = DIAG_CAUSE_N, DISK_MIN_MIB = 512, MEMORY_MIN_MIB = 96 };
 
 static json_t *finding_json(const struct diag_finding *x)
 {
@@ -71,6 +71,12 @@ static enum exit_code renew_access(struct cli *c, struct deployment *d)
     return EXIT_DONE;
 }
 
+static uint64_t mib(const char *text, uint64_t otherwise)
+{
+    const uint64_t n = text == NULL ? otherwise : strtoull(text, NULL, 10);
+    return n > UINT64_MAX >> 20 ? UINT64_MAX : n << 20;
+}
+
 static enum exit_code tell(struct cli *c, enum status s, const struct err *err, const struct diag_finding *list, size_t n, const char *well)
 {
     if (s != OK) return cli_fail(c, err);
@@ -80,20 +86,30 @@ static enum exit_code tell(struct cli *c, enum status s, const struct err *err, 
     return n == 0 ? EXIT_DONE : EXIT_UNHEALTHY;
 }
 
+/* what stopped a run is written down, wherever it was to lead: a cause that it names by itself needs no look at what there is of the deployment */
+static bool is_recorded(struct diag_finding *list, size_t *n, const char *dir)
+{
+    struct diag_facts *f = NULL;
+    if (diagnose_recall(&f, dir, NULL) != OK) return false;
+    *n = diagnose_judge(list, FINDINGS_MAX, f);
+    free(f);
+    return *n > 0 && list[0].cause < DIAG_UNFINISHED;
+}
+
 static enum exit_code examine(struct cli *c, struct deployment *d)
 {
     struct err err = {0};
     struct diag_facts *f = NULL;
     char peer[512] = "", well[400] = "";
-    const char *min = cli_flag(c, "--min-free"), *url = SETTING(&c->settings, data_url);
-    unsigned long long mib = min == NULL ? DISK_MIN_MIB : strtoull(min, NULL, 10);
+    const char *url = SETTING(&c->settings, data_url);
     bool joined = url != NULL && *url != '\0' && network_rpc_of_data_url(peer, url);
-    const struct diag_options o = {.peer_rpc = joined ? peer : NULL, .disk_min = mib > UINT64_MAX >> 20 ? UINT64_MAX : mib << 20};
+    const struct diag_options o = {.peer_rpc = joined ? peer : NULL, .peer_data = joined ? url : NULL, .disk_min = mib(cli_flag(c, "--min-free"), DISK_MIN_MIB),
+                                   .memory_min = mib(cli_flag(c, "--min-memory"), MEMORY_MIN_MIB)};
     struct diag_finding *list = calloc(FINDINGS_MAX, sizeof *list);
     size_t n = 0;
     enum status s = list == NULL ? err_set(&err, E_NOMEM, "out of memory") : OK;
     if (s == OK && d->target.ops != NULL && d->target.ops->submits_template) {
-        s = doctor_azure(list, FINDINGS_MAX, &n, well, c, d, &err);
+        if (!is_recorded(list, &n, d->ws.dir)) s = doctor_azure(list, FINDINGS_MAX, &n, well, c, d, &err);
     } else if (s == OK) {
         s = diagnose_gather(&f, d, &o, &err);
         if (s == OK) {

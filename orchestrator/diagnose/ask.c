@@ -81,6 +81,7 @@ static void ask_metrics(struct diag_node *n, struct http_client *http)
         n->lease_ms = (uint64_t)(v * 1000);
     }
     n->waits_promise = r.status == 200 && sample(&v, page, "poa_promise_waiting") && v > 0;
+    if (r.status == 200 && sample(&v, page, "process_resident_memory_bytes")) n->memory_bytes = (uint64_t)v;
     http_client_response_fini(&r);
 }
 
@@ -214,10 +215,13 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
             json_decref(b);
             return;
         }
-        uint64_t step = step_of(b);
+        uint64_t step = step_of(b), used = quantity(b, "gasUsed"), limit = quantity(b, "gasLimit");
+        if (f->n_full == f->n_walked && limit > 0 && used >= limit / 10 * 9) f->n_full++;
         copy_text(author, sizeof author, json_object_get(b, "author"));
         if (f->n_walked++ == 0) {
             f->head_step = step;
+            f->gas_limit = limit;
+            f->gas_used = used;
             COPY(f->head_author, author);
         }
         struct diag_validator *v = find_validator(f, author);
@@ -231,6 +235,16 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
         later = f->first_step = step;
         f->n_headers++;
     }
+}
+
+static void ask_pool(struct diag_facts *f, struct rpc_client *rpc)
+{
+    json_t *pool = NULL;
+    if (rpc_client_call(&pool, rpc, "txpool_status", NULL, NULL) == OK) {
+        f->pool_pending = quantity(pool, "pending");
+        f->pool_queued = quantity(pool, "queued");
+    }
+    json_decref(pool);
 }
 
 /* what the contract has decided but not announced: it waits for the next governance transaction */
@@ -291,6 +305,7 @@ void ask_chain(struct diag_facts *f, bool quick)
     for (size_t i = 0; i < f->n_validators; i++)
         f->validators[i].is_online = f->validators[i].last_step != 0 && f->validators[i].last_step + window >= f->step;
     json_decref(st);
+    if (!quick) ask_pool(f, rpc);
     rpc_client_free(rpc);
     if (!quick) ask_queue(f, url);
 }

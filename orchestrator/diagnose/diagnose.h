@@ -7,6 +7,7 @@
 #define ORCHESTRATOR_DIAGNOSE_DIAGNOSE_H
 
 #include "orchestrator/diagnose/deployment.h"
+#include "orchestrator/diagnose/spec_diff.h"
 
 enum { DIAG_NODES_MAX = LOCAL_INSTANCES_MAX, DIAG_VALIDATORS_MAX = 512, DIAG_IDENTITIES_MAX = 128, DIAG_PROGRAMS_MAX = 2 };
 
@@ -40,9 +41,11 @@ struct diag_node {
     bool has_clock;
     int64_t skew_ms; /* its clock minus ours */
     bool has_lease, waits_promise;
-    uint64_t lease_ms, disk_bytes;
+    uint64_t lease_ms, disk_bytes, memory_bytes;
     char fork_hash[67]; /* of block fork_block, where the nodes were compared; "" where it agrees with the best node's */
     char version[100]; /* "poa-node/v0.1.0/..." */
+    struct spec_diff spec; /* its chain specification against the workspace's; path "": the same */
+    char spec_file[4096];  /* where it has the other one from; "": the store */
 };
 
 struct diag_validator {
@@ -62,7 +65,8 @@ struct diag_facts {
     bool is_started, is_finished;
     bool is_remote; /* on hosts: their systemd is the keeper */
     long keeper_pid;
-    uint64_t disk_free, disk_min;
+    char failure[1000]; /* what stopped the run that was to bring the deployment up; "" */
+    uint64_t disk_free, disk_min, memory_free, memory_min;
     struct diag_program programs[DIAG_PROGRAMS_MAX]; /* identity-store, haproxy */
     bool store_answers;
     char store_url[64], store_error[300];
@@ -83,7 +87,11 @@ struct diag_facts {
     uint64_t queued;
     char head_author[43];
     /* genesis by the workspace, and by the member that was joined */
-    char genesis[67], peer_genesis[67], peer_rpc[512];
+    char genesis[67], peer_genesis[67], peer_rpc[512], peer_data[512];
+    struct spec_diff peer_spec;
+    /* how full it is */
+    size_t n_full; /* blocks from the head back that used nine tenths of their gas or more */
+    uint64_t gas_limit, gas_used, pool_pending, pool_queued; /* of the head; of the best node */
     struct diag_identity identities[DIAG_IDENTITIES_MAX];
     size_t n_identities;
     bool has_identities;
@@ -107,12 +115,16 @@ struct diag_finding {
 
 struct diag_options {
     const char *peer_rpc; /* of the member that was joined, NULL: none */
-    uint64_t disk_min;    /* bytes */
+    const char *peer_data; /* its data URL, NULL */
+    uint64_t disk_min, memory_min; /* bytes */
     bool quick;           /* leave out what a live screen does not show: ports, identities, the other member */
 };
 
 /** diagnose_gather: *out is calloc'ed; what can't be found out is left empty.  ret OK | E_NOMEM */
 MUST_CHECK enum status diagnose_gather(struct diag_facts **out, const struct deployment *d, const struct diag_options *o, struct err *err);
+/** diagnose_recall: only what the workspace in dir has written down of a deployment that was not brought to its end.
+ *  ret OK | E_NOT_FOUND: it was | E_NOMEM */
+MUST_CHECK enum status diagnose_recall(struct diag_facts **out, const char *dir, struct err *err);
 /** diagnose_judge: ret how many findings, at most max; 0: healthy */
 size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_facts *f);
 /** diagnose_break_lease: end the lease of an identity blob, whoever holds it: that one must stop sealing at its next renewal. */

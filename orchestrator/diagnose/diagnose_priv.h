@@ -11,6 +11,8 @@ void ask_chain(struct diag_facts *f, bool quick);
 /** ask_fork: do our nodes agree on a block that all of them have had for a round */
 void ask_fork(struct diag_facts *f);
 void ask_peer(struct diag_facts *f);
+/** ask_specs: by which rules our nodes, and those behind that data URL (or NULL), read the chain */
+void ask_specs(struct diag_facts *f, const char *data_url);
 void ask_store(struct diag_facts *f, const struct deployment *d, bool list);
 
 #endif

@@ -7,6 +7,7 @@
 #include "orchestrator/target/keeper.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -252,6 +253,44 @@ static void look_at_remote(struct diag_facts *f, const struct deployment *d)
     json_decref(list);
 }
 
+/* what the kernel would give before it kills; UINT64_MAX: it does not say */
+static uint64_t free_memory(void)
+{
+    char text[4096];
+    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return UINT64_MAX;
+    const ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *p = strstr(text, "MemAvailable:");
+    return p == NULL ? UINT64_MAX : (uint64_t)strtoull(p + strlen("MemAvailable:"), NULL, 10) << 10;
+}
+
+static void recall_failure(struct diag_facts *f, const struct workspace *ws)
+{
+    const char *text = json_string_value(json_object_get(workspace_record(ws, "failure"), "text"));
+    COPY(f->failure, text == NULL ? "" : text);
+}
+
+enum status diagnose_recall(struct diag_facts **out, const char *dir, struct err *err)
+{
+    struct workspace ws = {.lock_fd = -1};
+    char real[PATH_MAX];
+    if (realpath(dir, real) == NULL || strlen(real) >= sizeof ws.dir) return err_set(err, E_NOT_FOUND, "%s is no workspace", dir);
+    COPY(ws.dir, real);
+    enum status s = workspace_read_json(&ws.state, &ws, "state.json", err);
+    if (s == OK && (!json_is_object(ws.state) || workspace_is_finished(&ws))) s = err_set(err, E_NOT_FOUND, "the deployment was brought to its end");
+    struct diag_facts *f = s == OK ? calloc(1, sizeof *f) : NULL;
+    if (s == OK && f == NULL) s = err_set(err, E_NOMEM, "no memory for the diagnosis");
+    if (s == OK) {
+        COPY(f->dir, ws.dir);
+        recall_failure(f, &ws);
+        *out = f;
+    }
+    json_decref(ws.state);
+    return s;
+}
+
 enum status diagnose_gather(struct diag_facts **out, const struct deployment *d, const struct diag_options *o, struct err *err)
 {
     struct diag_facts *f = calloc(1, sizeof *f);
@@ -261,11 +300,15 @@ enum status diagnose_gather(struct diag_facts **out, const struct deployment *d,
     COPY(f->dir, d->ws.dir);
     COPY(f->genesis, genesis == NULL ? "" : genesis);
     COPY(f->peer_rpc, o->peer_rpc == NULL ? "" : o->peer_rpc);
+    COPY(f->peer_data, o->peer_data == NULL ? "" : o->peer_data);
+    recall_failure(f, &d->ws);
     COPY(f->store_url, d->target.store_url);
     f->is_started = d->is_started;
     f->is_finished = workspace_is_finished(&d->ws);
     f->keeper_pid = keeper_pid(d->ws.dir);
     f->disk_min = o->disk_min;
+    f->memory_min = o->memory_min;
+    f->memory_free = deployment_is_local(d) ? free_memory() : UINT64_MAX;
     f->disk_free = statvfs(d->ws.dir, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX;
     f->now_ms = clock_wall_ms();
     *out = f;
@@ -286,5 +329,6 @@ enum status diagnose_gather(struct diag_facts **out, const struct deployment *d,
     ask_chain(f, o->quick);
     if (!o->quick) ask_fork(f);
     if (!o->quick) ask_peer(f);
+    if (!o->quick) ask_specs(f, o->peer_data);
     return OK;
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 enum {
+    FULL_BLOCKS = 5,       /* so many in a row are no burst */
     FRESH_MS = 5000,       /* a process may need so long to answer */
     BEHIND = 5,            /* blocks */
     SKEW_MIN_MS = 700,     /* less is the measurement's, or does no harm */
@@ -68,11 +69,50 @@ static void list_add(char *dst, size_t cap, size_t i, const char *fmt, ...)
 
 /* ------------------------------------------------------------- this machine */
 
+/* SPEC(user-pains 15): Azure keeps a deleted vault, and its name, for weeks */
+static bool vault_held(struct diag_finding *out, const struct diag_facts *f)
+{
+    static const char *const azures[] = {"VaultAlreadyExists", "already exists in deleted state", "ConflictError"};
+    const char *said = strstr(f->failure, SAYS_VAULT_HELD);
+    bool azure_said = false;
+    for (size_t i = 0; i < COUNT_OF(azures) && strstr(f->failure, "ault") != NULL; i++)
+        azure_said = azure_said || strstr(f->failure, azures[i]) != NULL;
+    if (f->is_started || (said == NULL && !azure_said)) return false;
+    char name[25] = "NAME"; /* of at most 24 */
+    const char *from = said;
+    while (from != NULL && from > f->failure && from[-1] != ' ')
+        from--;
+    if (from != NULL && (size_t)(said - from) < sizeof name) (void)snprintf(name, sizeof name, "%.*s", (int)(said - from), from);
+    TEXT("the name of the Key Vault%s%s is held by a deleted vault: a new one can't have it", said == NULL ? "" : ", ", said == NULL ? "" : name);
+    EVIDENCE("%s", f->failure);
+    MEND("az keyvault purge --name %s    (what it held is lost for good; `az keyvault list-deleted` shows whose it was; then the command as before, or with another --resource-group)", name);
+    return true;
+}
+
+/* SPEC(user-pains 17) */
+static bool quota(struct diag_finding *out, const struct diag_facts *f)
+{
+    static const char *const azures[] = {"QuotaExceeded", "SkuNotAvailable", "exceeding approved", "OverconstrainedAllocationRequest", "AllocationFailed"};
+    const char *said = strstr(f->failure, SAYS_QUOTA);
+    bool azure_said = false;
+    for (size_t i = 0; i < COUNT_OF(azures); i++)
+        azure_said = azure_said || strstr(f->failure, azures[i]) != NULL;
+    if (f->is_started || (said == NULL && !azure_said)) return false;
+    const char *place = said == NULL ? "" : said + strlen(SAYS_QUOTA);
+    const int n = (int)strspn(place, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    TEXT("the subscription's quota%s%.*s is too small for this deployment", n > 0 ? " in " : "", n, place);
+    EVIDENCE("%s", f->failure);
+    MEND("az vm list-usage --location %.*s --output table    (ask for more under Quotas in the portal, or take fewer --nodes or a smaller --vm-size; then the command as before)", n > 0 ? n : 8,
+         n > 0 ? place : "LOCATION");
+    return true;
+}
+
 static bool unfinished(struct diag_finding *out, const struct diag_facts *f)
 {
     if (f->is_started) return false;
     TEXT("the deployment in %s was not brought to its end", f->dir);
-    EVIDENCE("state.json does not have the step 'identities'");
+    if (f->failure[0] != '\0') EVIDENCE("the last run stopped: %s", f->failure);
+    else EVIDENCE("state.json does not have the step 'identities', nor why: the run was ended from outside, or goes on still");
     MEND("poa-deploy new %s    (or join, with the same flags as before)", f->dir);
     return true;
 }
@@ -96,6 +136,19 @@ static bool disk_full(struct diag_finding *out, const struct diag_facts *f)
     EVIDENCE("free space of the file system of %s; the nodes' databases take %llu MiB; below %llu MiB this is reported", f->dir, (ull)(all >> 20),
              (ull)(f->disk_min >> 20));
     MEND("du -xh --max-depth=3 %s | sort -h | tail    (then make room, or move the folder)", f->dir);
+    return true;
+}
+
+/* SPEC(user-pains 20): who has it; the kernel kills the largest first */
+static bool memory_low(struct diag_finding *out, const struct diag_facts *f)
+{
+    if (f->memory_free >= f->memory_min) return false;
+    char nodes[500] = "";
+    for (size_t i = 0, k = 0; i < f->n_nodes; i++)
+        if (f->nodes[i].memory_bytes > 0) list_add(nodes, sizeof nodes, k++, "%s has %llu MiB", f->nodes[i].program.name, (ull)(f->nodes[i].memory_bytes >> 20));
+    TEXT("the memory is nearly used up: %llu MiB are left, and the kernel ends what is largest when none is", (ull)(f->memory_free >> 20));
+    EVIDENCE("MemAvailable of /proc/meminfo; below %llu MiB this is reported; %s", (ull)(f->memory_min >> 20), nodes[0] == '\0' ? "no node answers" : nodes);
+    MEND("ps -eo rss,pid,args --sort -rss | head    (then end what need not run here, or give the machine more)");
     return true;
 }
 
@@ -241,6 +294,32 @@ static bool genesis(struct diag_finding *out, const struct diag_facts *f)
     TEXT("this member and the one that it joined by are in different networks: their genesis blocks differ");
     EVIDENCE("here it is %s, at %s it is %s: that network was made anew", f->genesis, f->peer_rpc, f->peer_genesis);
     MEND("poa-deploy destroy %s && poa-deploy join %s --data-url URL    (or go on without that member)", f->dir, f->dir);
+    return true;
+}
+
+/* SPEC(user-pains 14): the genesis block does not tell them apart: they part at the first block that the rules see differently */
+static bool rules_differ(struct diag_finding *out, const struct diag_facts *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const struct diag_node *n = &f->nodes[i];
+        if (n->spec.theirs[0] == '\0') continue;
+        TEXT("the node %s reads the chain by other rules: %s is %s there, %s in this workspace's spec.json", n->program.name, n->spec.path, n->spec.theirs, n->spec.ours);
+        EVIDENCE("paritySpec of http://%s:3000/networkinfo against %s/spec.json; the genesis block is the same, the first block that it matters for will not be; it has it from %s", n->address, f->dir,
+                 n->spec_file[0] == '\0' ? "the store's spec.json" : n->spec_file);
+        if (f->is_remote) MEND("poa-deploy up %s    (it places the specification again)", f->dir);
+        else {
+            /* the blocks that it made or took by its own rules are worth nothing where the chains have parted */
+            const bool parted = f->fork_block != 0;
+            const char *rm = parted ? " && rm -r " : "", *what = parted ? n->database : "", *more = parted ? ", and it fetches the chain from its peers" : "";
+            if (n->spec_file[0] != '\0') MEND("cp %s/spec.json %s && kill %ld%s%s    (the keeper starts it again%s)", f->dir, n->spec_file, n->program.pid, rm, what, more);
+            else MEND("kill %ld%s%s    (the keeper starts it again, it takes the store's specification anew%s)", n->program.pid, rm, what, more);
+        }
+        return true;
+    }
+    if (f->peer_spec.theirs[0] == '\0') return false;
+    TEXT("the member that this one joined by reads the chain by other rules: %s is %s there, %s here", f->peer_spec.path, f->peer_spec.theirs, f->peer_spec.ours);
+    EVIDENCE("paritySpec of %s against %s/spec.json; a change of the rules (`poa-deploy recover`) has to be made at every member", f->peer_data, f->dir);
+    MEND("poa-deploy spec check %s/spec.json    (settle with that member whose is right, then `poa-deploy recover` where it is not)", f->dir);
     return true;
 }
 
@@ -532,6 +611,22 @@ static bool no_finality(struct diag_finding *out, const struct diag_facts *f)
     return true;
 }
 
+/* SPEC(user-pains 20) */
+static bool overloaded(struct diag_finding *out, const struct diag_facts *f)
+{
+    if (!f->has_chain || f->n_full < FULL_BLOCKS || f->pool_pending == 0) return false;
+    TEXT("more transactions come than the blocks take: the last %zu used all their gas, and %llu transaction%s wait%s", f->n_full, (ull)f->pool_pending, plural((size_t)f->pool_pending),
+         f->pool_pending == 1 ? "s" : "");
+    EVIDENCE("block %llu used %llu of %llu gas; the pool has %llu that could go now and %llu that wait for another", (ull)f->nodes[f->best].block, (ull)f->gas_used, (ull)f->gas_limit,
+             (ull)f->pool_pending, (ull)f->pool_queued);
+    if (f->is_remote)
+        MEND("poa-deploy logs %s --since 5m --level warn    (send less, or set gas_floor_target: %llu in /etc/poa-node.yaml of every validator)", f->dir, (ull)(2 * f->gas_limit));
+    else
+        MEND("sed -i -e '/^gas_floor_target:/d' -e '$a gas_floor_target: %llu' %s/local/instances/*/etc/poa-node.yaml && poa-deploy down %s && poa-deploy up %s    (at every member; the limit rises by a 1024th a block; or send less)",
+             (ull)(2 * f->gas_limit), f->dir, f->dir, f->dir);
+    return true;
+}
+
 static bool validator_offline(struct diag_finding *out, const struct diag_facts *f)
 {
     char missing[800];
@@ -547,6 +642,8 @@ static bool validator_offline(struct diag_finding *out, const struct diag_facts 
 size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_facts *f)
 {
     static bool (*const rules[])(struct diag_finding * out, const struct diag_facts *f) = {
+        [DIAG_VAULT_HELD] = vault_held,     [DIAG_QUOTA] = quota,                   [DIAG_MEMORY] = memory_low,
+        [DIAG_RULES] = rules_differ,        [DIAG_OVERLOADED] = overloaded,
         [DIAG_UNFINISHED] = unfinished,     [DIAG_KEEPER_DOWN] = keeper_down,       [DIAG_DISK] = disk_full,
         [DIAG_PORT_BUSY] = port_busy,       [DIAG_STORE_DOWN] = store_down,         [DIAG_NODE_DOWN] = node_down,
         [DIAG_NODE_HUNG] = node_hung,       [DIAG_BALANCER_DOWN] = balancer_down,   [DIAG_GENESIS] = genesis,
@@ -562,7 +659,7 @@ size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_fa
         if (!rules[i](&out[n], f)) continue;
         n++;
         /* when nothing runs, nothing else can be said */
-        if (i == DIAG_UNFINISHED || i == DIAG_KEEPER_DOWN) break;
+        if (!f->is_started || i == DIAG_KEEPER_DOWN) break;
     }
     return n;
 }

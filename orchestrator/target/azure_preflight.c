@@ -96,7 +96,7 @@ static void check_quota(struct problems *p, const json_t *usages, const char *na
         if (strcasecmp(str(json_object_get(u, "name"), "value"), name) != 0) continue;
         json_int_t used = json_integer_value(json_object_get(u, "currentValue")), limit = json_integer_value(json_object_get(u, "limit"));
         if (used + need > limit)
-            problem(p, "quota in %s: %lld %s are needed, and %lld of %lld are left; ask for more under Quotas in the portal, or take fewer or smaller machines", location,
+            problem(p, SAYS_QUOTA "%s: %lld %s are needed, and %lld of %lld are left; ask for more under Quotas in the portal, or take fewer or smaller machines", location,
                     (long long)need, what, (long long)(limit - used), (long long)limit);
     }
 }
@@ -278,7 +278,7 @@ static enum status check_vault(struct azure *a, const char *id, const char *name
         const json_t *p = json_object_get(doc, "properties");
         if (strcasecmp(str(p, "vaultId"), id) == 0) a->recover_vault = true;
         else
-            s = err_set(err, E_CONFLICT, "the vault's name %s is held by a deleted vault of another resource group (%s) until %s: purge it (az keyvault purge --name %s), or take another --resource-group", name,
+            s = err_set(err, E_CONFLICT, "the vault's name %s" SAYS_VAULT_HELD " of another resource group (%s) until %s: purge it (az keyvault purge --name %s), or take another --resource-group", name,
                         str(p, "vaultId"), str(p, "scheduledPurgeDate"), name);
         json_decref(doc);
         return s;

@@ -24,6 +24,10 @@
 #include "orchestrator/report/report.h"
 #include "orchestrator/settings/settings.h"
 
+/* what preflights say, so that the doctor knows it again in the workspace's record of what stopped a run */
+#define SAYS_VAULT_HELD " is held by a deleted vault"
+#define SAYS_QUOTA "quota in "
+
 enum { TARGET_INSTANCES_MAX = 75, TARGET_REGIONS_MAX = 5, TARGET_STORE_PORT = 8443 };
 
 struct target_instance {

@@ -1,10 +1,12 @@
 // doctor names the cause, and its command mends it: each cause is provoked on a running network. logs and status beside it.
 import fs from 'node:fs';
 import https from 'node:https';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { Member, assert, bin, block, done, exec, height, httpCall, isAlive, leaf, poa, root, rpc, run, skip, sleep, test, until, workFolder } from './lib.mjs';
 
+const { ethers } = createRequire(import.meta.url)('ethers');
 const work = workFolder();
 const M = new Member(41, work, 'm'), B = new Member(42, work, 'b');
 const pids = new Set(); // what is stopped or started here
@@ -152,6 +154,64 @@ leaf('unfinished', async () => {
 leaf('disk-full', async () => {
   const d = await finds(M, 'disk-full', 10, '--min-free', '1000000000');
   assert.match(d.text, /nearly full: \d+ MiB/);
+});
+leaf('memory-low: who has how much', async () => {
+  const d = await finds(M, 'memory-low', 10, '--min-memory', '1000000000');
+  for (const i of M.instances()) assert.match(d.evidence, new RegExp(`${i.name} has \\d+ MiB`));
+});
+leaf('rules-differ: a node whose specification lacks a transition, which no genesis hash shows', async () => {
+  const file = config(M, 1), good = fs.readFileSync(file, 'utf8'), spec = JSON.parse(fs.readFileSync(path.join(M.dir, 'spec.json'))), old = path.join(work, 'old-spec.json');
+  const key = Object.keys(spec.params).find((k) => /^eip2537/.test(k)); // no block of ours calls these builtins: the nodes go on together
+  delete spec.params[key];
+  fs.writeFileSync(old, JSON.stringify(spec));
+  fs.writeFileSync(file, `${good}\nchain: ${old}\n`);
+  const again = async (pid) => { // the node runs anew, and answers
+    await until('the node comes again', async () => M.instances()[1].pid !== pid && M.instances()[1].pid > 0 && (await height(M.node(1))) > 0, 60);
+  };
+  const { pid } = M.instances()[1];
+  process.kill(pid, 'SIGTERM');
+  try {
+    await again(pid);
+    const d = await finds(M, 'rules-differ');
+    assert.ok(d.text.includes(`${M.instances()[1].name} reads the chain by other rules: params.${key} is nothing there, "0x0"`), d.text);
+    assert.ok(d.evidence.endsWith(`it has it from ${old}`), d.evidence);
+    await mend(d);
+    await healthy(M);
+  } finally { fs.writeFileSync(file, good); }
+});
+leaf('overloaded: full blocks, and who waits; the command lets the gas limit rise', async () => {
+  // each takes all the gas of a block: JUMPDEST, PUSH1 0, JUMP
+  const wallet = ethers.Wallet.createRandom(), chainId = Number(await rpc(M.url, 'eth_chainId')), { gasLimit } = await block(M.url, 'latest');
+  for (let nonce = 0; nonce < 20; nonce++) await rpc(M.url, 'eth_sendRawTransaction', [await wallet.signTransaction({ type: 0, nonce, gasPrice: 0, gasLimit: Number(gasLimit), data: '0x5b600056', chainId })]);
+  const d = await finds(M, 'overloaded', 30);
+  assert.match(d.text, /the last \d+ used all their gas, and \d+ transactions? waits?/);
+  await mend(d);
+  await healthy(M);
+  const from = await height(M.url);
+  await until('the gas limit rises', async () => Number((await block(M.url, 'latest')).gasLimit) > Number(gasLimit), 20);
+  return `at block ${await height(M.url)}, of ${from}`;
+});
+leaf('vault-name-held and quota: what Azure refused is written down, and named', async () => {
+  const { Rig } = await import('../integration/azure/rig.mjs');
+  const rig = await Rig.make({ nodes: false });
+  try {
+    rig.azure.cores = 3;
+    assert.equal((await rig.newNetwork('net', { '--nodes': 4 })).code, 1);
+    const m = { dir: path.join(rig.dir, 'net') }, d = await doctor(m);
+    assert.equal(d.cause, 'quota', d.text);
+    assert.match(d.text, /quota in westeurope is too small/);
+    assert.match(d.evidence, /4 cores are needed, and 3 of 3 are left/);
+    assert.match(d.command, /^az vm list-usage --location westeurope --output table/);
+    rig.azure.cores = 350;
+    rig.azure.deletedVaults.get = (name) => ({ properties: { vaultId: `/subscriptions/x/resourceGroups/theirs/providers/Microsoft.KeyVault/vaults/${name}`, scheduledPurgeDate: '2026-12-01T00:00:00Z' } });
+    const r = await rig.newNetwork('net', { '--nodes': 4 });
+    assert.equal(r.code, 1);
+    const e = await doctor(m), [, vault] = /the vault's name (\S+) is held/.exec(r.err);
+    assert.equal(e.cause, 'vault-name-held', `${e.text} ${e.evidence}`);
+    assert.ok(e.text.includes(vault) && e.evidence.includes('2026-12-01'));
+    assert.ok(e.command.startsWith(`az keyvault purge --name ${vault} `), e.command);
+    assert.deepEqual(e.others, []);
+  } finally { await rig.close(); }
 });
 leaf('keeper-down; the command brings it up', async () => {
   await done(['down', M.dir]);

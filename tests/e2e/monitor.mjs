@@ -2,7 +2,7 @@
 // stand-in of Azure Monitor.
 import fs from 'node:fs';
 import path from 'node:path';
-import { Member, assert, done, exec, height, httpCall, leaf, poa, root, run, skip, test, until, workFolder } from './lib.mjs';
+import { Member, assert, done, exec, height, here, httpCall, leaf, poa, root, run, skip, test, until, workFolder } from './lib.mjs';
 import { Endpoint } from '../integration/agent/endpoint.mjs';
 
 const work = workFolder();
@@ -52,6 +52,16 @@ test('promtool takes the rules and the configuration; Prometheus has them all, a
     const r = await exec('promtool', ['check', 'config', f]);
     assert.equal(r.code, 0, `${f}: ${r.err}${r.out}`);
   }
+  // each alarm goes off on what it is for, none on a healthy network
+  const tested = await exec('promtool', ['test', 'rules', path.join(here, 'rules_test.yml')]);
+  assert.equal(tested.code, 0, tested.out + tested.err);
+  const cases = fs.readFileSync(path.join(here, 'rules_test.yml'), 'utf8');
+  for (const [, alarm] of fs.readFileSync(file, 'utf8').matchAll(/- alert: (\S+)/g)) assert.match(cases, new RegExp(`alertname: ${alarm}\\n +exp_alerts: \\[\\{`), `${alarm} is not tested`);
+  // what Prometheus asks for is OpenMetrics, which it reads strictly (a target that errs is down); the plain text is held to promtool's rules, too
+  const url = `http://${M.node(0).replace(/^http:\/\/|:\d+$/g, '')}:9545/metrics`;
+  assert.match((await httpCall(url, { headers: { accept: 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1' } })).headers['content-type'], /^application\/openmetrics-text/);
+  const lint = await exec('/bin/sh', ['-c', `curl -sf ${url} | promtool check metrics`]);
+  assert.equal(lint.code, 0, lint.out + lint.err);
   const n = (fs.readFileSync(file, 'utf8').match(/^ +- (alert|record):/gm) ?? []).length;
   const rules = await until('each rule was evaluated', async () => {
     const all = (await api('rules')).groups.flatMap((g) => g.rules);

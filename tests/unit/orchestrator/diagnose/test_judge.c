@@ -290,12 +290,84 @@ static void long_lists_are_cut(void **state)
     assert_non_null(strstr(out[0].evidence, ", ..."));
 }
 
+/* what a run that failed has written down explains why there is nothing yet */
+static void what_stopped_a_deployment(void **state)
+{
+    (void)state;
+    well();
+    f.is_started = false;
+    PUT(f.failure, "the vault's name kv-poa-77 is held by a deleted vault of another resource group (/subscriptions/x) until 2026-12-01: purge it");
+    assert_int_equal(first(), DIAG_VAULT_HELD);
+    assert_non_null(strstr(out[0].text, "kv-poa-77"));
+    assert_non_null(strstr(out[0].mend, "az keyvault purge --name kv-poa-77 "));
+    assert_int_equal(diagnose_judge(out, DIAG_CAUSE_N, &f), 1);
+    PUT(f.failure, "the deployment failed: ConflictError: A vault with the same name already exists in deleted state.");
+    assert_int_equal(first(), DIAG_VAULT_HELD);
+    PUT(f.failure, "Azure cannot take this deployment: quota in westeurope: 4 cores are needed, and 3 of 3 are left");
+    assert_int_equal(first(), DIAG_QUOTA);
+    assert_non_null(strstr(out[0].mend, "--location westeurope "));
+    PUT(f.failure, "the deployment failed: OperationNotAllowed: Operation could not be completed as it results in exceeding approved Total Regional Cores quota");
+    assert_int_equal(first(), DIAG_QUOTA);
+    PUT(f.failure, "the host 192.0.2.7 does not answer");
+    assert_int_equal(first(), DIAG_UNFINISHED);
+    assert_non_null(strstr(out[0].evidence, "192.0.2.7"));
+}
+
+static void rules(void **state)
+{
+    (void)state;
+    well();
+    PUT(f.nodes[1].spec.path, "params.eip1884Transition");
+    PUT(f.nodes[1].spec.ours, "\"0x0\"");
+    PUT(f.nodes[1].spec.theirs, "nothing");
+    assert_int_equal(first(), DIAG_RULES);
+    assert_non_null(strstr(out[0].text, "vl-000001 reads the chain by other rules: params.eip1884Transition is nothing there"));
+    assert_string_equal(out[0].mend, "kill 21    (the keeper starts it again, it takes the store's specification anew)");
+    PUT(f.nodes[1].spec_file, "/etc/old.json");
+    assert_int_equal(first(), DIAG_RULES);
+    assert_string_equal(out[0].mend, "cp /w/spec.json /etc/old.json && kill 21    (the keeper starts it again)");
+    /* which of the two chains is longer says nothing of which is right */
+    f.fork_block = 400;
+    PUT(f.nodes[0].fork_hash, "0x1234567890");
+    PUT(f.nodes[1].database, "/w/db");
+    assert_int_equal(first(), DIAG_RULES);
+    assert_non_null(strstr(out[0].mend, "kill 21 && rm -r /w/db    ("));
+    well();
+    PUT(f.peer_spec.path, "engine");
+    PUT(f.peer_spec.theirs, "1");
+    PUT(f.peer_data, "http://127.9.1.1");
+    assert_int_equal(first(), DIAG_RULES);
+    assert_non_null(strstr(out[0].evidence, "http://127.9.1.1"));
+}
+
+static void load(void **state)
+{
+    (void)state;
+    well();
+    f.memory_min = 96 << 20;
+    f.memory_free = 95 << 20;
+    f.nodes[2].memory_bytes = 700 << 20;
+    assert_int_equal(first(), DIAG_MEMORY);
+    assert_non_null(strstr(out[0].evidence, "vl-000002 has 700 MiB"));
+    well();
+    f.n_full = 5;
+    assert_int_equal(first(), DIAG_CAUSE_N); /* full, and nobody waits */
+    f.pool_pending = 12;
+    f.gas_limit = 50000000;
+    f.gas_used = 49999000;
+    assert_int_equal(first(), DIAG_OVERLOADED);
+    assert_non_null(strstr(out[0].text, "the last 5 used all their gas, and 12 transactions wait"));
+    assert_non_null(strstr(out[0].mend, "gas_floor_target: 100000000"));
+    f.n_full = 4; /* a burst */
+    assert_int_equal(first(), DIAG_CAUSE_N);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(nodes_that_do_not_run),
         cmocka_unit_test(identities),                  cmocka_unit_test(clocks), cmocka_unit_test(a_promised_block_that_is_not_there),    cmocka_unit_test(peers),
-        cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
+        cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_stopped_a_deployment), cmocka_unit_test(rules), cmocka_unit_test(load), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
