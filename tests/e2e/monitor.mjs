@@ -61,7 +61,10 @@ test('promtool takes the rules and the configuration; Prometheus has them all, a
   const url = `http://${M.node(0).replace(/^http:\/\/|:\d+$/g, '')}:9545/metrics`;
   assert.match((await httpCall(url, { headers: { accept: 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1' } })).headers['content-type'], /^application\/openmetrics-text/);
   const lint = await exec('/bin/sh', ['-c', `curl -sf ${url} | promtool check metrics`]);
-  assert.equal(lint.code, 0, lint.out + lint.err);
+  // two gauges have the names that other clients gave them, which promtool would leave to histograms
+  const others = (lint.out + lint.err).trim().split('\n').filter((l) => l && !/^ethereum_(peer_count|blockchain_chain_head_transaction_count) non-histogram and non-summary metrics should not have "_count" suffix$/.test(l));
+  assert.deepEqual(others, []);
+  assert.ok(lint.code === 0 || lint.code === 3, `promtool check metrics: ${lint.code}`);
   const n = (fs.readFileSync(file, 'utf8').match(/^ +- (alert|record):/gm) ?? []).length;
   const rules = await until('each rule was evaluated', async () => {
     const all = (await api('rules')).groups.flatMap((g) => g.rules);
