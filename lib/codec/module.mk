@@ -1,3 +1,3 @@
-SRCS := abi.c hex.c json.c rlp.c yaml.c
+SRCS := abi.c hex.c json.c json_section.c rlp.c yaml.c
 USES := lib/base lib/codec
 PKGS := jansson yaml-0.1

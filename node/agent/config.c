@@ -2,7 +2,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/secret.h"
-#include "lib/codec/json.h"
+#include "lib/codec/json_section.h"
 #include "lib/codec/yaml.h"
 
 #include <unistd.h>
@@ -10,57 +10,15 @@
 enum { CONFIG_MAX = 1 << 20 };
 
 /* sections and the keys that each may have */
-static const struct {
-    const char *section, *keys;
-} known[] = {
+static const struct json_section known[] = {
     {"", " node spool send log "},
     {"node", " rpc name log_file poll_ms from_block stats_s "},
     {"spool", " dir max_mib "},
     {"send", " api endpoint rule token workspace_id shared_key_file interval_s columns tables ca_file "},
     {"token", " kind token_uri client_id client_secret_file "},
     {"log", " level file "},
+    {NULL, NULL},
 };
-
-static enum status check_keys(const struct json_at *at, const char *section, struct err *err)
-{
-    const char *keys = "";
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (strcmp(known[i].section, section) == 0) keys = known[i].keys;
-    enum status s = json_at_object(at, err);
-    void *iter = NULL;
-    struct json_at member;
-    while (s == OK && json_at_next(&member, at, &iter)) {
-        char word[80];
-        (void)snprintf(word, sizeof word, " %.70s ", member.key);
-        if (strstr(keys, word) == NULL) s = json_at_fail(&member, err, "no such setting; allowed here are%s", keys);
-    }
-    return s;
-}
-
-/* a section that is there is checked; one that is not leaves *has false */
-static enum status section(struct json_at *out, bool *has, const struct json_at *up, const char *key, struct err *err)
-{
-    *has = json_at_member(out, up, key) && !json_at_is_null(out);
-    return *has ? check_keys(out, key, err) : OK;
-}
-
-static enum status text(const char **out, const struct json_at *at, const char *key, struct err *err)
-{
-    struct json_at m;
-    if (!json_at_member(&m, at, key) || json_at_is_null(&m)) return OK;
-    return json_at_text(out, &m, err);
-}
-
-static enum status number(uint64_t *out, const struct json_at *at, const char *key, uint64_t min, uint64_t max, struct err *err)
-{
-    struct json_at m;
-    uint64_t v;
-    if (!json_at_member(&m, at, key) || json_at_is_null(&m)) return OK;
-    enum status s = json_at_u64(&v, &m, err);
-    if (s == OK && (v < min || v > max)) s = json_at_fail(&m, err, "%llu to %llu", (unsigned long long)min, (unsigned long long)max);
-    if (s == OK) *out = v;
-    return s;
-}
 
 static enum status choice(size_t *out, const struct json_at *at, const char *key, const char *const *names, size_t n, struct err *err)
 {
@@ -74,7 +32,7 @@ static enum status secret_file(char *dst, size_t cap, const struct json_at *at, 
 {
     const char *path = NULL;
     struct buf b;
-    enum status s = text(&path, at, key, err);
+    enum status s = json_section_text(&path, at, key, err);
     if (s != OK || path == NULL) return s;
     buf_init(&b, cap - 1);
     s = file_read(&b, path, err);
@@ -89,23 +47,18 @@ static enum status secret_file(char *dst, size_t cap, const struct json_at *at, 
     return s;
 }
 
-static enum status need(const char *value, const char *path, struct err *err)
-{
-    return value != NULL && *value != '\0' ? OK : err_set(err, E_INVALID, "%s: is missing", path);
-}
-
 static enum status read_node(struct agent_config *c, const struct json_at *root, struct err *err)
 {
     struct json_at n, m;
     bool has;
     const char *name = NULL;
-    enum status s = section(&n, &has, root, "node", err);
+    enum status s = json_section_get(&n, &has, known, root, "node", err);
     if (s != OK || !has) return s;
-    s = text(&c->rpc, &n, "rpc", err);
-    if (s == OK) s = text(&name, &n, "name", err);
-    if (s == OK) s = text(&c->log_file, &n, "log_file", err);
-    if (s == OK) s = number(&c->poll_ms, &n, "poll_ms", 50, 60000, err);
-    if (s == OK) s = number(&c->stats_s, &n, "stats_s", 0, 86400, err);
+    s = json_section_text(&c->rpc, &n, "rpc", err);
+    if (s == OK) s = json_section_text(&name, &n, "name", err);
+    if (s == OK) s = json_section_text(&c->log_file, &n, "log_file", err);
+    if (s == OK) s = json_section_number(&c->poll_ms, &n, "poll_ms", 50, 60000, err);
+    if (s == OK) s = json_section_number(&c->stats_s, &n, "stats_s", 0, 86400, err);
     if (s == OK && name != NULL) (void)snprintf(c->name, sizeof c->name, "%.255s", name);
     if (s != OK || !json_at_member(&m, &n, "from_block") || json_at_is_null(&m)) return s;
     const char *t = json_string_value(m.value);
@@ -139,33 +92,33 @@ static enum status read_send(struct agent_config *c, const struct json_at *root,
     struct json_at at, token;
     bool has;
     size_t api = 0, form = 0, kind = 0;
-    enum status s = section(&at, &has, root, "send", err);
+    enum status s = json_section_get(&at, &has, known, root, "send", err);
     if (s == OK && !has) return err_set(err, E_INVALID, "send: is missing");
     if (s == OK) s = choice(&api, &at, "api", apis, COUNT_OF(apis), err);
     if (s == OK) s = choice(&form, &at, "columns", forms, COUNT_OF(forms), err);
-    if (s == OK) s = text(&c->endpoint, &at, "endpoint", err);
-    if (s == OK) s = text(&c->rule, &at, "rule", err);
-    if (s == OK) s = text(&c->workspace_id, &at, "workspace_id", err);
-    if (s == OK) s = text(&c->ca_file, &at, "ca_file", err);
-    if (s == OK) s = number(&c->interval_s, &at, "interval_s", 1, 3600, err);
+    if (s == OK) s = json_section_text(&c->endpoint, &at, "endpoint", err);
+    if (s == OK) s = json_section_text(&c->rule, &at, "rule", err);
+    if (s == OK) s = json_section_text(&c->workspace_id, &at, "workspace_id", err);
+    if (s == OK) s = json_section_text(&c->ca_file, &at, "ca_file", err);
+    if (s == OK) s = json_section_number(&c->interval_s, &at, "interval_s", 1, 3600, err);
     if (s == OK) s = secret_file(c->shared_key, sizeof c->shared_key, &at, "shared_key_file", err);
     if (s == OK) s = read_tables(c, &at, err);
-    if (s == OK) s = section(&token, &has, &at, "token", err);
+    if (s == OK) s = json_section_get(&token, &has, known, &at, "token", err);
     if (s == OK && has) {
         s = choice(&kind, &token, "kind", kinds, COUNT_OF(kinds), err);
-        if (s == OK) s = text(&c->token_uri, &token, "token_uri", err);
-        if (s == OK) s = text(&c->client_id, &token, "client_id", err);
+        if (s == OK) s = json_section_text(&c->token_uri, &token, "token_uri", err);
+        if (s == OK) s = json_section_text(&c->client_id, &token, "client_id", err);
         if (s == OK) s = secret_file(c->client_secret, sizeof c->client_secret, &token, "client_secret_file", err);
     }
     c->api = (enum agent_api)api;
     c->suffixed = form == 1;
     c->token_kind = kind == 0 ? AZURE_TOKEN_MSI : AZURE_TOKEN_CLIENT;
     if (s == OK && c->api == API_INGESTION) {
-        s = need(c->endpoint, "send.endpoint", err);
-        if (s == OK) s = need(c->rule, "send.rule", err);
+        s = json_section_need(c->endpoint, "send.endpoint", err);
+        if (s == OK) s = json_section_need(c->rule, "send.rule", err);
     } else if (s == OK) {
-        s = need(c->workspace_id, "send.workspace_id", err);
-        if (s == OK) s = need(c->shared_key, "send.shared_key_file", err);
+        s = json_section_need(c->workspace_id, "send.workspace_id", err);
+        if (s == OK) s = json_section_need(c->shared_key, "send.shared_key_file", err);
         if (s == OK && c->endpoint == NULL) {
             json_object_set_new(c->doc, "", json_sprintf("https://%s.ods.opinsights.azure.com", c->workspace_id));
             c->endpoint = json_string_value(json_object_get(c->doc, ""));
@@ -180,20 +133,20 @@ static enum status read_rest(struct agent_config *c, const struct json_at *root,
     bool has;
     uint64_t mib = c->spool_max >> 20;
     const char *level = NULL;
-    enum status s = section(&at, &has, root, "spool", err);
+    enum status s = json_section_get(&at, &has, known, root, "spool", err);
     if (s == OK && has) {
-        s = text(&c->spool_dir, &at, "dir", err);
-        if (s == OK) s = number(&mib, &at, "max_mib", 8, 1 << 20, err);
+        s = json_section_text(&c->spool_dir, &at, "dir", err);
+        if (s == OK) s = json_section_number(&mib, &at, "max_mib", 8, 1 << 20, err);
         c->spool_max = mib << 20;
     }
-    if (s == OK) s = section(&at, &has, root, "log", err);
+    if (s == OK) s = json_section_get(&at, &has, known, root, "log", err);
     if (s == OK && has) {
-        s = text(&level, &at, "level", err);
+        s = json_section_text(&level, &at, "level", err);
         if (s == OK && level != NULL && !log_level_parse(&c->log_level, level)) {
             IGNORE(!json_at_member(&m, &at, "level"), "it was read");
             s = json_at_fail(&m, err, "error, warn, info, debug or trace");
         }
-        if (s == OK) s = text(&c->agent_log, &at, "file", err);
+        if (s == OK) s = json_section_text(&c->agent_log, &at, "file", err);
     }
     return s;
 }
@@ -215,11 +168,11 @@ enum status agent_config_read(struct agent_config *out, const char *path, struct
     buf_fini(&b);
     if (s == OK) {
         struct json_at root = json_at_root(c.doc);
-        s = check_keys(&root, "", err);
+        s = json_section_check(known, &root, "", err);
         if (s == OK) s = read_node(&c, &root, err);
         if (s == OK) s = read_rest(&c, &root, err);
         if (s == OK) s = read_send(&c, &root, err);
-        if (s == OK) s = need(c.spool_dir, "spool.dir", err);
+        if (s == OK) s = json_section_need(c.spool_dir, "spool.dir", err);
     }
     if (s != OK) {
         agent_config_fini(&c);

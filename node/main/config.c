@@ -1,15 +1,13 @@
 #include "node/main/config.h"
 
-#include "lib/codec/json.h"
+#include "lib/codec/json_section.h"
 #include "lib/codec/yaml.h"
 #include "node/chain/chain.h"
 
 #define GAS_TARGET_MAX 1000000000 /* as for a new network */
 
 /* sections and the keys that each may have */
-static const struct {
-    const char *section, *keys;
-} known[] = {
+static const struct json_section known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive cache_mb gas_floor_target log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
     {"rpc", " address port ws_port apis cors max_connections threads jwt_secret_file ipc_path "},
@@ -18,37 +16,8 @@ static const struct {
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
     {"token", " kind token_uri client_id client_secret_file "},
     {"log", " level file max_mib "},
+    {NULL, NULL},
 };
-
-static enum status check_keys(const struct json_at *at, const char *section, struct err *err)
-{
-    const char *keys = "";
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (strcmp(known[i].section, section) == 0) keys = known[i].keys;
-    enum status s = json_at_object(at, err);
-    void *iter = NULL;
-    struct json_at member;
-    while (s == OK && json_at_next(&member, at, &iter)) {
-        char word[80];
-        (void)snprintf(word, sizeof word, " %.70s ", member.key);
-        if (strstr(keys, word) == NULL) s = json_at_fail(&member, err, "no such setting; allowed here are%s", keys);
-    }
-    return s;
-}
-
-/* a section that is there is checked; one that is not leaves *has false */
-static enum status section(struct json_at *out, bool *has, const struct json_at *root, const char *key, struct err *err)
-{
-    *has = json_at_member(out, root, key) && !json_at_is_null(out);
-    return *has ? check_keys(out, key, err) : OK;
-}
-
-static enum status text(const char **out, const struct json_at *at, const char *key, struct err *err)
-{
-    struct json_at m;
-    if (!json_at_member(&m, at, key) || json_at_is_null(&m)) return OK;
-    return json_at_text(out, &m, err);
-}
 
 static enum status flag(bool *out, const struct json_at *at, const char *key, struct err *err)
 {
@@ -59,11 +28,8 @@ static enum status flag(bool *out, const struct json_at *at, const char *key, st
 
 static enum status port(uint16_t *out, const struct json_at *at, const char *key, struct err *err)
 {
-    struct json_at m;
-    uint64_t v;
-    if (!json_at_member(&m, at, key)) return OK;
-    enum status s = json_at_u64(&v, &m, err);
-    if (s == OK && v > 65535) s = json_at_fail(&m, err, "a port is 0 to 65535");
+    uint64_t v = *out;
+    const enum status s = json_section_number(&v, at, key, 0, UINT16_MAX, err);
     if (s == OK) *out = (uint16_t)v;
     return s;
 }
@@ -83,13 +49,10 @@ static enum status enodes(const char ***out, size_t *n, const struct json_at *at
     return s;
 }
 
-static enum status limit(size_t *out, const struct json_at *at, const char *key, struct err *err)
+static enum status limit(size_t *out, const struct json_at *at, const char *key, uint64_t max, struct err *err)
 {
-    struct json_at m;
-    uint64_t v;
-    if (!json_at_member(&m, at, key)) return OK;
-    enum status s = json_at_u64(&v, &m, err);
-    if (s == OK && (v < 1 || v > 200)) s = json_at_fail(&m, err, "1 to 200");
+    uint64_t v = *out;
+    const enum status s = json_section_number(&v, at, key, 1, max, err);
     if (s == OK) *out = (size_t)v;
     return s;
 }
@@ -113,18 +76,18 @@ static enum status read_network(struct node_config *c, const struct json_at *roo
 {
     struct json_at n;
     bool has;
-    enum status s = section(&n, &has, root, "network", err);
+    enum status s = json_section_get(&n, &has, known, root, "network", err);
     if (s != OK || !has) return s;
-    s = text(&c->network_address, &n, "address", err);
+    s = json_section_text(&c->network_address, &n, "address", err);
     if (s == OK) s = port(&c->network_port, &n, "port", err);
-    if (s == OK) s = text(&c->public_address, &n, "public_address", err);
+    if (s == OK) s = json_section_text(&c->public_address, &n, "public_address", err);
     if (s == OK) s = read_nat(c, &n, err);
     if (s == OK) s = flag(&c->discovery, &n, "discovery", err);
     if (s == OK) s = flag(&c->reserved_only, &n, "reserved_only", err);
-    if (s == OK) s = text(&c->allowed_nodes, &n, "allowed_nodes", err);
-    if (s == OK) s = text(&c->node_key_password_file, &n, "node_key_password_file", err);
-    if (s == OK) s = limit(&c->max_peers, &n, "max_peers", err);
-    if (s == OK) s = limit(&c->max_inbound, &n, "max_inbound", err);
+    if (s == OK) s = json_section_text(&c->allowed_nodes, &n, "allowed_nodes", err);
+    if (s == OK) s = json_section_text(&c->node_key_password_file, &n, "node_key_password_file", err);
+    if (s == OK) s = limit(&c->max_peers, &n, "max_peers", 200, err);
+    if (s == OK) s = limit(&c->max_inbound, &n, "max_inbound", 200, err);
     if (s == OK) s = enodes(&c->bootnodes, &c->n_bootnodes, &n, "bootnodes", err);
     if (s == OK) s = enodes(&c->reserved, &c->n_reserved, &n, "reserved", err);
     return s;
@@ -134,62 +97,43 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
 {
     struct json_at at;
     bool has;
-    enum status s = section(&at, &c->has_rpc, root, "rpc", err);
+    enum status s = json_section_get(&at, &c->has_rpc, known, root, "rpc", err);
     if (s == OK && c->has_rpc) {
-        s = text(&c->rpc_address, &at, "address", err);
+        s = json_section_text(&c->rpc_address, &at, "address", err);
         if (s == OK) s = port(&c->rpc_port, &at, "port", err);
         if (s == OK) s = port(&c->ws_port, &at, "ws_port", err);
-        if (s == OK) s = text(&c->rpc_apis, &at, "apis", err);
-        if (s == OK) s = text(&c->rpc_cors, &at, "cors", err);
-        if (s == OK) s = text(&c->rpc_jwt_file, &at, "jwt_secret_file", err);
-        if (s == OK) s = text(&c->rpc_ipc_path, &at, "ipc_path", err);
-        struct json_at conns;
-        uint64_t most = 0;
-        if (s == OK && json_at_member(&conns, &at, "max_connections")) {
-            s = json_at_u64(&most, &conns, err);
-            if (s == OK && (most == 0 || most > 100000)) s = json_at_fail(&conns, err, "1 to 100000");
-        }
-        c->rpc_connections = (size_t)most;
-        struct json_at threads;
+        if (s == OK) s = json_section_text(&c->rpc_apis, &at, "apis", err);
+        if (s == OK) s = json_section_text(&c->rpc_cors, &at, "cors", err);
+        if (s == OK) s = json_section_text(&c->rpc_jwt_file, &at, "jwt_secret_file", err);
+        if (s == OK) s = json_section_text(&c->rpc_ipc_path, &at, "ipc_path", err);
+        if (s == OK) s = limit(&c->rpc_connections, &at, "max_connections", 100000, err);
         uint64_t n = 0;
-        if (s == OK && json_at_member(&threads, &at, "threads")) {
-            s = json_at_u64(&n, &threads, err);
-            if (s == OK && (n == 0 || n > 32)) s = json_at_fail(&threads, err, "1 to 32");
-        }
+        if (s == OK) s = json_section_number(&n, &at, "threads", 1, 32, err);
         c->rpc_threads = (unsigned)n;
     }
-    if (s == OK) s = section(&at, &c->has_member, root, "member", err);
+    if (s == OK) s = json_section_get(&at, &c->has_member, known, root, "member", err);
     if (s == OK && c->has_member) {
-        s = text(&c->member_address, &at, "address", err);
+        s = json_section_text(&c->member_address, &at, "address", err);
         if (s == OK) s = port(&c->member_port, &at, "port", err);
-        if (s == OK) s = text(&c->web_dir, &at, "web_dir", err);
+        if (s == OK) s = json_section_text(&c->web_dir, &at, "web_dir", err);
     }
-    if (s == OK) s = section(&at, &has, root, "metrics", err);
+    if (s == OK) s = json_section_get(&at, &has, known, root, "metrics", err);
     if (s == OK && has) s = port(&c->metrics_port, &at, "port", err);
-    if (s == OK) s = section(&at, &has, root, "log", err);
+    if (s == OK) s = json_section_get(&at, &has, known, root, "log", err);
     if (s == OK && has) {
         const char *level = NULL;
-        s = text(&level, &at, "level", err);
+        s = json_section_text(&level, &at, "level", err);
         if (s == OK && level != NULL && !log_level_parse(&c->log_level, level)) {
             struct json_at l;
             IGNORE(!json_at_member(&l, &at, "level"), "it was read");
             s = json_at_fail(&l, err, "error, warn, info, debug or trace");
         }
-        if (s == OK) s = text(&c->log_file, &at, "file", err);
-        struct json_at m;
-        uint64_t mib;
-        if (s == OK && json_at_member(&m, &at, "max_mib")) {
-            s = json_at_u64(&mib, &m, err);
-            if (s == OK && (mib < 1 || mib > 4096)) s = json_at_fail(&m, err, "1 to 4096");
-            if (s == OK) c->log_max_bytes = mib << 20;
-        }
+        if (s == OK) s = json_section_text(&c->log_file, &at, "file", err);
+        uint64_t mib = c->log_max_bytes >> 20;
+        if (s == OK) s = json_section_number(&mib, &at, "max_mib", 1, 4096, err);
+        if (s == OK) c->log_max_bytes = mib << 20;
     }
     return s;
-}
-
-static enum status need(const char *value, const char *path, struct err *err)
-{
-    return value != NULL && *value != '\0' ? OK : err_set(err, E_INVALID, "%s: is missing", path);
 }
 
 static enum status read_identity(struct node_config *c, const struct json_at *root, struct err *err)
@@ -198,7 +142,7 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
     struct json_at id, m, token;
     bool has;
     size_t mode = 0;
-    enum status s = section(&id, &has, root, "identity", err);
+    enum status s = json_section_get(&id, &has, known, root, "identity", err);
     if (s != OK || !has) return s;
     if (json_at_member(&m, &id, "mode")) s = json_at_choice(&mode, &m, modes, COUNT_OF(modes), err);
     c->mode = (enum identity_mode)mode;
@@ -208,29 +152,29 @@ static enum status read_identity(struct node_config *c, const struct json_at *ro
     } texts[] = {{&c->key_file, "key_file"}, {&c->vault_uri, "vault_uri"}, {&c->blob_uri, "blob_uri"}, {&c->container, "container"},
                  {&c->ca_file, "ca_file"},   {&c->hostname, "hostname"},   {&c->region, "region"}};
     for (size_t i = 0; s == OK && i < COUNT_OF(texts); i++)
-        s = text(texts[i].out, &id, texts[i].key, err);
+        s = json_section_text(texts[i].out, &id, texts[i].key, err);
     if (s == OK && json_at_member(&m, &id, "lease_seconds")) {
         uint64_t v;
         s = json_at_u64(&v, &m, err);
         if (s == OK && (v < 15 || v > 60)) s = json_at_fail(&m, err, "15 to 60");
         if (s == OK) c->lease_s = (unsigned)v;
     }
-    if (s == OK) s = section(&token, &has, &id, "token", err);
+    if (s == OK) s = json_section_get(&token, &has, known, &id, "token", err);
     if (s == OK && has) {
-        s = text(&c->token_kind, &token, "kind", err);
-        if (s == OK) s = text(&c->token_uri, &token, "token_uri", err);
-        if (s == OK) s = text(&c->client_id, &token, "client_id", err);
-        if (s == OK) s = text(&c->client_secret_file, &token, "client_secret_file", err);
+        s = json_section_text(&c->token_kind, &token, "kind", err);
+        if (s == OK) s = json_section_text(&c->token_uri, &token, "token_uri", err);
+        if (s == OK) s = json_section_text(&c->client_id, &token, "client_id", err);
+        if (s == OK) s = json_section_text(&c->client_secret_file, &token, "client_secret_file", err);
         if (s == OK && c->token_kind != NULL && strcmp(c->token_kind, "msi") != 0 && strcmp(c->token_kind, "client_credentials") != 0)
             s = err_set(err, E_INVALID, "identity.token.kind: '%s' is neither msi nor client_credentials", c->token_kind);
     }
-    if (s == OK && c->mode == IDENTITY_FILE) s = need(c->key_file, "identity.key_file", err);
+    if (s == OK && c->mode == IDENTITY_FILE) s = json_section_need(c->key_file, "identity.key_file", err);
     if (s == OK && node_config_leases(c)) {
-        s = need(c->vault_uri, "identity.vault_uri", err);
-        if (s == OK) s = need(c->blob_uri, "identity.blob_uri", err);
+        s = json_section_need(c->vault_uri, "identity.vault_uri", err);
+        if (s == OK) s = json_section_need(c->blob_uri, "identity.blob_uri", err);
     }
     if (s == OK && c->chain == NULL && c->mode == IDENTITY_NONE && c->blob_uri != NULL) return OK; /* the specification is in the store */
-    if (s == OK && !node_config_leases(c)) s = need(c->chain, "chain", err);
+    if (s == OK && !node_config_leases(c)) s = json_section_need(c->chain, "chain", err);
     return s;
 }
 
@@ -266,19 +210,18 @@ enum status node_config_read(struct node_config *out, const char *path, struct e
                             .region = ""};
     enum status s = yaml_get_file(&c.doc, path, err);
     if (s != OK) return s;
-    struct json_at root = json_at_root(c.doc), gas;
-    s = check_keys(&root, "", err);
-    if (s == OK) s = text(&c.chain, &root, "chain", err);
-    if (s == OK) s = text(&c.base_path, &root, "base_path", err);
-    if (s == OK) s = text(&c.data_url, &root, "data_url", err);
+    struct json_at root = json_at_root(c.doc);
+    s = json_section_check(known, &root, "", err);
+    if (s == OK) s = json_section_text(&c.chain, &root, "chain", err);
+    if (s == OK) s = json_section_text(&c.base_path, &root, "base_path", err);
+    if (s == OK) s = json_section_text(&c.data_url, &root, "data_url", err);
     if (s == OK) s = flag(&c.archive, &root, "archive", err);
     if (s == OK) s = read_cache(&c, &root, err);
-    if (s == OK && json_at_member(&gas, &root, "gas_floor_target")) s = json_at_u64(&c.gas_floor_target, &gas, err);
-    if (s == OK && c.gas_floor_target > GAS_TARGET_MAX) s = json_at_fail(&gas, err, "at most 1000000000");
+    if (s == OK) s = json_section_number(&c.gas_floor_target, &root, "gas_floor_target", 0, GAS_TARGET_MAX, err);
     if (s == OK) s = read_network(&c, &root, err);
     if (s == OK) s = read_services(&c, &root, err);
     if (s == OK) s = read_identity(&c, &root, err);
-    if (s == OK) s = need(c.base_path, "base_path", err);
+    if (s == OK) s = json_section_need(c.base_path, "base_path", err);
     if (s != OK) {
         node_config_fini(&c);
         return err_prefix(err, "%s", path);
