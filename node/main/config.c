@@ -10,7 +10,7 @@
 static const struct json_section known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive cache_mb gas_floor_target log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
-    {"rpc", " address port ws_port apis cors max_connections threads jwt_secret_file ipc_path "},
+    {"rpc", " address port ws_port apis cors max_connections max_unsent_mib threads jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
@@ -107,7 +107,9 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
         if (s == OK) s = json_section_text(&c->rpc_jwt_file, &at, "jwt_secret_file", err);
         if (s == OK) s = json_section_text(&c->rpc_ipc_path, &at, "ipc_path", err);
         if (s == OK) s = limit(&c->rpc_connections, &at, "max_connections", 100000, err);
-        uint64_t n = 0;
+        uint64_t mib = 0, n = 0;
+        if (s == OK) s = json_section_number(&mib, &at, "max_unsent_mib", 1, 65536, err);
+        c->rpc_max_unsent = (size_t)mib << 20;
         if (s == OK) s = json_section_number(&n, &at, "threads", 1, 32, err);
         c->rpc_threads = (unsigned)n;
     }

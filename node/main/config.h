@@ -59,6 +59,7 @@ struct node_config {
     const char *rpc_address, *rpc_apis, *rpc_cors;
     const char *rpc_jwt_file, *rpc_ipc_path;
     size_t rpc_connections; /* 0: as the server has it */
+    size_t rpc_max_unsent;  /* likewise */
     unsigned rpc_threads;   /* likewise */
     uint16_t rpc_port, ws_port;
     const char *member_address, *web_dir;

@@ -307,6 +307,7 @@ static enum status start_services(struct node *n, struct err *err)
                                 .namespaces = n->cfg.rpc_apis,
                                 .cors = n->cfg.rpc_cors,
                                 .max_connections = n->cfg.rpc_connections,
+                                .max_unsent = n->cfg.rpc_max_unsent,
                                 .threads = n->cfg.rpc_threads,
                                 .jwt_secret_file = n->cfg.rpc_jwt_file,
                                 .ipc_path = n->cfg.rpc_ipc_path,

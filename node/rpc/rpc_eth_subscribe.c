@@ -99,7 +99,7 @@ static bool parse_sub(struct sub *out, struct rpc_call *c)
 bool eth_subscribe(struct rpc_call *c)
 {
     struct sub sub;
-    if (c->ws == NULL) return rpc_fail(c, RPC_NO_METHOD, "notifications not supported: subscribe over WebSocket");
+    if (c->ws == NULL) return rpc_fail(c, RPC_NO_METHOD, "notifications not supported: subscribe over WebSocket or the Unix socket");
     if (!parse_sub(&sub, c)) return false;
     struct rpc_subs *s = subs_of(c->w, c->ws);
     if (s == NULL || s->n == RPC_SUBSCRIPTIONS_MAX || !make_room(s)) {

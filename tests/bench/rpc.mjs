@@ -64,7 +64,7 @@ async function measure(side, body, o) {
 }
 
 // the same contract and logs on both sides: a counter that logs each call, and gives its slot to whoever asks without data
-export async function prepare(side) {
+async function prepare(side) {
   const me = new Wallet(side.key), c = await Conn.open(side.url);
   const tx = (o) => me.signTransaction({ type: 0, chainId: CHAIN, gasPrice: PRICE, gasLimit: 200000, ...o });
   const mined = async (n) => { for (let i = 0; Number(await c.rpc('eth_getTransactionCount', [me.address, 'latest'])) < n; i++) { if (i > 2000) throw new Error(`${side.name}: not mined`); await sleep(20); } };
@@ -116,30 +116,38 @@ export async function rpcCalls({ runs = 3, seconds = 2, conns = 32 } = {}) {
   return out;
 }
 
-// how long the making of a block of 200 calls takes, by the node's own log: alone, and while every connection reads as fast as it can
-async function sealing(side, made, { conns }) {
-  const me = new Wallet(side.key), c = await Conn.open(side.url), blocks = 6, per = 200;
-  const took = async (from) => {
-    const all = [...fs.readFileSync(path.join(side.dir, 'node.log'), 'utf8').matchAll(/Sealed #(\d+) \S+ \((\d+) txs, [^,]*, (\d+) ms/g)].map((m) => m.slice(1).map(Number));
-    return all.filter(([n, txs]) => n > from && txs > 50).map((x) => x[2] / x[1] * per);
-  };
-  const round1 = async () => {
-    const b0 = Number(await c.rpc('eth_blockNumber')), n0 = Number(await c.rpc('eth_getTransactionCount', [me.address, 'latest']));
+// What reads cost the sealing thread: blocks of 200 calls alone and under full read load, turn by turn, so that the machine's own ups and downs
+// meet both. By the node's log: execution, roots and commit, and how late after its step a block was sealed; by the kernel: the thread's processor
+// time for each block, and how long it waited for a core (on a machine that others use it also waits for them, alone too).
+async function sealing(side, made, { conns, turns = 3 }) {
+  const me = new Wallet(side.key), c = await Conn.open(side.url), blocks = 4, per = 200, log = path.join(side.dir, 'node.log');
+  const thread = () => fs.readFileSync(`/proc/${side.pid}/task/${side.pid}/schedstat`, 'utf8').split(' ').map((x) => +x / 1e6);
+  const sealed = () => [...fs.readFileSync(log, 'utf8').matchAll(/:\d\d\.(\d{3}) .*Sealed #(\d+) \S+ \((\d+) txs, [^,]*, (\d+) ms/g)].map((m) => m.slice(1).map(Number));
+  const turn = async () => {
+    const b0 = Number(await c.rpc('eth_blockNumber')), n0 = Number(await c.rpc('eth_getTransactionCount', [me.address, 'latest'])), t0 = thread();
     for (let i = 0; i < blocks * per; i++) {
       await c.rpc('eth_sendRawTransaction', [await me.signTransaction({ type: 0, chainId: CHAIN, gasPrice: PRICE, gasLimit: 100000, nonce: n0 + i, to: made.to, data: '0x01' })]);
-      if (i % per === per - 1) await sleep(200);
+      if (i % per === per - 1) await sleep(500);
     }
     for (let i = 0; Number(await c.rpc('eth_getTransactionCount', [me.address, 'latest'])) < n0 + blocks * per; i++) { if (i > 3000) throw new Error('not mined'); await sleep(20); }
     await sleep(300);
-    return median(await took(b0));
+    const t1 = thread(), list = sealed().filter(([, n]) => n > b0), full = list.filter(([, , txs]) => txs > 50);
+    return { ms: full.map(([, , txs, ms]) => ms / txs * per), late: list.map(([at]) => at), cpu: (t1[0] - t0[0]) / list.length, waits: (t1[1] - t0[1]) / list.length };
   };
-  const alone = await round1();
-  const load = measure(side, JSON.stringify(one('eth_getBalance', [side.address, 'latest'])), { conns, seconds: 12 }).catch((e) => ({ per_s: NaN, error: e.message }));
-  const under = await round1();
-  const reads = await load;
+  const alone = [], under = [], reads = [];
+  const load = () => measure(side, JSON.stringify(one('eth_getBalance', [side.address, 'latest'])), { conns, seconds: 9 }).catch((e) => ({ per_s: NaN, error: e.message }));
+  for (let i = 0; i < turns; i++) {
+    alone.push(await turn());
+    const l = load();
+    under.push(await turn());
+    reads.push((await l).per_s);
+  }
   c.close();
-  const r = { transactions: per, alone_ms: round(alone, 1), under_load_ms: round(under, 1), reads_per_s: Math.round(reads.per_s), cores: os.cpus().length };
-  say(`rpc: a block of ${per} transactions is made in ${r.alone_ms} ms, and in ${r.under_load_ms} ms while ${r.reads_per_s} reads a second are served (${r.cores} cores, one of them the client's)`);
+  const sum = (l) => ({ made_ms: round(median(l.flatMap((x) => x.ms)), 1), sealed_after_ms: round(median(l.flatMap((x) => x.late)), 1), sealed_after_p90_ms: percentile(l.flatMap((x) => x.late), 0.9),
+    cpu_ms: round(median(l.map((x) => x.cpu))), waits_for_a_core_ms: round(median(l.map((x) => x.waits))) });
+  const r = { transactions: per, alone: sum(alone), under_load: sum(under), reads_per_s: Math.round(median(reads)), cores: os.cpus().length };
+  const text = (x) => `made in ${x.made_ms} ms (median; ${x.cpu_ms} ms CPU, ${x.waits_for_a_core_ms} ms waiting for a core each), sealed ${x.sealed_after_ms} ms after its step began (p90 ${x.sealed_after_p90_ms})`;
+  say(`rpc: a block of ${per} transactions alone: ${text(r.alone)}; while ${r.reads_per_s} reads a second are served: ${text(r.under_load)} (${r.cores} cores, one of them the client's)`);
   return r;
 }
 

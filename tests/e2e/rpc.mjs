@@ -324,8 +324,9 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
   const name = M.instances()[1].name, file = path.join(M.dir, 'local/instances', name, 'etc/poa-node.yaml'), good = fs.readFileSync(file, 'utf8');
   const ipc = path.join(work, 'node.ipc'), key = crypto.randomBytes(32), at = path.join(work, 'jwt.hex'), url = M.node(1);
   fs.writeFileSync(at, `0x${key.toString('hex')}\n`, { mode: 0o600 });
-  fs.writeFileSync(file, good.replace(/^rpc:\n/m, `rpc:\n  ipc_path: "${ipc}"\n  jwt_secret_file: "${at}"\n`));
+  fs.writeFileSync(file, good.replace(/^rpc:\n/m, `rpc:\n  ipc_path: "${ipc}"\n  max_unsent_mib: 16\n  jwt_secret_file: "${at}"\n`));
   process.kill(M.instances()[1].pid, 'SIGKILL');
+  let note;
   const b64 = (o) => Buffer.from(typeof o === 'string' ? o : JSON.stringify(o)).toString('base64url');
   const token = ({ k = key, alg = 'HS256', iat = Math.floor(Date.now() / 1000) } = {}) => {
     const head = `${b64({ alg, typ: 'JWT' })}.${b64({ iat })}`;
@@ -359,11 +360,32 @@ leaf('with jwt_secret_file a port answers only to tokens of that key, fresh ones
     const q = '{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}';
     assert.equal((await talk([q.slice(0, 20), q.slice(20), q + q + `[${q}]`])).trim().split('\n').length, 4);
     assert.match(await talk([q, ' nonsense']), /"result".*\n.*-32700/);
+    // 24 clients want 12 MiB each and read nothing: the node holds on to 16 MiB for all of them, and serves whoever reads
+    const { hostname, port } = new URL(url), pid = M.instances()[1].pid, mem = () => +/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1] / 1024;
+    const big = JSON.stringify(Array(800).fill({ jsonrpc: '2.0', id: 1, method: 'rpc.discover' })), before = mem(), deaf = [];
+    let most = 0;
+    try {
+      for (let i = 0; i < 24; i++) {
+        const s = net.connect(+port, hostname);
+        s.on('error', () => {});
+        s.pause();
+        s.write(`POST / HTTP/1.1\r\nHost: x\r\nAuthorization: ${token()}\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n\r\n${big}`);
+        deaf.push(s);
+        assert.match((await ask(token())).text, /"result":"0x/);
+        most = Math.max(most, mem());
+      }
+      const log = path.join(M.dir, 'local/instances', name, 'var/log/poa/poa-node.log');
+      await until('some are let go', async () => /Closed a connection .*unsent=\d+ reason="slow reader/.test(fs.readFileSync(log, 'utf8')), 30);
+      most = Math.max(most, mem());
+      assert.ok(most < before + 110, `${before.toFixed(0)} -> ${most.toFixed(0)} MiB`);
+    } finally { for (const s of deaf) s.destroy(); }
+    note = `memory ${before.toFixed(0)} -> ${most.toFixed(0)} MiB`;
   } finally {
     fs.writeFileSync(file, good);
     process.kill(M.instances()[1].pid, 'SIGKILL');
   }
   await until('it is open again', async () => (await ask()).status === 200, 60);
+  return note;
 }, 150);
 
 // ------------------------------------------------------------------------------------------------------------------- hostile input
