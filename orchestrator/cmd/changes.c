@@ -53,6 +53,24 @@ static void add_stopped(json_t *out, const struct diag_program *p)
     if (p->pid == 0) add(out, "start", p->name, p->error[0] != '\0' ? p->error : "it does not run");
 }
 
+/* machines that a cloud keeps: what it says of them */
+static enum status look_at_machines(json_t *out, struct target *t, struct err *err)
+{
+    json_t *list = NULL, *v;
+    size_t i;
+    enum status s = t->ops->programs(&list, t, err);
+    json_array_foreach(list, i, v)
+    {
+        const char *name = json_string_value(json_object_get(v, "name")), *state = json_string_value(json_object_get(v, "state"));
+        char why[200];
+        if (name == NULL || state == NULL || strcmp(state, "running") == 0) continue;
+        (void)snprintf(why, sizeof why, "the machine is %.60s: `poa-deploy up` starts it", state);
+        add(out, "start", name, why);
+    }
+    json_decref(list);
+    return s;
+}
+
 static enum status look(json_t *out, struct cli *c, struct err *err)
 {
     static struct deployment d; /* large */
@@ -62,7 +80,8 @@ static enum status look(json_t *out, struct cli *c, struct err *err)
     settings_init(&recorded);
     struct target_env env = live_env(c);
     enum status s = deployment_read_env(&d, c->dir, &env, &recorded, err);
-    if (s == OK && d.is_started && !d.target.ops->submits_template) s = diagnose_gather(&f, &d, &o, err);
+    const bool is_open = s == OK;
+    if (s == OK && d.is_started) s = d.target.ops->submits_template ? look_at_machines(out, &d.target, err) : diagnose_gather(&f, &d, &o, err);
     if (s == OK && f != NULL) {
         if (f->keeper_pid == 0) add(out, "start", "keeper", "nothing runs: `poa-deploy up` starts it");
         else {
@@ -73,7 +92,7 @@ static enum status look(json_t *out, struct cli *c, struct err *err)
         }
     }
     free(f);
-    if (s == OK) deployment_close(&d);
+    if (is_open) deployment_close(&d);
     settings_fini(&recorded);
     return s;
 }

@@ -127,7 +127,7 @@ leaf('answers that do not go together are told at the end, and asked for again w
   await t.answer(/Resource Group \[poa-consortium\]: $/, '');
   await t.answer(/Number of region\(s\) \(1-5\) \[1\]: $/, '2');
   await t.answer(/First region \[needed\]: $/, 'westeurope');
-  await t.enter(10);
+  await t.enter(12);
   await t.says(/These do not go together yet:[^]*1 regions are named, but --regions is 2/);
   await t.answer(/Go through the steps again\? \[Y\/n\] $/, '');
   await t.enter(4);
@@ -135,7 +135,7 @@ leaf('answers that do not go together are told at the end, and asked for again w
   await t.enter(2);
   await t.answer(/First region \[westeurope\]: $/, 'westeurope,eastus');
   await t.enter(9);
-  await t.answer(/Monitoring \(enable\|disable\|prometheus\) \[disable\]: $/, 'enable');
+  await t.answer(/Monitoring \(enable\|disable\|prometheus\) \[enable\]: $/, '');
   await t.answer(/Existing Log Analytics Workspace Id \[none\]: $/, '');
   await t.answer(/Azure Monitor Location \[none\]: $/, '');
   await t.says(/Summary[^]*First region +westeurope,eastus/);

@@ -127,7 +127,11 @@ test('status: machines and chain; exit 4 when a machine is down; down and up', a
   azure.power = (r, i) => (i === 1 ? 'stopped' : 'running');
   const y = await rig.run(['status', 'net']);
   assert.equal(y.code, 4, y.err); assert.match(y.out, /reg1000001 +stopped/);
+  const plan = () => rig.run(['plan', 'net', '-f', path.join(rig.dir, 'net/consortium.yaml'), '--json', '--detailed-exitcode']), p = ok(await plan());
+  assert.deepEqual(p.json.changes.map((c) => [c.action, c.what.slice(-10)]), [['start', 'reg1000001']]); assert.match(p.json.changes[0].why, /the machine is stopped/);
   azure.power = undefined;
+  const q = await plan();
+  assert.equal(q.code, 3, q.err); assert.deepEqual(q.json.changes, []);
   let state = 'running';
   azure.power = () => state; azure.power_ = (g, r, verb) => { state = verb === 'start' ? 'running' : 'deallocated'; };
   ok(await rig.run(['down', 'net', '--json'])); assert.equal(state, 'deallocated'); assert.equal((await rig.run(['down', 'net', '--json'])).code, 3);
