@@ -37,7 +37,7 @@ enum status block_put(struct call *c)
     if (s != OK) return s;
     if (e == ERR_NONE) e = lease_header(lease, c);
     if (e == ERR_NONE) e = lease_check_write(f.exists ? &f.rec.lease : &none, lease, LEASE_OF_BLOB, c->now_ms);
-    buf_init(&id, BLOCK_ID_MAX);
+    buf_init(&id, BLOCK_ID_MAX + 4); /* base64_get wants a little more room than it fills */
     if (e == ERR_NONE && (!query_get(text, sizeof text, c->rq.query, "blockid") || !block_id_get(&id, text))) e = ERR_BLOCK_ID;
     if (e == ERR_NONE) {
         block_key(&k, c, buf_view(&id));
@@ -58,7 +58,7 @@ static enum status gather(struct buf *content, enum rest_error *why, struct call
     struct buf id;
     enum status s = OK;
     size_t n = 0;
-    buf_init(&id, BLOCK_ID_MAX);
+    buf_init(&id, BLOCK_ID_MAX + 4); /* base64_get wants a little more room than it fills */
     *why = ERR_NONE;
     const char *p = in.len ? (const char *)in.ptr : "", *stop = p + in.len;
     if (memmem(p, in.len, "<BlockList", 10) == NULL) *why = ERR_XML;

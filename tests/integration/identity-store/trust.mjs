@@ -69,6 +69,9 @@ export function trustTests(test, binary) {
       await s.start();
       assert.equal(await ask({ cert: file('good.pem'), key: file('good.key') }), 200);
       assert.equal(typeof await ask({}), 'string', 'without a certificate');
+      const old = { cert: file('good.pem'), key: file('good.key'), ciphers: 'DEFAULT@SECLEVEL=0' };
+      for (const v of ['TLSv1', 'TLSv1.1']) assert.match(String(await ask({ ...old, minVersion: v, maxVersion: v })), /PROTOCOL|EPROTO/, v);
+      assert.equal(await ask({ ...old, maxVersion: 'TLSv1.2' }), 200);
       assert.equal(typeof await ask({ cert: file('bad.pem'), key: file('bad.key') }), 'string', 'by another authority');
     } finally { s.proc?.kill('SIGKILL'); s.remove(); }
   });
