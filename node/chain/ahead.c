@@ -3,6 +3,16 @@
 #include "lib/base/clock.h"
 #include "lib/crypto/keccak.h"
 
+/* Transactions of eleven bytes each, which nobody could have signed, are forty times as large when they are decoded: of those many at once
+ * would be too much. Usual ones come to five times. */
+enum { DECODED_FACTOR = 16, DECODED_MIN = 64 << 10, DECODED_MAX = 32 << 20 };
+
+static size_t arena_max(size_t len)
+{
+    const size_t decoded = len > DECODED_MAX / DECODED_FACTOR ? DECODED_MAX : DECODED_FACTOR * len;
+    return len + (decoded < DECODED_MIN ? DECODED_MIN : decoded);
+}
+
 static bool is_whole(struct chain_ahead *a)
 {
     struct block *b = &a->block;
@@ -42,7 +52,7 @@ enum status chain_ahead_new(struct chain_ahead **out, struct chain *c, bytes blo
     if (a == NULL) return E_NOMEM;
     a->task.run = run;
     a->spec = c->spec;
-    arena_init(&a->arena, BLOCK_ARENA_MAX);
+    arena_init(&a->arena, arena_max(block_rlp.len));
     a->rlp = arena_copy(&a->arena, block_rlp);
     if (a->rlp.ptr == NULL) {
         arena_fini(&a->arena);

@@ -17,7 +17,7 @@ enum {
     WINDOW = 3072,              /* headers held ahead of the next import */
     WINDOW_BODY_BYTES = 32 << 20,
     PREPARED = 192,             /* blocks in front that are prepared: three groups */
-    PREPARED_BYTES = 8 << 20,   /* of their RLP; decoded they are several times as large */
+    PREPARED_BYTES = 4 << 20,   /* of their RLP; decoded they may be 16 times as large */
     GROUP = 64,                 /* blocks imported before the loop gets its turn; of those that come one by one, fewer: */
     SINGLES = 16,
     SINGLES_GAS = 20000000,

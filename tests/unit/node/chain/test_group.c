@@ -170,6 +170,43 @@ static void what_is_no_next_block_comes_alone_with_its_own_result(void **state)
     net_free(w);
 }
 
+/* a body that grows out of all proportion when it is decoded is left to the import, which refuses it as ever */
+static void a_block_that_would_take_too_much_ahead_is_judged_all_the_same(void **state)
+{
+    (void)state;
+    enum { TINY = 40000 };
+    struct net *w = net_of_list(2, 1);
+    bytes block[2];
+    struct buf b;
+    make_blocks(w, block, 2);
+    const struct block good = decode(w, block[1]);
+    buf_init(&b, 1 << 20);
+    const size_t whole = rlp_list_open(&b);
+    header_put(&b, &good.header);
+    const size_t txs = rlp_list_open(&b);
+    for (size_t i = 0; i < TINY; i++) {
+        const size_t tx = rlp_list_open(&b);
+        for (size_t k = 0; k < 6; k++)
+            rlp_put_u64(&b, 0);
+        rlp_put_u64(&b, 27);
+        rlp_put_u64(&b, 1);
+        rlp_put_u64(&b, 1);
+        rlp_list_close(&b, tx);
+    }
+    rlp_list_close(&b, txs);
+    rlp_put_list_header(&b, 0);
+    rlp_list_close(&b, whole);
+    assert_int_equal(buf_status(&b), OK);
+    const bytes list[] = {block[0], buf_view(&b), block[1]};
+    struct chain_imported r;
+    assert_int_equal(heads(&r, w, 1, list, 3), 1);
+    assert_int_equal(r.result, IMPORT_BAD);
+    assert_int_equal(r.verdict, BLOCK_TX_ROOT);
+    assert_int_equal(group(w, 1, block + 1, 1).result, IMPORT_HEAD);
+    buf_fini(&b);
+    net_free(w);
+}
+
 static void a_group_ends_where_the_set_changes(void **state)
 {
     (void)state;
@@ -427,6 +464,7 @@ int main(void)
         cmocka_unit_test(groups_of_any_size_make_the_same_database_as_blocks_one_by_one),
         cmocka_unit_test(a_bad_block_ends_the_group_before_it_and_is_refused_by_itself),
         cmocka_unit_test(what_is_no_next_block_comes_alone_with_its_own_result),
+        cmocka_unit_test(a_block_that_would_take_too_much_ahead_is_judged_all_the_same),
         cmocka_unit_test(a_group_ends_where_the_set_changes),
         cmocka_unit_test(skipped_steps_and_two_blocks_in_a_step_are_reported_out_of_groups_too),
         cmocka_unit_test(readers_see_the_end_of_a_group_or_nothing_of_it),
