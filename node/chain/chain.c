@@ -304,7 +304,7 @@ struct proposal {
     struct header parent;
     struct tx *txs;
     struct receipt *receipts;
-    size_t n, cap;
+    size_t n, cap, n_empty; /* n_empty: empty steps that it carries */
     struct exec_env env;
     struct state *state;
     struct state *parent_state; /* what the permission contract is asked on */
@@ -333,11 +333,9 @@ static enum status begin_header(struct proposal *p, struct kv_txn *txn, const ad
                          .step = step};
     if (h->extra.len > spec->maximum_extra_data_size) h->extra.len = (size_t)spec->maximum_extra_data_size;
     uint64_t parent_step = p->parent.seal == SEAL_AURA ? p->parent.step : 0;
-    h->difficulty = aura_difficulty(parent_step, step, 0);
-    if (h->number >= spec->aura.empty_steps_transition) {
-        h->has_empty_steps = true;
-        h->empty_steps = bytes_make("\xc0", 1);
-    }
+    s = empty_steps_for(&p->n_empty, h, c, parent_step, &p->arena);
+    if (s != OK) return s;
+    h->difficulty = aura_difficulty(parent_step, step, p->n_empty);
     struct rules rules;
     chain_spec_rules(&rules, spec, h->number, h->timestamp);
     h->has_base_fee = rules.eip1559;
@@ -427,7 +425,7 @@ static enum status commit_own(struct proposal *p, uint64_t now_ms)
     struct epoch_step step;
     uint64_t before = c->head.finalised;
     enum status s = kv_begin(&txn, c->kv, true);
-    if (s == OK) s = promise_note_seal(c, txn, &p->block.header.author, p->block.header.step, commit_is_vote(&p->block.header)); /* by the epoch at the parent */
+    if (s == OK) s = promise_note_seal(c, txn, &p->block.header.author, p->block.header.step, commit_is_vote(&p->block.header) ? VOTE_BLOCK : VOTE_NONE); /* by the epoch at the parent */
     if (s == OK) {
         struct state *state = p->state;
         p->state = NULL;
@@ -460,7 +458,7 @@ static enum status keep_promise(struct proposal *p, struct proposal_source *src,
 {
     struct key_promise next;
     const bytes free_extra = BYTES_LIT(COMMIT_FREE_EXTRA);
-    enum status s = promise_next(&next, p->c, p->txn, &p->block.header.author, step);
+    enum status s = promise_next(&next, p->c, p->txn, &p->block.header.author, step, VOTE_BLOCK);
     if (s == OK) s = src->keep(src->ctx, &next, step);
     if (s == OK) return OK;
     if (s != E_AGAIN || p->c->spec->maximum_extra_data_size < free_extra.len)
@@ -494,6 +492,13 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     s = engine_open_block(&v, c, &p.env, p.state, &p.block.header, &c->epoch);
     if (s == OK && v == BLOCK_VALID) s = fill(&p, src, deadline);
     if (s == OK && v == BLOCK_VALID) s = engine_close_block(&v, c, &p.env, p.state, &p.block.header);
+    src->is_empty_step = s == OK && v == BLOCK_VALID && empty_steps_is_due(c, &p.block.header, p.n, p.n_empty);
+    if (src->is_empty_step) {
+        s = empty_steps_sign(out, c, author, step, src);
+        src->is_empty_step = s == OK;
+        if (s != E_AGAIN) goto out; /* E_AGAIN: a block can say that it promises nothing, an empty step cannot */
+        s = OK;
+    }
     if (s == OK && v != BLOCK_VALID) s = err_set(err, E_INVALID, "cannot build a block: %s", block_verdict_text(v));
     if (s == OK) s = finish_header(&p);
     if (s != OK) goto out;

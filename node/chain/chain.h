@@ -177,6 +177,7 @@ struct proposal_source {
     /* keep: called before sign; NULL: there is no place but the disk. Puts p beside the identity (lib/eth/promise.h; until_ms is its own to set).
      * ret OK: it is kept | E_AGAIN: it is not, but the step is covered: the block is made one that is no vote | else: no block, with that status */
     enum status (*keep)(void *ctx, const struct key_promise *p, uint64_t step);
+    bool is_empty_step; /* out: there were no transactions: an empty step's message was appended instead of a block (node/aura/empty_steps.h) */
 };
 /** chain_propose: build on the head, seal for `step`, import as own; the sealed block's RLP is appended to out.
  *  budget_ms: stop adding transactions after that long.  ret OK | E_AGAIN: not our turn or head moved | what sign gave | ... */
@@ -189,6 +190,10 @@ MUST_CHECK enum status chain_propose(struct buf *out, struct chain *c, const add
 MUST_CHECK enum status chain_recall(bool *forgot, struct chain *c, const address *me, const struct key_promise *p);
 /** chain_promise: the database's note, to be kept beside the identity.  ret OK | E_NOT_FOUND: it has none, or what was recalled is newer | ... */
 MUST_CHECK enum status chain_promise(struct key_promise *out, struct chain *c, const address *me);
+
+/** chain_add_empty_step: a message that was heard; the importer's thread.
+ *  ret OK: it is new, and worth passing on | E_EXISTS | E_AGAIN: of no use here now, for which nobody is to blame | E_INVALID: nobody honest sends it */
+MUST_CHECK enum status chain_add_empty_step(struct chain *c, bytes message, uint64_t now_ms);
 
 /* --- for calls (any thread; own transaction, own evm) */
 /** chain_call_env: environment to run calls on top of block `h` as if in its child (pending=true) or in it (false). */

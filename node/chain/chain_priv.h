@@ -4,6 +4,7 @@
 
 #include "node/aura/aura.h"
 #include "node/aura/commit.h"
+#include "node/aura/empty_steps.h"
 #include "node/chain/chain.h"
 #include "node/chain/recover.h"
 #include "node/chain/tx_filter.h"
@@ -39,6 +40,9 @@ struct recent_seal {
     address author;
     hash32 hash; /* that was signed */
 };
+
+/* what a signature of a step is for node/aura/commit.h */
+enum vote_kind { VOTE_BLOCK, VOTE_NONE, VOTE_EMPTY_STEP };
 
 /* seal_note: what a key has promised by its seals (promise.c) */
 struct seal_note {
@@ -82,6 +86,10 @@ struct chain {
     /* the importer's own */
     struct epoch epoch; /* at the head; moves along with it, so that a window that grows is not read again for each block */
     uint64_t first_step; /* when this run began, by the first call that told the time; 0: none yet */
+    struct empty_steps empty;  /* heard, for the next block of ours */
+    uint64_t lock_step, lock_number; /* of the last note of ours, if its lock is a block of others: see side.c */
+    hash32 lock_hash;
+    bool sealed_here; /* the last signature of the key that promise_may_seal was asked about is for this chain */
     struct seal_note recalled; /* of the key recalled_by: what stood beside its identity, or here if that was newer */
     address recalled_by;
     size_t n_sides;     /* side blocks in the database */
@@ -147,10 +155,20 @@ MUST_CHECK enum status promise_put_first_commit(struct kv_txn *txn, const hash32
 /** promise_may_seal: may `me` seal in that step on the head, or would that break a promise of its seals so far (node/aura/commit.h)?
  *  ret OK | E_EXISTS: signed in that step or later | E_AGAIN: it waits for the others to decide (err) */
 MUST_CHECK enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err);
-/** promise_note_seal: write down that it has, in the transaction of the block, whose parent c->epoch and c->head are at. is_vote: see commit.h */
-MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote);
+/** promise_note_seal: write down that it has, in the transaction of the block, whose parent (or, of an empty step, the block itself) c->epoch and
+ *  c->head are at. */
+MUST_CHECK enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, enum vote_kind kind);
 /** promise_next: what that seal will promise. ret OK | E_NOT_FOUND: there was no chain_recall | ... */
-MUST_CHECK enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step);
+MUST_CHECK enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, enum vote_kind kind);
+
+/* --- empty_steps.c */
+
+/** empty_steps_for: what was heard for this header, whose parent is the head, and how many. Nothing where the chain has none. */
+MUST_CHECK enum status empty_steps_for(size_t *n, struct header *h, const struct chain *c, uint64_t parent_step, struct arena *a);
+/** empty_steps_is_due: is it to be an empty step instead of that block? */
+bool empty_steps_is_due(const struct chain *c, const struct header *h, size_t n_txs, size_t n_known);
+/** empty_steps_sign: ours on the head.  ret OK | E_AGAIN: what it promises cannot be kept now | as src's */
+MUST_CHECK enum status empty_steps_sign(struct buf *message, struct chain *c, const address *me, uint64_t step, struct proposal_source *src);
 
 /* --- side.c: the fork choice */
 

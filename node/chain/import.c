@@ -204,7 +204,7 @@ static enum status find_fork(uint64_t *fork, bool *deep, struct import *im, stru
 }
 
 /* the seal of a block whose parent is not the head: by the set at the fork. Further up an unexecuted branch the set may have changed in a way
- * that only execution shows: then the author's own signature must do until the branch is executed. */
+ * that only execution shows: then the author's own signature must do until the branch is executed, and nothing is said of its empty steps. */
 static enum status check_side_seal(struct import *im, struct kv_txn *txn, uint64_t fork, bool deep)
 {
     struct validators set;
@@ -212,7 +212,7 @@ static enum status check_side_seal(struct import *im, struct kv_txn *txn, uint64
     enum status s = epoch_set_at(&set, &since, im->c, txn, fork);
     if (s != OK) return s;
     enum aura_verdict v = aura_check_proposer(&im->block.header, &set);
-    if (v == AURA_NOT_PROPOSER && deep && im->c->spec->aura.validators.kind != VALSET_LIST)
+    if ((v == AURA_NOT_PROPOSER || v == AURA_EMPTY_STEPS) && deep && im->c->spec->aura.validators.kind != VALSET_LIST)
         v = aura_check_signature(&im->block.header);
     validators_fini(&set);
     return import_bad(im, import_from_aura(v));

@@ -348,6 +348,13 @@ static enum status is_lock_here(bool *yes, struct kv_txn *txn, const struct seal
     return s == E_NOT_FOUND ? OK : s;
 }
 
+static void show_lock(struct chain *c, const struct seal_note *note)
+{
+    c->lock_step = hash_is_zero(&note->lock_hash) ? 0 : note->lock_step;
+    c->lock_number = note->lock_number;
+    c->lock_hash = note->lock_hash;
+}
+
 enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, struct err *err)
 {
     struct seal_note note;
@@ -355,6 +362,7 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     bool here = true;
     enum status s = get_note(&note, c, txn, me);
     if (s != OK) return s;
+    show_lock(c, &note);
     if ((note.has_seal && note.step >= step) || chain_has_seal_from(c, me, step))
         return err_set(err, E_EXISTS, "step %llu was signed before", (unsigned long long)step);
     if (note.until >= step)
@@ -364,10 +372,12 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     const uint64_t rounds = 2 * c->epoch.fin.set.n;
     if (!note.has_seal && c->head.number > rounds && step < c->first_step + rounds)
         return err_set(err, E_AGAIN, "nothing is known of this key's seals: none before step %llu", (unsigned long long)(c->first_step + rounds));
+    c->sealed_here = !note.has_seal || note.step == 0 || c->spec->aura.immediate_transitions;
     if (!note.has_seal) return OK;
     if (c->spec->aura.immediate_transitions) return OK;
     arena_init(&a, 1 << 20);
     s = is_sealed_here(&here, txn, &note, me, &a);
+    c->sealed_here |= s == OK && here;
     if (s == OK && !here && note.step >= commit_confirms(&c->epoch.com, me, step))
         s = err_set(err, E_AGAIN, "a seal now would vouch for step %llu, in which this key sealed on another branch", (unsigned long long)note.step);
     if (s == OK && note.lock_step >= c->epoch.com.ballot && note.lock_step > 0) {
@@ -383,18 +393,26 @@ enum status promise_may_seal(struct chain *c, struct kv_txn *txn, const address 
     return s;
 }
 
-/* the note as it stands after a seal on the head; is_vote: see commit.h */
-static enum status note_after(struct seal_note *note, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote)
+/* the note as it stands after a seal on the head, or an empty step on it */
+static enum status note_after(struct seal_note *note, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, enum vote_kind kind)
 {
-    const uint64_t number = c->head.number + 1;
+    const bool is_empty = kind == VOTE_EMPTY_STEP;
+    const uint64_t number = c->head.number + !is_empty;
     bool own;
     hash32 hash;
     note->step = step;
     note->parent = c->head.hash;
-    note->is_empty_step = false;
+    note->is_empty_step = is_empty;
     note->has_seal = true;
-    if (!is_vote) return OK;
+    if (kind == VOTE_NONE) return OK;
     const uint64_t ballot = commit_ballot_with(&hash, &own, &c->epoch.com, number, step, me);
+    if (own && is_empty) { /* a vote that decides alone, about the head */
+        if (number == 0 || c->head.step <= note->lock_step) return OK;
+        note->lock_step = c->head.step;
+        note->lock_number = number;
+        note->lock_hash = c->head.hash;
+        return OK;
+    }
     if (ballot <= note->lock_step) return OK;
     struct block_meta meta = {.number = number};
     if (!own) {
@@ -407,13 +425,14 @@ static enum status note_after(struct seal_note *note, struct chain *c, struct kv
     return OK;
 }
 
-enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, bool is_vote)
+enum status promise_note_seal(struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, enum vote_kind kind)
 {
     struct seal_note note;
     enum status s = get_note(&note, c, txn, me);
     if (s != OK) return s;
     if (note.has_seal && note.step >= step) return E_EXISTS;
-    s = note_after(&note, c, txn, me, step, is_vote);
+    s = note_after(&note, c, txn, me, step, kind);
+    if (s == OK) show_lock(c, &note);
     return s == OK ? put_note(txn, me, &note) : s;
 }
 
@@ -440,12 +459,12 @@ static enum status fill_promise(struct key_promise *out, struct kv_txn *txn, con
     return get_writer(out->writer, txn);
 }
 
-enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step)
+enum status promise_next(struct key_promise *out, struct chain *c, struct kv_txn *txn, const address *me, uint64_t step, enum vote_kind kind)
 {
     struct seal_note note;
     enum status s = get_note(&note, c, txn, me);
     const uint64_t before = note.step;
-    if (s == OK) s = note_after(&note, c, txn, me, step, true);
+    if (s == OK) s = note_after(&note, c, txn, me, step, kind);
     if (s == OK) s = fill_promise(out, txn, &note);
     if (s == OK) out->before = before;
     return s;

@@ -8,11 +8,23 @@ static bool has_commits(const struct chain *c)
     return c->spec->engine == ENGINE_AURA && !c->spec->aura.immediate_transitions;
 }
 
+/* Our own empty step may have prepared a block, which shows in no block yet: who goes elsewhere then waits there for others who wait for it. */
+static uint64_t our_ballot(const struct chain *c)
+{
+    hash32 at;
+    struct kv_txn *txn;
+    if (c->lock_step <= c->epoch.com.ballot || kv_begin(&txn, c->kv, false) != OK) return c->epoch.com.ballot;
+    const bool here = blocks_get_canonical_hash(&at, txn, c->lock_number) == OK && hash_eq(&at, &c->lock_hash);
+    kv_abort(txn);
+    return here ? c->lock_step : c->epoch.com.ballot;
+}
+
 /* SPEC(aura.md B3): strictly greater total difficulty replaces; but first comes what the others sealed together */
 bool side_is_better(const struct chain *c, const struct epoch *branch, const u256 *td)
 {
     const struct epoch *ours = &c->epoch;
-    if (has_commits(c) && branch->com.ballot != ours->com.ballot) return branch->com.ballot > ours->com.ballot;
+    const uint64_t ballot = has_commits(c) ? our_ballot(c) : 0;
+    if (has_commits(c) && branch->com.ballot != ballot) return branch->com.ballot > ballot;
     if (has_commits(c) && branch->decided != ours->decided) return branch->decided > ours->decided;
     return u256_lt(&c->head.td, td);
 }

@@ -221,6 +221,12 @@ static void p2p_log(void *ctx, enum log_level level, const char *line)
     log_line(level, "p2p", "%s", line);
 }
 
+static enum status on_consensus(void *ctx, bytes message)
+{
+    struct node *n = ctx;
+    return chain_add_empty_step(n->chain, message, clock_wall_ms());
+}
+
 static enum status start_peers(struct node *n, struct err *err)
 {
     struct sync_ops ops;
@@ -243,6 +249,7 @@ static enum status start_peers(struct node *n, struct err *err)
                             .discovery = n->cfg.discovery,
                             .client_id = NODE_CLIENT,
                             .kv = n->kv,
+                            .on_consensus = n->spec.engine == ENGINE_AURA && n->spec.aura.empty_steps_transition != UINT64_MAX ? on_consensus : NULL,
                             .log = p2p_log,
                             .ctx = n};
     uint8_t own[64];

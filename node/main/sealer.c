@@ -99,7 +99,10 @@ static void propose(struct node *n, uint64_t step, uint64_t now_ms)
     s = chain_propose(&block, n->chain, &n->self, step, now_ms, budget, &ps, &err);
     pool_best_free(src.best);
     note_wait(n, step, s == E_AGAIN ? err_text(&err) : "");
-    if (s == OK) {
+    if (s == OK && ps.is_empty_step) {
+        log_info("engine", "Signed an empty step, for there are no transactions step=%llu", (unsigned long long)step);
+        p2p_send_consensus(n->p2p, buf_view(&block));
+    } else if (s == OK) {
         chain_get_head(&head, n->chain);
         p2p_announce_block(n->p2p, &head.hash, buf_view(&block));
     } else if (s == E_CONFLICT) {

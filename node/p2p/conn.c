@@ -192,6 +192,7 @@ static void send_hello(struct conn *c)
     snprintf(h.client, sizeof h.client, "%s", c->p->client_id);
     memcpy(h.pub, c->p->pub, 64);
     hello_add_eth(&h);
+    consensus_add_cap(&h, c->p);
     buf_init(&b, P2P_HELLO_MAX);
     hello_put(&b, &h);
     c->state = CONN_HELLO;
@@ -299,6 +300,8 @@ static void on_message(struct conn *c, unsigned id, bytes data)
         const uint64_t wall = clock_wall_ms(), now = clock_mono_ms();
         skew_clock(sync_skew(p->sync), wall, now);
         skew_on_pong(sync_skew(p->sync), c->id, data, wall, now);
+    } else if (id >= CONSENSUS_OFFSET && consensus_is_shared(c)) {
+        consensus_receive(c, id, data);
     } else if (id >= P2P_CAP_OFFSET) {
         sync_receive(p->sync, c->id, id - P2P_CAP_OFFSET, data, clock_mono_ms());
         p2p_arm_sync(p);

@@ -41,6 +41,9 @@ struct p2p_config {
     struct kv *kv;             /* TABLE_PEERS is kept there; NULL: nodes found are forgotten at the end */
     /* allow: may a node with that public key connect? NULL: all may. Called at each handshake and dial. */
     bool (*allow)(void *ctx, const uint8_t pub[static 64]);
+    /* on_consensus: a message of the engine's came (consensus.c). NULL: the chain has none, and the capability is not offered.
+     * ret OK: it is new: pass it on | E_INVALID: the sender's fault | else: nothing comes of it */
+    enum status (*on_consensus)(void *ctx, bytes message);
     /* log: one line for the log; NULL: none */
     void (*log)(void *ctx, enum log_level level, const char *line);
     void *ctx;
@@ -56,6 +59,8 @@ void p2p_stop(struct p2p *p);
 /** p2p_sync: for sync_get_state and sync_get_peer; lives until p2p_stop. */
 struct sync *p2p_sync(struct p2p *p);
 void p2p_announce_block(struct p2p *p, const hash32 *hash, bytes block);
+/** p2p_send_consensus: an engine's message of our own. */
+void p2p_send_consensus(struct p2p *p, bytes message);
 void p2p_announce_tx(struct p2p *p, const hash32 *hash);
 
 uint16_t p2p_port(const struct p2p *p);

@@ -63,6 +63,8 @@ struct conn {
     size_t rx_at, rx_len, rx_cap, rx_need;
     struct p2p_hello hello;
     unsigned eth_version;
+    uint64_t consensus_since_ms;
+    unsigned n_consensus, n_consensus_bad; /* messages since then; bad ones in all */
     uint64_t opened_ms, deadline_ms, last_rx_ms, ping_ms;
     struct target *target;
     char remote[64], host[48], local[64];
@@ -104,6 +106,12 @@ void p2p_handle_closed(struct p2p *p);
 bool p2p_is_allowed(const struct p2p *p, const uint8_t pub[static 64]);
 /** address_text: "ip:port" and the ip alone; either may be NULL. */
 void address_text(char full[64], char host[48], const struct sockaddr *sa);
+
+/* consensus.c */
+enum { CONSENSUS_OFFSET = P2P_CAP_OFFSET + ETH_MESSAGE_N }; /* behind eth, in order of names */
+void consensus_add_cap(struct p2p_hello *h, const struct p2p *p);
+bool consensus_is_shared(const struct conn *c);
+void consensus_receive(struct conn *c, unsigned id, bytes message);
 
 /* conn.c */
 void conn_accept(struct p2p *p);

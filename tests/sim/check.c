@@ -112,6 +112,12 @@ static uint64_t set_of(struct validator *v)
     return p;
 }
 
+void check_blame_consensus(struct validator *v, size_t peer)
+{
+    v->sim->stats->checks[CHECK_BLAME]++;
+    sim_fail(v->sim, "node %zu blames node %zu for an empty step", v->index, peer);
+}
+
 static void check_epoch(struct validator *v, const struct chain_head *h)
 {
     struct sim *sim = v->sim;
@@ -332,11 +338,12 @@ void check_recovered(struct sim *sim, uint64_t n)
         for (size_t i = 0; i < sim->n && !sim->failed; i++)
             if (!sim->node[i].is_gone) check_contract(&sim->node[i]);
     }
-    if (sim->recovery == RECOVERING && steps > 2 * n) sim_fail(sim, "no common new block within %llu steps of healing", (unsigned long long)(2 * n));
+    const uint64_t turns = 2 * n * (1 + sim->opt.empty_steps); /* without transactions a block comes after so many empty steps */
+    if (sim->recovery == RECOVERING && steps > turns) sim_fail(sim, "no common new block within %llu steps of healing", (unsigned long long)turns);
     /* a set change begins a new window: the bound is for each set */
     const uint64_t since = sim->changed_at > sim->healed_at ? (sim->changed_at - sim->healed_at) / sim->step_ms : 0;
     const uint64_t from = since > sim->block_at ? since : sim->block_at;
-    const uint64_t bound = 2 * n * (needs_earlier_sets(sim) ? 2 : 1);
+    const uint64_t bound = turns * (needs_earlier_sets(sim) ? 2 : 1);
     if (sim->recovery == GOT_BLOCK && steps > from + bound)
         sim_fail(sim, "no new finality within %llu steps of the first block or the last set change", (unsigned long long)bound);
 }

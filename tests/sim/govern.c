@@ -51,6 +51,10 @@ void govern_init(struct sim *sim)
         BUG("the network's specification");
     }
     if (f > 0) sim->spec.aura.two_thirds_majority_transition = 0;
+    if (sim->opt.empty_steps > 0) {
+        sim->spec.aura.empty_steps_transition = 1;
+        sim->spec.aura.maximum_empty_steps = sim->opt.empty_steps;
+    }
     sim->contract = sim->spec.aura.validators.contract;
     buf_fini(&text);
     settings_fini(&settings);

@@ -26,6 +26,7 @@ static int usage(int code)
             "       poa-sim --seed S [--steps N] [--nodes N] [--byzantine F] [-v]             one seed; -v: every event\n"
             "       poa-sim --replay FILE [--seeds K ...]                                     runs as kept, one a line; then K more\n"
             "  --recover      half of the validators or more are destroyed, and the set is changed as poa-deploy recover does\n"
+            "  --empty-steps M  proposers without transactions sign their step, up to M times in a row, instead of a block\n"
             "  --jobs J       in that many processes\n"
             "  --faults MASK  of kinds, by bit in the order of the report\n"
             "  --keep FILE  append the runs that failed to FILE     --share DIR  where orchestrator/contracts is (.)\n");
@@ -38,8 +39,8 @@ static void report(const struct sim_stats *st, uint64_t passed, uint64_t failed,
            (unsigned long long)st->steps, (unsigned long long)st->blocks, (unsigned long long)st->imports, (unsigned long long)st->events,
            (unsigned long long)st->messages, st->blocks == 0 ? 0 : (double)st->messages / (double)st->blocks,
            st->blocks == 0 ? 0 : (double)st->bytes / (double)st->blocks, (unsigned long long)st->reorgs);
-    printf("blocks finalised %llu, set changes applied %llu, time %.1f s\n", (unsigned long long)st->finals, (unsigned long long)st->transitions,
-           (double)ms / 1000);
+    printf("blocks finalised %llu, set changes applied %llu, empty steps signed %llu, carried %llu, time %.1f s\n", (unsigned long long)st->finals,
+           (unsigned long long)st->transitions, (unsigned long long)st->empty_steps, (unsigned long long)st->empty_carried, (double)ms / 1000);
     for (int i = 0; i < FAULT_N; i++)
         printf("  fault   %12llu  %s\n", (unsigned long long)st->faults[i], FAULT_NAMES[i]);
     for (int i = 0; i < CHECK_N; i++)
@@ -82,12 +83,12 @@ static void run_one(struct result *r, const struct sim_options *o, FILE *keep)
         return;
     }
     r->failed++;
-    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x%s: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
-           o->nodes, o->byzantine, o->faults, o->recover ? " --recover" : "", why);
+    printf("FAILED --seed %llu --steps %llu --nodes %zu --byzantine %zu --faults 0x%x --empty-steps %llu%s: %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps,
+           o->nodes, o->byzantine, o->faults, (unsigned long long)o->empty_steps, o->recover ? " --recover" : "", why);
     fflush(stdout);
     if (keep == NULL) return;
-    fprintf(keep, "%llu %llu %zu %zu 0x%x%s # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults,
-            o->recover ? " recover" : "", why);
+    fprintf(keep, "%llu %llu %zu %zu 0x%x%s empty %llu # %s\n", (unsigned long long)o->seed, (unsigned long long)o->steps, o->nodes, o->byzantine, o->faults,
+            o->recover ? " recover" : "", (unsigned long long)o->empty_steps, why);
     fflush(keep);
 }
 
@@ -140,7 +141,7 @@ static void run_all(struct result *total, const struct plan *p, size_t jobs)
     }
 }
 
-/* lines "seed steps nodes byzantine faults [recover] # why it is kept" */
+/* lines "seed steps nodes byzantine faults [recover] [empty M] # why it is kept" */
 static int read_kept(struct plan *p, const struct sim_options *like, const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -159,6 +160,8 @@ static int read_kept(struct plan *p, const struct sim_options *like, const char 
         o.byzantine = (size_t)strtoull(at, &at, 10);
         o.faults = (uint32_t)strtoull(at, &at, 0);
         o.recover = strncmp(at, " recover", 8) == 0;
+        if (o.recover) at += 8;
+        if (strncmp(at, " empty ", 7) == 0) o.empty_steps = strtoull(at + 7, &at, 10);
         add(p, &o);
     }
     fclose(f);
@@ -169,7 +172,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seed", 1, NULL, 's'},  {"seeds", 1, NULL, 'k'}, {"first", 1, NULL, 'f'},  {"steps", 1, NULL, 'n'},
                                             {"nodes", 1, NULL, 'm'}, {"byzantine", 1, NULL, 'b'}, {"share", 1, NULL, 'd'}, {"keep", 1, NULL, 'K'},
-                                            {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"recover", 0, NULL, 'R'}, {"faults", 1, NULL, 'F'}, {"help", 0, NULL, 'h'},  {0}};
+                                            {"replay", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'}, {"recover", 0, NULL, 'R'}, {"faults", 1, NULL, 'F'}, {"empty-steps", 1, NULL, 'e'}, {"help", 0, NULL, 'h'},  {0}};
     struct sim_options opt = {.steps = STEPS, .faults = UINT32_MAX};
     struct plan plan = {0};
     struct result total = {0};
@@ -200,6 +203,7 @@ int main(int argc, char **argv)
             if (plan.keep == NULL) return usage(2);
             break;
         case 'F': opt.faults = (uint32_t)strtoull(optarg, NULL, 0); break;
+        case 'e': opt.empty_steps = strtoull(optarg, NULL, 10); break;
         case 'j': jobs = strtoull(optarg, NULL, 10); break;
         case 'R': opt.recover = true; break;
         case 'v': opt.verbose = true; break;

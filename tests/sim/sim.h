@@ -88,6 +88,7 @@ struct sim_options {
     uint64_t seed, steps;
     size_t nodes;     /* 0: by the seed, 3..7 */
     bool recover;     /* a majority is destroyed, and the set changed by the specification */
+    uint64_t empty_steps; /* maximumEmptySteps, from the first block on; 0: the chain has none */
     size_t byzantine; /* up to that many equivocate; rule: two thirds */
     uint32_t faults;  /* kinds that may happen, by bit */
     bool verbose;
@@ -95,7 +96,7 @@ struct sim_options {
 };
 
 struct sim_stats {
-    uint64_t steps, blocks, imports, events, messages, bytes, reorgs, transitions, finals;
+    uint64_t steps, blocks, imports, events, messages, bytes, reorgs, transitions, finals, empty_steps, empty_carried;
     uint64_t faults[FAULT_N], checks[CHECK_N];
     uint64_t recover_block_steps, recover_final_steps, heals; /* sums, for the mean */
     uint64_t worst_block_steps, worst_final_steps;
@@ -118,7 +119,7 @@ struct event {
     struct packet *packet;
 };
 
-enum { MESSAGE_PING = 0x100, MESSAGE_PONG = 0x101 }; /* of the base protocol, beside those of eth */
+enum { MESSAGE_PING = 0x100, MESSAGE_PONG = 0x101, MESSAGE_CONSENSUS = 0x102 }; /* of the base protocol, beside those of eth */
 
 enum cut_kind { CUT_NONE, CUT_RESET, CUT_STALL, CUT_DROP };
 
@@ -313,6 +314,7 @@ void check_signature(struct validator *v, uint64_t step, const hash32 *seal_hash
 void check_node(struct validator *v);
 void check_reopened(struct validator *v);
 void check_blame(struct validator *v, size_t peer, enum disconnect_reason reason, const char *why);
+void check_blame_consensus(struct validator *v, size_t peer);
 /** check_recovered: once a step after healing; n: the most validators that anyone's set has. */
 void check_recovered(struct sim *sim, uint64_t n);
 

@@ -479,8 +479,20 @@ static void on_clock(struct validator *v, size_t from, unsigned message, bytes p
     buf_fini(&b);
 }
 
+static void send_consensus(struct validator *v, bytes message, size_t but)
+{
+    for (size_t k = 0; k < v->sim->n; k++)
+        if (k != v->index && k != but) net_send(v->sim, v->index, k, MESSAGE_CONSENSUS, message);
+}
+
 void validator_receive(struct validator *v, size_t from, unsigned message, bytes payload)
 {
+    if (message == MESSAGE_CONSENSUS) { /* as node/p2p/consensus.c has it */
+        const enum status s = chain_add_empty_step(v->chain, payload, validator_wall(v));
+        if (s == OK) send_consensus(v, payload, from);
+        if (s == E_INVALID) check_blame_consensus(v, from);
+        return;
+    }
     if (message >= MESSAGE_PING) {
         on_clock(v, from, message, payload);
         return;
@@ -588,6 +600,17 @@ static void announce_byzantine(struct validator *v, bytes block, const u256 *td)
     buf_fini(&twin);
 }
 
+static size_t carried(bytes raw)
+{
+    struct arena a;
+    struct block b;
+    arena_init(&a, 16 << 20);
+    if (block_get(&b, &raw, &a, NULL) != OK) BUG("own block");
+    const size_t n = aura_empty_steps_count(&b.header);
+    arena_fini(&a);
+    return n;
+}
+
 static void propose(struct validator *v, uint64_t step, uint64_t now_ms)
 {
     struct sim *sim = v->sim;
@@ -601,8 +624,13 @@ static void propose(struct validator *v, uint64_t step, uint64_t now_ms)
     buf_init(&block, BLOCK_BYTES);
     const enum status s = chain_propose(&block, v->chain, &v->self, step, now_ms, NEVER_BUDGET_MS, &ps, &err);
     pool_best_free(src.best);
-    if (s == OK) {
+    if (s == OK && ps.is_empty_step) {
+        sim->stats->empty_steps++;
+        sim_log(sim, "%zu signs the empty step %llu", v->index, (unsigned long long)step);
+        send_consensus(v, buf_view(&block), v->index);
+    } else if (s == OK) {
         chain_get_head(&head, v->chain);
+        sim->stats->empty_carried += carried(buf_view(&block));
         sim->stats->blocks++;
         sim_log(sim, "%zu seals %llu %02x%02x step %llu final %llu", v->index, (unsigned long long)head.number, head.hash.b[0], head.hash.b[1],
                 (unsigned long long)step, (unsigned long long)head.finalised);

@@ -134,7 +134,7 @@ static void begin_calm(struct sim *sim)
     const uint64_t n = set_size(sim), wait = sim->healed_at - sim->now;
     sim_log(sim, "--- all heals; %llu validators", (unsigned long long)n);
     after(sim, EV_CHECK, wait + sim->step_ms + CHECK_LATE_MS, (uint32_t)sim->phase_no);
-    after(sim, EV_PHASE, wait + (4 * n + CALM_STEPS_EXTRA) * sim->step_ms, 0);
+    after(sim, EV_PHASE, wait + (4 * n * (1 + sim->opt.empty_steps) + CALM_STEPS_EXTRA) * sim->step_ms, 0);
 }
 
 static void handle(struct sim *sim, struct event *e)

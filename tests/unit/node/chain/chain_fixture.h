@@ -59,6 +59,7 @@ struct net {
     enum status sign_status; /* what sign answers */
     uint64_t last_signed[KEYS]; /* what a journal has: it outlives every restart */
     size_t n_signed, sign_key;
+    bool is_empty_step; /* the last proposal was one */
     bool has_store; /* promises are kept beside the keys: */
     enum status keep_status; /* what keep answers */
     struct key_promise kept[KEYS];
@@ -287,7 +288,7 @@ static inline enum status source_keep(void *ctx, const struct key_promise *p, ui
 {
     struct net *w = ctx;
     assert_int_equal(step, w->step);
-    assert_true(w->last_signed[w->sign_key] < step); /* first the promise, then the signature */
+    assert_true(w->last_signed[w->sign_key] < step || w->keep_status != OK); /* first the promise, then the signature */
     if (w->keep_status == OK) w->kept[w->sign_key] = *p;
     return w->keep_status;
 }
@@ -311,6 +312,7 @@ static inline enum status propose_as(bytes *block, struct net *w, size_t node, s
     w->next = 0;
     w->sign_key = key;
     enum status s = chain_propose(&out, w->node[node].chain, &w->addr[key], w->step, now_ms(w), 5000, &src, &w->err);
+    w->is_empty_step = src.is_empty_step;
     if (s == OK) {
         *block = arena_copy(&w->arena, buf_view(&out));
         w->n_queue = 0;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/aura/commit.h"
 #include "tests/unit/node/chain/chain_fixture.h"
 
 #include <cmocka.h>
@@ -591,12 +592,99 @@ static void the_author_is_rewarded_by_the_amount_in_force(void **state)
     net_free(w);
 }
 
+/* without transactions: signed steps, and the block that ends them carries those that its sealer has heard */
+static void who_has_no_transactions_signs_its_step_and_the_next_block_carries_it(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    net_open(w, 3, arena_printf(&w->arena, "\"emptyStepsTransition\":1,\"maximumEmptySteps\":2,\"blockReward\":\"0x5\",%s", validators_list(w, 3)), LONDON, "");
+    const address to = {{0xee}};
+    bytes made[3], damaged[3];
+    queue_tx(w, 7, 0, &to, U256_ONE, BYTES_EMPTY, 21000);
+    struct block first = decode(w, turn(w, 0)); /* turn: a step on, sealed on node 0, imported by all */
+    assert_false(w->is_empty_step);
+    for (size_t i = 1; i <= 2; i++) {
+        w->step++;
+        const size_t key = key_in_turn(w, i);
+        assert_int_equal(propose_as(&made[i], w, i, key), OK);
+        assert_true(w->is_empty_step);
+        assert_int_equal(propose_as(&damaged[i], w, i, key), E_EXISTS); /* one signature a step */
+        for (size_t k = 0; k < 3; k++) {
+            if (k == i) continue;
+            uint8_t *copy = arena_alloc(&w->arena, made[i].len);
+            memcpy(copy, made[i].ptr, made[i].len);
+            copy[10] ^= 1;
+            assert_int_equal(chain_add_empty_step(w->node[k].chain, bytes_make(copy, made[i].len), now_ms(w)), E_INVALID);
+            assert_int_equal(chain_add_empty_step(w->node[k].chain, bytes_make(made[i].ptr, made[i].len - 1), now_ms(w)), E_INVALID);
+            assert_int_equal(chain_add_empty_step(w->node[k].chain, made[i], now_ms(w) - 10000), E_AGAIN); /* far ahead of the clock */
+            assert_int_equal(chain_add_empty_step(w->node[k].chain, made[i], now_ms(w)), OK);
+            assert_int_equal(chain_add_empty_step(w->node[k].chain, made[i], now_ms(w)), E_EXISTS);
+        }
+    }
+    assert_int_equal(head_of(w, 0).number, 1);
+    assert_int_equal(head_of(w, 0).finalised, 0);
+    w->step++; /* the first sealer again: two are heard, which is the most: it seals */
+    bytes block = BYTES_EMPTY;
+    assert_int_equal(propose_as(&block, w, 0, key_in_turn(w, 0)), OK);
+    assert_false(w->is_empty_step);
+    struct block b = decode(w, block);
+    assert_int_equal(b.n_txs, 0);
+    assert_int_equal(aura_empty_steps_count(&b.header), 2);
+    const u256 want = aura_difficulty(first.header.step, b.header.step, 2);
+    assert_true(u256_eq(&b.header.difficulty, &want));
+    for (size_t i = 1; i < 3; i++)
+        assert_int_equal(import(w, i, block), IMPORT_HEAD);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(head_of(w, i).finalised, 1); /* all have signed block 1, after a majority had */
+        node_restart(w, i);
+        assert_int_equal(head_of(w, i).finalised, 1);
+    }
+    /* a transaction ends it at once; what was signed on the block before is of no use any more */
+    w->step++;
+    assert_int_equal(chain_add_empty_step(w->node[1].chain, made[2], now_ms(w)), OK);
+    queue_tx(w, 7, 1, &to, U256_ONE, BYTES_EMPTY, 21000);
+    assert_int_equal(propose_as(&block, w, 1, key_in_turn(w, 1)), OK);
+    assert_false(w->is_empty_step);
+    b = decode(w, block);
+    assert_int_equal(aura_empty_steps_count(&b.header), 0);
+    assert_int_equal(import(w, 2, block), IMPORT_HEAD);
+    net_free(w);
+}
+
+/* its promise is kept like a block's; if that cannot be, a block takes its place, which can say so */
+static void an_empty_step_promises_as_a_block_does(void **state)
+{
+    (void)state;
+    struct net *w = net_new();
+    bytes made = BYTES_EMPTY;
+    bool forgot = true;
+    net_open(w, 2, arena_printf(&w->arena, "\"emptyStepsTransition\":1,\"maximumEmptySteps\":9,%s", validators_list(w, 2)), LONDON, "");
+    w->has_store = true;
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(chain_recall(&forgot, w->node[0].chain, &w->addr[i], &w->kept[i]), OK);
+    w->step++;
+    const size_t key = key_in_turn(w, 0);
+    assert_int_equal(propose_as(&made, w, 0, key), OK);
+    assert_true(w->is_empty_step);
+    assert_int_equal(w->kept[key].step, w->step);
+    assert_true(w->kept[key].is_empty_step);
+    w->step++;
+    w->keep_status = E_AGAIN;
+    assert_int_equal(propose_as(&made, w, 0, 1 - key), OK);
+    assert_false(w->is_empty_step);
+    struct block b = decode(w, made);
+    assert_false(commit_is_vote(&b.header));
+    assert_int_equal(aura_empty_steps_count(&b.header), 1);
+    assert_int_equal(import(w, 1, made), IMPORT_HEAD);
+    net_free(w);
+}
+
 /* a block with the next validator's empty step in it: its author signed the parent and is rewarded */
 static void empty_steps_are_rewarded_and_sign_the_parent(void **state)
 {
     (void)state;
     struct net *w = net_new();
-    net_open(w, 2, arena_printf(&w->arena, "\"emptyStepsTransition\":1,\"maximumEmptySteps\":2,\"blockReward\":\"0x5\",%s", validators_list(w, 2)), LONDON, "");
+    net_open(w, 2, arena_printf(&w->arena, "\"emptyStepsTransition\":1,\"blockReward\":\"0x5\",%s", validators_list(w, 2)), LONDON, "");
     struct block first = decode(w, turn(w, 0));
     uint64_t empty_step = w->step + 1;
     size_t sealer = key_of(w, &first.header.author), other = 1 - sealer;
@@ -668,6 +756,9 @@ static void a_reward_contract_says_who_gets_what(void **state)
     step[16] = '0' + STEP_S;
     net_open_spec(w, buf_cstr(&w->json), 2);
     assert_set_everywhere(w, KEYS_OF(0, 1));
+    const uint64_t maximum = w->spec.aura.maximum_empty_steps;
+    assert_true(maximum > 0);
+    w->spec.aura.maximum_empty_steps = 0; /* at first every step is a block */
     struct block b = decode(w, turn(w, 0));
     assert_true(account_exists(w, 1, &ADDRESS_SYSTEM)); /* a system call */
     u256 got = balance_of(w, 1, &b.header.author);
@@ -677,6 +768,17 @@ static void a_reward_contract_says_who_gets_what(void **state)
     (void)turn(w, 0);
     got = balance_of(w, 1, &b.header.author);
     assert_int_equal(got.w[0], 2000);
+    w->spec.aura.maximum_empty_steps = 1;
+    w->step++;
+    const size_t other = key_in_turn(w, 0);
+    bytes made = BYTES_EMPTY;
+    got = balance_of(w, 1, &w->addr[other]);
+    assert_int_equal(propose_as(&made, w, 0, other), OK);
+    assert_true(w->is_empty_step);
+    b = decode(w, turn(w, 0));
+    assert_int_equal(aura_empty_steps_count(&b.header), 1);
+    const u256 now = balance_of(w, 1, &w->addr[other]);
+    assert_int_equal(now.w[0] - got.w[0], 1002); /* an empty step's kind is 2 */
     net_free(w);
 }
 
@@ -745,6 +847,8 @@ int main(void)
         cmocka_unit_test(a_list_with_the_contract_behind_it_ends_a_deadlock_and_the_contract_goes_on),
         cmocka_unit_test(immediate_transitions_read_the_set_after_each_block),
         cmocka_unit_test(the_author_is_rewarded_by_the_amount_in_force),
+        cmocka_unit_test(who_has_no_transactions_signs_its_step_and_the_next_block_carries_it),
+        cmocka_unit_test(an_empty_step_promises_as_a_block_does),
         cmocka_unit_test(empty_steps_are_rewarded_and_sign_the_parent),
         cmocka_unit_test(a_reward_contract_says_who_gets_what),
         cmocka_unit_test(a_contract_says_the_gas_limit),
