@@ -502,6 +502,7 @@ void node_rpc_tables(struct rpc_pool *pool, struct rpc_node *node, struct node *
                               .next_nonce = rpc_next_nonce,
                               .content = rpc_content,
                               .count = rpc_count,
+                              .max_txs = pool_max_txs(n->pool),
                               .min_gas_price = rpc_min_gas_price};
     *node = (struct rpc_node){.ctx = n,
                               .peer_count = peer_count,

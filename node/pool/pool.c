@@ -649,6 +649,11 @@ uint64_t pool_next_nonce(struct pool *p, const address *sender, uint64_t state_n
     return next > state_nonce ? next : state_nonce;
 }
 
+size_t pool_max_txs(const struct pool *p)
+{
+    return p->limits.max_txs;
+}
+
 void pool_count(struct pool *p, size_t *n_pending, size_t *n_queued)
 {
     pthread_mutex_lock(&p->lock);

@@ -93,6 +93,8 @@ bool pool_known_sender(struct pool *p, const hash32 *hash, address *out);
 bool pool_put(struct pool *p, struct buf *out, const hash32 *hash);
 /** pool_next_nonce: behind the sender's pending ones; state_nonce if it has none (or the pool knows less than that). */
 uint64_t pool_next_nonce(struct pool *p, const address *sender, uint64_t state_nonce);
+/** pool_max_txs: most that it holds */
+size_t pool_max_txs(const struct pool *p);
 void pool_count(struct pool *p, size_t *n_pending, size_t *n_queued);
 /** pool_list: hashes of up to max pending transactions, each sender's in order of nonce; ret how many. cost O(max + senders) */
 size_t pool_list(struct pool *p, hash32 *out, size_t max);

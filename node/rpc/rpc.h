@@ -34,6 +34,7 @@ struct rpc_pool {
     void (*count)(void *ctx, size_t *pending, size_t *queued);
     /* min_gas_price: below it nothing is taken. */
     void (*min_gas_price)(void *ctx, u256 *out);
+    size_t max_txs; /* most that it holds */
 };
 
 struct rpc_peer {

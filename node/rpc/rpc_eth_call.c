@@ -2,7 +2,7 @@
  * on a state that is thrown away, under the block's rules less those that protect senders: no fee is due, a contract may be sender, and
  * the nonce is whatever is right. */
 #include "node/rpc/rpc_call.h"
-#include "node/rpc/tracers.h"
+#include "node/rpc/tracers_priv.h"
 
 #define ACCESS_ROUNDS_MAX 16 /* a list that still changes the path after that many runs never settles */
 
@@ -486,86 +486,6 @@ bool eth_estimate_gas(struct rpc_call *c)
 
 /* ------------------------------------------------------------------ access lists */
 
-struct touched {
-    struct touched *next;
-    address addr;
-    u256 *slots;
-    size_t n_slots, cap_slots;
-};
-
-struct touch_tracer {
-    struct arena *a;
-    struct touched *list; /* newest first */
-    bool failed, changed;
-};
-
-static struct touched *touch(struct touch_tracer *t, const address *a)
-{
-    for (struct touched *p = t->list; p != NULL; p = p->next)
-        if (address_eq(&p->addr, a)) return p;
-    struct touched *p = arena_zalloc(t->a, 1, sizeof *p);
-    if (p == NULL) {
-        t->failed = true;
-        return NULL;
-    }
-    p->addr = *a;
-    p->next = t->list;
-    t->list = p;
-    t->changed = true;
-    return p;
-}
-
-static void touch_slot(struct touch_tracer *t, const address *a, const u256 *key)
-{
-    struct touched *p = touch(t, a);
-    if (p == NULL) return;
-    for (size_t i = 0; i < p->n_slots; i++)
-        if (u256_eq(&p->slots[i], key)) return;
-    if (p->n_slots == p->cap_slots) {
-        size_t cap = p->cap_slots ? 2 * p->cap_slots : 8;
-        u256 *slots = arena_zalloc(t->a, cap, sizeof *slots);
-        if (slots == NULL) {
-            t->failed = true;
-            return;
-        }
-        if (p->n_slots) memcpy(slots, p->slots, p->n_slots * sizeof *slots);
-        p->slots = slots;
-        p->cap_slots = cap;
-    }
-    p->slots[p->n_slots++] = *key;
-    t->changed = true;
-}
-
-static void on_step(void *ctx, const struct evm_trace_step *s)
-{
-    struct touch_tracer *t = ctx;
-    enum { BALANCE = 0x31, EXTCODESIZE = 0x3b, EXTCODECOPY = 0x3c, EXTCODEHASH = 0x3f, SLOAD = 0x54, SSTORE = 0x55, CALL = 0xf1,
-        CALLCODE = 0xf2, DELEGATECALL = 0xf4, STATICCALL = 0xfa, SELFDESTRUCT = 0xff };
-    size_t back = 0; /* which word from the top is an address */
-    switch (s->op) {
-    case SLOAD:
-    case SSTORE:
-        if (s->n_stack >= 1) touch_slot(t, &s->self, &s->stack[s->n_stack - 1]);
-        return;
-    case BALANCE:
-    case EXTCODESIZE:
-    case EXTCODECOPY:
-    case EXTCODEHASH:
-    case SELFDESTRUCT: back = 1; break;
-    case CALL:
-    case CALLCODE:
-    case DELEGATECALL:
-    case STATICCALL: back = 2; break;
-    default: return;
-    }
-    if (s->n_stack < back) return;
-    uint8_t be[32];
-    address a;
-    u256_to_be(be, &s->stack[s->n_stack - back]);
-    memcpy(a.b, be + 12, 20);
-    (void)touch(t, &a);
-}
-
 static bool is_precompile(const address *a)
 {
     for (size_t i = 0; i < 18; i++)
@@ -583,22 +503,22 @@ bool rpc_is_precompile(struct rpc_call *c, const address *a, uint64_t number)
 }
 
 /* addresses that are warm anyway are listed only for their slots */
-static bool is_listed(const struct touched *p, const struct call_args *args, const address *to)
+static bool is_listed(const struct traced_account *p, const struct call_args *args, const address *to)
 {
     if (p->n_slots > 0) return true;
     return !is_precompile(&p->addr) && !address_eq(&p->addr, &args->tx.sender) && !address_eq(&p->addr, to);
 }
 
-static void put_touched_rlp(struct buf *b, const struct touched *list, const struct call_args *args, const address *to)
+static void put_touched_rlp(struct buf *b, const struct traced_account *list, const struct call_args *args, const address *to)
 {
-    for (const struct touched *p = list; p != NULL; p = p->next) {
+    for (const struct traced_account *p = list; p != NULL; p = p->next) {
         if (!is_listed(p, args, to)) continue;
         size_t entry = rlp_list_open(b);
         rlp_put_string(b, bytes_make(p->addr.b, 20));
         size_t keys = rlp_list_open(b);
-        for (size_t i = 0; i < p->n_slots; i++) {
+        for (const struct traced_slot *slot = p->slots; slot != NULL; slot = slot->next) {
             uint8_t be[32];
-            u256_to_be(be, &p->slots[i]);
+            u256_to_be(be, &slot->key);
             rlp_put_string(b, bytes_make(be, 32));
         }
         rlp_list_close(b, keys);
@@ -606,17 +526,17 @@ static void put_touched_rlp(struct buf *b, const struct touched *list, const str
     }
 }
 
-static bool settle_access_list(struct run *r, struct touch_tracer *t, struct call_env *e, struct rpc_call *c, uint64_t gas, const address *to)
+static bool settle_access_list(struct run *r, struct tracer *t, struct call_env *e, struct rpc_call *c, uint64_t gas, const address *to)
 {
-    struct evm_tracer tracer = {.ctx = t, .step = on_step};
     for (int round = 0; round < ACCESS_ROUNDS_MAX; round++) {
-        t->changed = false;
-        if (!call_run(r, e, c, gas, &tracer)) return false;
-        if (t->failed) return rpc_fail_status(c, E_NOMEM, "access list");
-        if (!t->changed && round > 0) return true;
+        const size_t before = t->touched.n_accounts + t->touched.n_slots;
+        if (!tracer_has_time(c)) return false;
+        if (!call_run(r, e, c, gas, tracer_hooks(t))) return c->w->stop_run ? tracer_fail(t, E_CANCELLED) : false;
+        if (t->failed) return tracer_fail(t, E_NOMEM);
+        if (t->touched.n_accounts + t->touched.n_slots == before && round > 0) return true;
         struct buf b;
         buf_init(&b, 64 << 20);
-        put_touched_rlp(&b, t->list, &e->args, to);
+        put_touched_rlp(&b, t->touched.list, &e->args, to);
         e->args.tx.access_list = arena_copy(c->a, buf_view(&b));
         buf_fini(&b);
         if (e->args.tx.access_list.ptr == NULL) return rpc_fail_status(c, E_NOMEM, "access list");
@@ -628,9 +548,10 @@ static bool settle_access_list(struct run *r, struct touch_tracer *t, struct cal
 bool eth_create_access_list(struct rpc_call *c)
 {
     struct call_env e = {.overrides = param(c, 2)};
-    struct touch_tracer t = {.a = c->a};
+    struct tracer t;
     struct run r;
     struct rules rules;
+    tracer_init_touched(&t, c);
     bool ok = rpc_parse_call(&e.args, c, param(c, 0)) && call_begin(&e, c, 1);
     address to = e.args.tx.to;
     if (ok) {
@@ -656,16 +577,16 @@ bool eth_create_access_list(struct rpc_call *c)
         jo_open(b, '{');
         jo_key(b, "accessList");
         jo_open(b, '[');
-        for (const struct touched *p = t.list; p != NULL; p = p->next) {
+        for (const struct traced_account *p = t.touched.list; p != NULL; p = p->next) {
             if (!is_listed(p, &e.args, &to)) continue;
             jo_open(b, '{');
             jo_key(b, "address");
             jo_address(b, &p->addr);
             jo_key(b, "storageKeys");
             jo_open(b, '[');
-            for (size_t i = 0; i < p->n_slots; i++) {
+            for (const struct traced_slot *slot = p->slots; slot != NULL; slot = slot->next) {
                 uint8_t be[32];
-                u256_to_be(be, &p->slots[i]);
+                u256_to_be(be, &slot->key);
                 jo_data(b, bytes_make(be, 32));
             }
             jo_close(b, ']');

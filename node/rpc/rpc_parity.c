@@ -238,7 +238,7 @@ bool parity_registry_address(struct rpc_call *c)
 
 bool parity_transactions_limit(struct rpc_call *c)
 {
-    jo_dec(c->out, RPC_POOL_ANSWER_MAX);
+    jo_dec(c->out, c->rpc->pool.max_txs);
     return true;
 }
 

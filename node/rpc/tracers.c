@@ -188,6 +188,15 @@ void tracer_init_parity(struct tracer *t, struct rpc_call *c, unsigned wants)
     set_hooks(t);
 }
 
+void tracer_init_touched(struct tracer *t, struct rpc_call *c)
+{
+    *t = (struct tracer){.c = c, .a = c->a, .kind = TRACER_PRESTATE};
+    set_hooks(t);
+    t->hooks.enter = NULL;
+    t->hooks.leave = NULL;
+    evm_set_cancel(c->w->evm, &c->w->stop_run);
+}
+
 const struct evm_tracer *tracer_hooks(const struct tracer *t)
 {
     return &t->hooks;

@@ -102,6 +102,8 @@ bool tracer_init(struct tracer *t, struct rpc_call *c, const json_t *config);
 void tracer_init_flat(struct tracer *t, struct rpc_call *c);
 /** tracer_init_parity: an object with output, stateDiff, trace and vmTrace; those of `wants` are filled */
 void tracer_init_parity(struct tracer *t, struct rpc_call *c, unsigned wants);
+/** tracer_init_touched: accounts and slots that the opcodes of its runs, however many, touched are in t->touched; no tracer_begin, no tracer_end */
+void tracer_init_touched(struct tracer *t, struct rpc_call *c);
 const struct evm_tracer *tracer_hooks(const struct tracer *t);
 void tracer_begin(struct tracer *t, struct state *s, uint64_t number);
 bool tracer_end(struct tracer *t, const struct tracer_facts *f);

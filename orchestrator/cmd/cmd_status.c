@@ -252,19 +252,33 @@ static json_t *look(struct cli *c, bool *healthy, enum exit_code *code)
     return doc;
 }
 
-/* lines cut to the screen's width, at most its height */
+static unsigned count_lines(const struct buf *page)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < page->len; i++)
+        n += page->ptr[i] == '\n';
+    return n;
+}
+
+/* lines cut to the screen's width, at most its height; then the last says how many there are more */
 static void draw(const struct buf *page, unsigned columns, unsigned rows)
 {
     const char *p = (const char *)page->ptr;
     size_t left = page->len;
+    const unsigned all = count_lines(page), shown = all < rows ? all : rows > 2 ? rows - 2 : 1;
     fputs("\x1b[H", stdout);
-    for (unsigned y = 0; y + 1 < rows && left > 0; y++) {
+    for (unsigned y = 0; y < shown && left > 0; y++) {
         const char *nl = memchr(p, '\n', left);
         size_t n = nl == NULL ? left : (size_t)(nl - p);
         printf("%.*s\x1b[K\n", (int)(n < columns ? n : columns), p);
         n += nl != NULL;
         p += n;
         left -= n;
+    }
+    if (shown < all && rows > 2) {
+        char more[60];
+        const int n = snprintf(more, sizeof more, "... %u more lines", all - shown);
+        printf("%.*s\x1b[K\n", n < (int)columns ? n : (int)columns, more);
     }
     fputs("\x1b[J", stdout);
     fflush(stdout);

@@ -129,7 +129,7 @@ leaf('status: sealers, finality, skew, leases; --watch wants a terminal', async 
 });
 leaf('status --watch draws a live screen on a terminal, cut to its width, and q ends it', async () => {
   if ((await exec('/bin/sh', ['-c', 'command -v script'])).code !== 0) skip('no script(1) to make a terminal');
-  const p = spawn('script', ['-qec', `stty cols 60 rows 20; ${path.join(bin, 'poa-deploy')} status ${M.dir} --watch; echo "code $?"`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TERM: 'xterm' } });
+  const p = spawn('script', ['-qec', `stty cols 60 rows 12; ${path.join(bin, 'poa-deploy')} status ${M.dir} --watch; echo "code $?"`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TERM: 'xterm' } });
   let text = '';
   p.stdout.on('data', (d) => { text += d; });
   try {
@@ -140,7 +140,9 @@ leaf('status --watch draws a live screen on a terminal, cut to its width, and q 
   assert.match(text, /\x1b\[\?1049h[^]*height +\d+[^]*\x1b\[\?1049l/);
   assert.match(text, /code 0/);
   const lines = text.split('\x1b[H')[2].split('\n').map((l) => l.replace(/\x1b\[[?0-9]*[A-Za-z]|\r/g, ''));
-  assert.ok(lines.slice(0, 15).every((l) => l.length <= 60), lines.join('|'));
+  assert.ok(lines.slice(0, 12).every((l) => l.length <= 60), lines.join('|'));
+  assert.match(lines[10], /^\.\.\. \d+ more lines$/, lines.join('|'));
+  assert.equal(lines[11], '');
 });
 
 // ------------------------------------------------------------------------------------------------------------------ causes, one member

@@ -36,7 +36,7 @@ const PARITY = `parity_transactionsLimit parity_extraData parity_gasFloorTarget 
   parity_listAccounts parity_listStorageKeys parity_pendingTransactions parity_futureTransactions parity_pendingTransactionsStats parity_localTransactions parity_wsUrl
   parity_nextNonce parity_mode parity_chainId parity_chain parity_enode parity_consensusCapability parity_versionInfo parity_releasesInfo parity_chainStatus parity_nodeKind
   parity_getBlockHeaderByNumber parity_nodeHealth parity_nodeStatus parity_allTransactions parity_allTransactionHashes parity_getBlockReceipts parity_call
-  parity_getLogsNoTransactionHash parity_getRawBlockByNumber
+  parity_getLogsNoTransactionHash parity_getRawBlockByNumber parity_verifySignature parity_cidV0
   trace_filter trace_get trace_transaction trace_block trace_call trace_callMany trace_rawTransaction trace_replayTransaction trace_replayBlockTransactions rpc_modules modules`.split(/\s+/);
 const OURS = 'aura_status aura_getValidators aura_getMissedSteps txpool_status txpool_content txpool_contentFrom txpool_inspect rpc.discover'.split(' ');
 // what would use a key of the node, or change it: never there on a public port
@@ -176,7 +176,7 @@ leaf('every answer has the fields of its schema, and no others', async () => {
   await ask('parity_rpcSettings', [], { enabled: S.BOOL, interface: S.TEXT, port: S.COUNT });
   await ask('parity_nodeKind', [], { availability: /^(personal|public)$/, capability: /^(full|light)$/ });
   await ask('parity_netPort', [], S.COUNT);
-  await ask('parity_transactionsLimit', [], S.COUNT);
+  await ask('parity_transactionsLimit', [], (v) => v === 65536);
   for (const m of ['parity_extraData', 'parity_defaultExtraData']) await ask(m, [], S.D);
   for (const m of ['parity_pendingTransactions', 'parity_futureTransactions', 'parity_allTransactions']) await ask(m, [], [S.TX]);
   await ask('parity_allTransactionHashes', [], [S.H]);
@@ -186,6 +186,15 @@ leaf('every answer has the fields of its schema, and no others', async () => {
   await ask('parity_devLogs', [], [S.TEXT]);
   await ask('parity_unsignedTransactionsCount', [], S.any(S.NULL, S.COUNT));
   await ask('parity_call', [[call], 'latest'], [S.D]);
+  await ask('parity_cidV0', ['0x'], /^QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n$/); // IPFS's name of nothing
+  for (const prefixed of [true, false]) {
+    const text = ethers.toUtf8Bytes('who signed this'), sig = prefixed ? ethers.Signature.from(await rich.signMessage(text)) : rich.signingKey.sign(ethers.keccak256(text));
+    for (const [v, valid] of [[sig.yParity, true], [sig.v, false], [35 + 2 * Number(await rpc(M.url, 'eth_chainId', [])) + sig.yParity, true], [37 + sig.yParity, false]]) {
+      const told = await ask('parity_verifySignature', [prefixed, ethers.hexlify(text), sig.r, sig.s, hex(v)], { address: S.A, publicKey: /^0x[0-9a-f]{128}$/, isValidForCurrentChain: S.BOOL });
+      assert.deepEqual([told.address, told.isValidForCurrentChain], [rich.address.toLowerCase(), valid]);
+      assert.equal(told.publicKey, `0x${rich.signingKey.publicKey.slice(4)}`);
+    }
+  }
   // ours
   await ask('aura_getValidators', [], [S.A]);
   assert.deepEqual(misfits, []);

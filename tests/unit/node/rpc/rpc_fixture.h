@@ -210,7 +210,7 @@ static inline int fixture_new(void **state)
     assert_int_equal(kv_open_memory(&f->kv, TABLE_N), OK);
     struct chain_config cc = {.archive = true, .listener_ctx = f, .on_event = on_chain_event, .extra_data = BYTES_LIT("test")};
     if (chain_open(&f->chain, f->kv, &f->spec, &cc, &err) != OK) fail_msg("chain: %s", err_text(&err));
-    struct rpc_pool pool = {f, pool_add, pool_get, pool_next_nonce, pool_content_of, pool_count, NULL};
+    struct rpc_pool pool = {f, pool_add, pool_get, pool_next_nonce, pool_content_of, pool_count, NULL, 64};
     struct rpc_node node = {.ctx = f, .peer_count = fake_peer_count, .peers = fake_peers, .max_peers = 25, .enode = fake_enode, .clock = fake_clock};
     struct rpc_config rc = {.address = "127.0.0.1", .has_http = true, .has_ws = true, .namespaces = "all", .cors = "*",
                             .client_version = "poa-node/v1.2.3/linux-x86_64", .node_name = "n1", .threads = 3, .ipc_path = f->ipc_path};

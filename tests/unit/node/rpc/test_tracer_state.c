@@ -134,6 +134,10 @@ static void two_thousand_slots_of_one_call_are_all_told(void **state)
     }
     assert_int_equal(n, 2000);
     json_decref(r);
+    r = ask(f, "eth_createAccessList", "[{\"from\":\"" RICH "\",\"gas\":\"0x2faf080\",\"data\":\"0x6107d05b808055808055600190038060035700\"}]");
+    assert_int_equal(json_array_size(json_object_get(r, "accessList")), 1);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(json_object_get(r, "accessList"), 0), "storageKeys")), 2000);
+    json_decref(r);
 }
 
 int main(void)
