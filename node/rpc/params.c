@@ -21,7 +21,10 @@ static bool plain_param(bytes *out, const struct rpc_call *c, size_t i)
 
 static const char *arg_name(char dst[static 24], size_t i)
 {
-    snprintf(dst, 24, "argument %u", (unsigned)(i & 0xff));
+    /* by hand: every argument has one made, few are complained about */
+    memcpy(dst, "argument ", 9);
+    dst[9] = (char)('0' + i % 10);
+    dst[10] = 0;
     return dst;
 }
 

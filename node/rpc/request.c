@@ -5,12 +5,18 @@ struct scan {
     const uint8_t *p, *end;
 };
 
-static void skip_space(struct scan *s)
+/* stands in a plain string as itself */
+static inline bool is_plain(uint8_t ch)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
+    return ((uint8_t)(ch - 0x20) < 0x5f) & (ch != '"') & (ch != '\\');
 }
 
-static bool take(struct scan *s, char ch)
+static inline void skip_space(struct scan *s)
+{
+    while (s->p < s->end && *s->p <= ' ' && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
+}
+
+static inline bool take(struct scan *s, char ch)
 {
     skip_space(s);
     if (s->p == s->end || *s->p != (uint8_t)ch) return false;
@@ -23,9 +29,11 @@ static bool get_string(bytes *out, struct scan *s)
 {
     if (!take(s, '"')) return false;
     const uint8_t *from = s->p;
-    while (s->p < s->end && *s->p >= 0x20 && *s->p < 0x7f && *s->p != '"' && *s->p != '\\') s->p++;
-    if (s->p == s->end || *s->p != '"') return false;
-    *out = bytes_make(from, (size_t)(s->p - from));
+    const uint8_t *p = from;
+    while (p < s->end && is_plain(*p)) p++;
+    s->p = p;
+    if (p == s->end || *p != '"') return false;
+    *out = bytes_make(from, (size_t)(p - from));
     s->p++;
     return true;
 }
