@@ -4,34 +4,9 @@
  * line, body. */
 #include "identity-store/policy.h"
 #include "identity-store/routes.h"
-
-#include <strings.h>
+#include "tests/fuzz/identity_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-enum { HEADERS_MAX = 16 };
-
-struct input {
-    char *names[HEADERS_MAX], *values[HEADERS_MAX];
-    size_t n;
-};
-
-static const char *header(const void *ctx, const char *name)
-{
-    const struct input *in = ctx;
-    for (size_t i = 0; i < in->n; i++)
-        if (strcasecmp(in->names[i], name) == 0) return in->values[i];
-    return NULL;
-}
-
-static bool header_at(const char **name, const char **value, const void *ctx, size_t i)
-{
-    const struct input *in = ctx;
-    if (i >= in->n) return false;
-    *name = in->names[i];
-    *value = in->values[i];
-    return true;
-}
 
 static void run(struct call *c)
 {
@@ -80,15 +55,6 @@ static void make_store(struct store *store, struct config *cfg)
     seed(store, cfg, HTTP_PUT, "/secrets/s0", "api-version=7.4", "{\"value\":\"v\",\"tags\":{\"a\":\"b\"}}");
 }
 
-/* the next line of *p, NUL-terminated in place */
-static char *line(char **p)
-{
-    char *s = *p, *nl = strchr(s, '\n');
-    if (nl) *nl = 0;
-    *p = nl ? nl + 1 : s + strlen(s);
-    return s;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct store store;
@@ -110,13 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     p += 2;
     char *target = line(&p), *q = strchr(target, '?');
     if (q) *q++ = 0;
-    while (*p && *p != '\n' && in.n < HEADERS_MAX) {
-        char *name = line(&p), *colon = strstr(name, ": ");
-        if (colon == NULL) continue;
-        *colon = 0;
-        in.names[in.n] = name;
-        in.values[in.n++] = colon + 2;
-    }
+    headers_get(&in, &p);
     if (*p == '\n') p++;
     c.client = (struct client){.role = data[1] & 1 ? ROLE_NODE : ROLE_ORCHESTRATOR};
     (void)snprintf(c.client.id, sizeof c.client.id, "client-%d", data[1] & 3);

@@ -5,35 +5,12 @@
 #include "identity-store/storage_key.h"
 #include "identity-store/text.h"
 #include "lib/crypto/aead.h"
-
-#include <strings.h>
+#include "tests/fuzz/identity_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { NOW_S = 1800000000, HEADERS_MAX = 16, TEXT_MAX = 4096 };
+enum { NOW_S = 1800000000, TEXT_MAX = 4096 };
 static const char KEY[] = "the key of the account, 64 bytes are usual but not needed here..";
-
-struct input {
-    char *names[HEADERS_MAX], *values[HEADERS_MAX];
-    size_t n;
-};
-
-static const char *header(const void *ctx, const char *name)
-{
-    const struct input *in = ctx;
-    for (size_t i = 0; i < in->n; i++)
-        if (strcasecmp(in->names[i], name) == 0) return in->values[i];
-    return NULL;
-}
-
-static bool header_at(const char **name, const char **value, const void *ctx, size_t i)
-{
-    const struct input *in = ctx;
-    if (i >= in->n) return false;
-    *name = in->names[i];
-    *value = in->values[i];
-    return true;
-}
 
 struct world {
     struct store store;
@@ -81,18 +58,9 @@ static enum rest_error ask(struct world *w, char *text, bool *routed)
 {
     struct input in = {0};
     struct call c;
-    char *p = strchr(text, '\n'), *query = NULL;
-    if (p) *p++ = 0;
-    while (p && *p && in.n < HEADERS_MAX) {
-        char *nl = strchr(p, '\n'), *colon = strstr(p, ": ");
-        if (nl) *nl = 0;
-        if (colon && (nl == NULL || colon < nl)) {
-            *colon = 0;
-            in.names[in.n] = p;
-            in.values[in.n++] = colon + 2;
-        }
-        p = nl ? nl + 1 : NULL;
-    }
+    char *p = text, *query = NULL;
+    (void)line(&p);
+    headers_get(&in, &p);
     query = strchr(text, '?');
     if (query) *query++ = 0;
     call_init(&c, &w->store, &w->cfg);
