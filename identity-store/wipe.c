@@ -1,6 +1,6 @@
 /* wipe.c: memory that is given back is wiped, all of it and whoever gives it back. Values, tokens and bodies walk through buffers of our own, of the JSON
  * parser and of the TLS library; a free() of ours in front of the C library's reaches every one of them, where a wipe at each place would miss some.
- * A sanitizer has a free() of its own, which stays. */
+ * A sanitizer has a free() of its own, which stays; valgrind's is not seen from here, so this program does not run under it. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>

@@ -84,18 +84,21 @@ static void out_consume(struct conn *c, size_t n)
     }
 }
 
-void conn_append_chunk(struct conn *c, struct out_chunk *k)
+/* to the output of a connection that lives */
+static void link_chunks(struct conn *c, struct out_chunk *k)
 {
-    if (c->state == CONN_DEAD) {
-        chunks_free(k);
-        return;
-    }
     for (struct out_chunk *p = k; p != NULL; p = p->next) {
         out_grew(c, p->len);
         if (c->out_tail) c->out_tail->next = p;
         else c->out_head = p;
         c->out_tail = p;
     }
+}
+
+void conn_append_chunk(struct conn *c, struct out_chunk *k)
+{
+    if (c->state == CONN_DEAD) chunks_free(k);
+    else link_chunks(c, k);
 }
 
 void conn_append(struct conn *c, const void *data, size_t len)
@@ -106,7 +109,7 @@ void conn_append(struct conn *c, const void *data, size_t len)
         if (t == NULL || t->len == t->cap) {
             t = len > OUT_CHUNK ? chunk_new(len) : chunk_take(c->server);
             if (t == NULL) BUG("out of memory for an answer");
-            conn_append_chunk(c, t);
+            link_chunks(c, t);
         }
         size_t n = t->cap - t->len < len ? t->cap - t->len : len;
         memcpy(t->ptr + t->len, p, n);
