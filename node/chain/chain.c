@@ -137,11 +137,13 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     if (s != OK) goto out;
     s = blocks_get_head(&number, &hash, &finalised, txn);
     if (s == E_NOT_FOUND) {
+        number = 0;
         s = write_genesis(c, txn, err);
         if (s == OK) s = note_spec(c, txn);
     } else if (s == OK) {
         s = check_genesis(c, txn, err);
     }
+    if (s == OK) s = state_set_archive(txn, cfg->archive, number);
     if (s == OK) s = blocks_get_canonical_hash(&c->genesis_hash, txn, 0);
     /* what was invalid may have been so by a wrong spec, which has been put right since */
     if (s == OK) s = blocks_drop_invalid(txn);

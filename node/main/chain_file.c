@@ -91,7 +91,7 @@ static enum status put_block(struct buf *out, struct kv_txn *txn, uint64_t numbe
 enum status chain_file_export(const struct node_config *cfg, const char *path, struct err *err)
 {
     struct opened o = {0};
-    struct chain_config cc = {.archive = true}; /* nothing is written, and so nothing pruned */
+    const struct chain_config cc = {.archive = cfg->archive};
     struct kv_txn *txn = NULL;
     struct chain_head head;
     struct buf out;

@@ -24,16 +24,15 @@ static void list_push(struct list *l, void *item)
 
 enum status state_open(struct state **out, struct kv_txn *txn, uint64_t number)
 {
-    if (number != STATE_LATEST) {
-        uint64_t floor;
-        enum status st = history_floor(&floor, txn);
-        if (st != OK) return st;
-        if (number < floor) return E_NOT_FOUND;
-    }
     struct state *s = calloc(1, sizeof *s);
     if (s == NULL) return E_NOMEM;
     s->txn = txn;
     s->number = number;
+    enum status st = number == STATE_LATEST ? OK : history_open(s);
+    if (st != OK) {
+        free(s);
+        return st;
+    }
     s->borrow_views = !kv_is_write(txn);
     arena_init(&s->arena, SIZE_MAX);
     s->accounts = state_table_new(TABLE_MIN);
@@ -66,6 +65,7 @@ void state_free(struct state *s)
     cache_give_back(s);
     kv_cursor_close(s->hist_account);
     kv_cursor_close(s->hist_storage);
+    kv_cursor_close(s->hist_rows);
     free(s->accounts);
     free(s->slots);
     free(s->journal);

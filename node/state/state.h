@@ -25,7 +25,7 @@ struct state_account {
 };
 
 /** state_open: on txn (borrowed, read or write; must outlive the state), as it was after block `number` (STATE_LATEST: as it stands).
- *  ret OK | E_NOT_FOUND: history that far back is pruned */
+ *  ret OK | E_NOT_FOUND: history that far back is pruned, or more than some hundreds of blocks back and this is no archive */
 MUST_CHECK enum status state_open(struct state **out, struct kv_txn *txn, uint64_t number);
 void state_free(struct state *s);
 
@@ -84,9 +84,12 @@ MUST_CHECK enum status state_root(struct state *s, hash32 *root);
 /** state_commit: write accounts, storage, code, trie nodes, history and the change list of block `number` into txn (a write transaction; may
  *  be the one the state was opened on). keep_history: whether undo data is written (false for genesis).  The state is done with afterwards. */
 MUST_CHECK enum status state_commit(struct state *s, struct kv_txn *txn, uint64_t number, bool keep_history);
+/** state_set_archive: from the block after `head` (the latest) on, does state_commit keep an index for reads however far back? Else such reads are
+ *  for some hundreds of blocks only. Written down in txn; to be called before the first commit of a run. */
+MUST_CHECK enum status state_set_archive(struct kv_txn *txn, bool on, uint64_t head);
 /** state_unwind: take the latest state in txn from after block `number` back to before it, by its change list.  ret OK | E_NOT_FOUND */
 MUST_CHECK enum status state_unwind(struct kv_txn *txn, uint64_t number);
-/** state_prune: drop history of blocks <= number. */
+/** state_prune: drop history of blocks <= number; of very much only a part at a time: the next call goes on. */
 MUST_CHECK enum status state_prune(struct kv_txn *txn, uint64_t number);
 
 /* --- proofs (EIP-1186), of the latest state only */

@@ -169,7 +169,8 @@ static void pack(struct state_cache *c)
         if (t != NULL) keep_storage(c, &old.storage[i].key, t);
     }
     drop_all(&old);
-    if (s != OK) drop_all(c); /* out of memory: it was only a cache */
+    /* out of memory, or the table alone is too large: it was only a cache */
+    if (s != OK || state_cache_bytes(c) > c->max_bytes) drop_all(c);
 }
 
 void cache_give_back(struct state *s)

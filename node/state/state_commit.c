@@ -127,8 +127,7 @@ struct commit {
     struct state *s;
     struct kv_txn *txn;
     uint64_t number;
-    bool history;
-    struct buf *changes;
+    bool history, is_indexed;
 };
 
 static enum status delete_prefix(struct kv_txn *txn, unsigned table, bytes prefix)
@@ -150,15 +149,11 @@ static enum status delete_prefix(struct kv_txn *txn, unsigned table, bytes prefi
     }
 }
 
-/* change_slot: history, the list of changes, and whether there is one (the new value itself goes into the trie) */
+/* change_slot: history, and whether there is one (the new value itself goes into the trie) */
 static enum status change_slot(struct commit *c, bytes key, bytes before, bool is_zero)
 {
     enum status st = OK;
-    if (c->history) {
-        uint8_t hist[HIST_SLOT_LEN];
-        st = kv_put(c->txn, TABLE_HIST_STORAGE, hist_slot_key(hist, key, c->number), before);
-        rlp_put_string(c->changes, bytes_make(key.ptr + 20, 32));
-    }
+    if (c->history) st = history_note(c->txn, c->number, key, before, c->is_indexed);
     if (st != OK) return st;
     if (is_zero) return kv_delete(c->txn, TABLE_STORAGE, key);
     return before.len == 0 ? kv_put(c->txn, TABLE_STORAGE, key, BYTES_EMPTY) : OK;
@@ -215,18 +210,13 @@ static enum status commit_slots(struct commit *c, struct account *a)
 
 static enum status commit_account(struct commit *c, struct account *a)
 {
-    uint8_t rlp[ACCOUNT_RLP_MAX], old[ACCOUNT_RLP_MAX], hist[HIST_ACCOUNT_LEN];
+    uint8_t rlp[ACCOUNT_RLP_MAX], old[ACCOUNT_RLP_MAX];
     const struct state_account acc = latest(a);
     bytes now = a->now.exists ? account_encode(rlp, &acc) : BYTES_EMPTY;
     bytes before = a->base_exists ? account_encode(old, &a->base) : BYTES_EMPTY;
     if (bytes_eq(now, before)) return OK; /* the storage root is part of it: no slot differs either */
-    size_t entry = rlp_list_open(c->changes);
-    rlp_put_string(c->changes, BYTES_OF(a->addr));
-    size_t list = rlp_list_open(c->changes);
-    enum status st = commit_slots(c, a);
-    rlp_list_close(c->changes, list);
-    rlp_list_close(c->changes, entry);
-    if (st == OK && c->history) st = kv_put(c->txn, TABLE_HIST_ACCOUNT, hist_account_key(hist, &a->addr, c->number), before);
+    enum status st = c->history ? history_note(c->txn, c->number, BYTES_OF(a->addr), before, c->is_indexed) : OK;
+    if (st == OK) st = commit_slots(c, a);
     if (st != OK) return st;
     if (!a->now.exists) return kv_delete(c->txn, TABLE_ACCOUNT, BYTES_OF(a->addr));
     if (!a->base_exists) st = kv_put(c->txn, TABLE_ACCOUNT, BYTES_OF(a->addr), BYTES_EMPTY);
@@ -243,23 +233,14 @@ static int by_address(const void *a, const void *b)
 enum status state_commit(struct state *s, struct kv_txn *txn, uint64_t number, bool keep_history)
 {
     hash32 root;
-    struct buf changes;
-    struct commit c = {.s = s, .txn = txn, .number = number, .history = keep_history, .changes = &changes};
+    bool exists;
+    uint64_t from;
+    struct commit c = {.s = s, .txn = txn, .number = number, .history = keep_history};
     enum status st = state_root(s, &root);
+    if (st == OK) st = history_index(&exists, &c.is_indexed, &from, txn);
     if (st != OK) return st;
-    buf_init(&changes, SIZE_MAX / 2);
-    size_t list = rlp_list_open(&changes);
     if (s->changed.n != 0) qsort(s->changed.item, s->changed.n, sizeof *s->changed.item, by_address);
     for (size_t i = 0; i < s->changed.n && st == OK; i++) st = commit_account(&c, s->changed.item[i]);
     if (st == OK) st = trie_store(txn, s->trie);
-    rlp_list_close(&changes, list);
-    if (st == OK && !keep_history) st = history_set_floor(txn, number);
-    if (st == OK && keep_history) {
-        uint8_t key[8];
-        be64_put(key, number);
-        st = buf_status(&changes);
-        if (st == OK) st = kv_put(txn, TABLE_CHANGES, BYTES_OF(key), buf_view(&changes));
-    }
-    buf_fini(&changes);
-    return st;
+    return st == OK && !keep_history ? history_set_floor(txn, number) : st;
 }

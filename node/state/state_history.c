@@ -5,6 +5,12 @@
 #include "lib/crypto/keccak.h"
 
 #define FLOOR_KEY BYTES_LIT("state.floor")
+#define INDEX_KEY BYTES_LIT("state.index") /* number(8) || 1: is on, 0: was */
+
+enum {
+    WALK_MAX = 512,   /* blocks whose rows one read goes through */
+    PRUNE_MAX = 20000 /* rows at a time: LMDB takes 131,071 pages in one transaction */
+};
 
 enum status history_floor(uint64_t *out, struct kv_txn *txn)
 {
@@ -23,26 +29,81 @@ enum status history_set_floor(struct kv_txn *txn, uint64_t number)
     return kv_put(txn, TABLE_META, FLOOR_KEY, BYTES_OF(v));
 }
 
-/* first_after: the entry of the item with the lowest number above n: what the item was before that block, and so after n. An empty value is
- * an absent item. *in_latest: there is none, and the latest state still has it. */
-static enum status first_after(bytes *value, bool *in_latest, struct kv_txn *txn, struct kv_cursor **cursor, unsigned history, bytes item, uint64_t n)
+/* first_or_last: of the blocks that have rows; is_old: it has the older form.  ret OK | E_NOT_FOUND: none has */
+static enum status first_or_last(uint64_t *number, bool *is_old, struct kv_txn *txn, bool last)
 {
-    uint8_t key[HIST_SLOT_LEN];
+    struct kv_cursor *c;
     bytes k, v;
+    enum status st = kv_cursor_open(&c, txn, TABLE_CHANGES);
+    if (st != OK) return st;
+    st = last ? kv_cursor_last(&k, &v, c) : kv_cursor_seek(&k, &v, c, BYTES_EMPTY);
+    if (st == OK && k.len < 8) st = E_CORRUPT;
+    if (st == OK) {
+        *number = be64_get(k.ptr);
+        *is_old = k.len == 8;
+    }
+    kv_cursor_close(c);
+    return st;
+}
+
+enum status history_open(struct state *s)
+{
+    uint64_t floor, newest;
+    bool exists, is_on, is_old;
+    enum status st = history_floor(&floor, s->txn);
+    if (st == OK && s->number < floor) st = E_NOT_FOUND;
+    if (st == OK) st = history_index(&exists, &is_on, &s->indexed_from, s->txn);
+    if (st != OK) return st;
+    st = first_or_last(&newest, &is_old, s->txn, true);
+    if (st != OK) return st == E_NOT_FOUND ? OK : st;
+    const uint64_t last = newest < s->indexed_from ? newest : s->indexed_from;
+    return last > s->number && last - s->number > WALK_MAX ? E_NOT_FOUND : OK;
+}
+
+/* row_after: what the first of the blocks in (after, until) that changed the item has of it.  ret OK | E_NOT_FOUND: none did */
+static enum status row_after(bytes *value, struct state *s, bytes item, uint64_t until)
+{
+    uint8_t key[ROW_MAX];
+    enum status st = OK;
+    if (s->hist_rows == NULL) st = kv_cursor_open(&s->hist_rows, s->txn, TABLE_CHANGES);
+    for (uint64_t n = s->number + 1; st == OK && n < until;) {
+        bytes k, want = row_key(key, n, item);
+        st = kv_cursor_seek(&k, value, s->hist_rows, want);
+        if (st == OK && bytes_eq(k, want)) return OK;
+        if (st == OK && k.len < 8) st = E_CORRUPT;
+        if (st == OK) n = be64_get(k.ptr) > n ? be64_get(k.ptr) : n + 1;
+    }
+    return st == OK ? E_NOT_FOUND : st;
+}
+
+/* first_after: what the item was before the first block above s->number that changed it, and so after that one. An empty value is an absent item.
+ * The index has the blocks of the older form and those of an archive, the rows all others. *in_latest: no block did, so the latest state has it. */
+static enum status first_after(bytes *value, bool *in_latest, struct state *s, struct kv_cursor **cursor, unsigned index, bytes item)
+{
+    uint8_t key[HIST_SLOT_LEN], row[ROW_MAX];
+    uint64_t until = s->indexed_from;
+    bytes k, v, before;
     enum status st = OK;
     *in_latest = false;
-    if (*cursor == NULL) st = kv_cursor_open(cursor, txn, history);
+    if (*cursor == NULL) st = kv_cursor_open(cursor, s->txn, index);
     if (st != OK) return st;
     memcpy(key, item.ptr, item.len);
-    be64_put(key + item.len, n + 1);
+    be64_put(key + item.len, s->number + 1);
     st = kv_cursor_seek(&k, &v, *cursor, bytes_make(key, item.len + 8));
-    if (st == OK && k.len == item.len + 8 && memcmp(k.ptr, item.ptr, item.len) == 0) {
-        if (v.len == 0) return E_NOT_FOUND;
-        *value = v;
-        return OK;
+    if (st != OK && st != E_NOT_FOUND) return st;
+    const bool is_indexed = st == OK && k.len == item.len + 8 && memcmp(k.ptr, item.ptr, item.len) == 0;
+    const uint64_t at = is_indexed ? be64_get(k.ptr + item.len) : UINT64_MAX;
+    if (at < until) until = at;
+    st = row_after(&before, s, item, until);
+    if (st == E_NOT_FOUND && is_indexed) { /* the older form has the value here */
+        before = v;
+        st = v.len != 0 ? OK : kv_get(&before, s->txn, TABLE_CHANGES, row_key(row, at, item));
+        if (st == E_NOT_FOUND) return st;
     }
-    *in_latest = st == OK || st == E_NOT_FOUND;
-    return st == OK ? E_NOT_FOUND : st;
+    if (st == OK && before.len == 0) return E_NOT_FOUND;
+    if (st == OK) *value = before;
+    *in_latest = st == E_NOT_FOUND;
+    return st;
 }
 
 enum status slot_get(bytes *value, struct kv_txn *txn, const hash32 *account, const hash32 *key)
@@ -56,7 +117,7 @@ enum status slot_get(bytes *value, struct kv_txn *txn, const hash32 *account, co
 enum status history_account(bytes *rlp, struct state *s, struct account *a)
 {
     bool in_latest;
-    enum status st = first_after(rlp, &in_latest, s->txn, &s->hist_account, TABLE_HIST_ACCOUNT, BYTES_OF(a->addr), s->number);
+    enum status st = first_after(rlp, &in_latest, s, &s->hist_account, TABLE_HIST_ACCOUNT, BYTES_OF(a->addr));
     return in_latest ? trie_get(rlp, s->txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, account_key(a)) : st;
 }
 
@@ -64,53 +125,91 @@ enum status history_slot(bytes *value, struct state *s, struct slot *sl)
 {
     uint8_t k[SLOT_KEY_LEN];
     bool in_latest;
-    enum status st = first_after(value, &in_latest, s->txn, &s->hist_storage, TABLE_HIST_STORAGE, slot_key(k, &sl->account->addr, &sl->key), s->number);
+    enum status st = first_after(value, &in_latest, s, &s->hist_storage, TABLE_HIST_STORAGE, slot_key(k, &sl->account->addr, &sl->key));
     return in_latest ? slot_get(value, s->txn, account_key(sl->account), slot_trie_key(sl)) : st;
 }
 
-/* --- the list of changes */
+/* --- the rows of a block, account by account, each before its slots */
 
-struct change {
-    address addr;
-    bytes slots; /* RLP payload of 32-byte strings */
-};
-
-static enum status change_next(struct change *out, bytes *list)
+enum status history_note(struct kv_txn *txn, uint64_t number, bytes item, bytes before, bool is_indexed)
 {
-    bytes entry;
-    if (rlp_get_list(&entry, list) != OK || rlp_get_fixed(out->addr.b, 20, &entry) != OK || rlp_get_list(&out->slots, &entry) != OK)
-        return E_CORRUPT;
-    return OK;
+    uint8_t row[ROW_MAX], key[HIST_SLOT_LEN];
+    const bool is_slot = item.len == SLOT_KEY_LEN;
+    enum status st = kv_put(txn, TABLE_CHANGES, row_key(row, number, item), before);
+    if (st != OK || !is_indexed) return st;
+    memcpy(key, item.ptr, item.len);
+    be64_put(key + item.len, number);
+    return kv_put(txn, is_slot ? TABLE_HIST_STORAGE : TABLE_HIST_ACCOUNT, bytes_make(key, item.len + 8), BYTES_EMPTY);
 }
 
-/* read_changes: a copy, since the table is written to while it is walked; payload is the list's */
-static enum status read_changes(struct buf *copy, bytes *payload, struct kv_txn *txn, uint64_t number)
+void history_put_row(struct buf *out, bytes item, bytes before)
 {
-    uint8_t key[8];
-    bytes v;
-    be64_put(key, number);
-    enum status st = kv_get(&v, txn, TABLE_CHANGES, BYTES_OF(key));
+    const uint8_t len[2] = {(uint8_t)item.len, (uint8_t)before.len};
+    buf_put(out, len, sizeof len);
+    buf_put_bytes(out, item);
+    buf_put_bytes(out, before);
+}
+
+struct row {
+    bytes item, before;
+};
+
+static bool row_next(struct row *out, bytes *in)
+{
+    if (in->len < 2 || in->len < 2u + in->ptr[0] + in->ptr[1]) return false;
+    out->item = bytes_make(in->ptr + 2, in->ptr[0]);
+    out->before = bytes_make(in->ptr + 2 + in->ptr[0], in->ptr[1]);
+    const size_t len = 2u + in->ptr[0] + in->ptr[1];
+    *in = bytes_make(in->ptr + len, in->len - len);
+    return true;
+}
+
+static enum status read_rows(struct buf *out, struct kv_txn *txn, uint64_t number)
+{
+    struct kv_cursor *c;
+    uint8_t from[ROW_MAX];
+    bytes k, v;
+    enum status st = kv_cursor_open(&c, txn, TABLE_CHANGES);
     if (st != OK) return st;
-    buf_put_bytes(copy, v);
-    st = buf_status(copy);
-    if (st != OK) return st;
-    bytes in = buf_view(copy);
-    return rlp_get_list(payload, &in) == OK ? OK : E_CORRUPT;
+    for (st = kv_cursor_seek(&k, &v, c, row_key(from, number, BYTES_EMPTY)); st == OK; st = kv_cursor_next(&k, &v, c)) {
+        if (k.len < 8 || memcmp(k.ptr, from, 8) != 0) break;
+        if ((k.len != 8 + sizeof(address) && k.len != 8 + SLOT_KEY_LEN) || v.len > ACCOUNT_RLP_MAX) {
+            st = E_CORRUPT;
+            break;
+        }
+        history_put_row(out, bytes_make(k.ptr + 8, k.len - 8), v);
+    }
+    kv_cursor_close(c);
+    return st == OK || st == E_NOT_FOUND ? buf_status(out) : st;
+}
+
+/* take_rows: what a block changed goes from the history into out; *n is counted up */
+static enum status take_rows(struct buf *out, size_t *n, struct kv_txn *txn, uint64_t number, bool has_index)
+{
+    enum status st = history_take_old(out, n, txn, number);
+    if (st != E_NOT_FOUND) return st;
+    st = read_rows(out, txn, number);
+    bytes in = buf_view(out);
+    struct row r;
+    while (st == OK && row_next(&r, &in)) {
+        uint8_t key[ROW_MAX];
+        st = kv_delete(txn, TABLE_CHANGES, row_key(key, number, r.item));
+        ++*n;
+        if (st != OK || !has_index) continue;
+        memcpy(key, r.item.ptr, r.item.len);
+        be64_put(key + r.item.len, number);
+        st = kv_delete(txn, r.item.len == SLOT_KEY_LEN ? TABLE_HIST_STORAGE : TABLE_HIST_ACCOUNT, bytes_make(key, r.item.len + 8));
+    }
+    return st;
 }
 
 /* --- unwind */
 
-/* put_back: take the history entry of an item; *old is a copy in a. Whether it exists goes into its table; the value is the trie's affair. */
-static enum status put_back(bytes *old, struct kv_txn *txn, struct arena *a, unsigned history, bytes hist_key, unsigned table, bytes key)
+/* mark: whether the item exists, in its table; the value is the trie's affair */
+static enum status mark(struct kv_txn *txn, const struct row *r)
 {
-    bytes v;
-    enum status st = kv_get(&v, txn, history, hist_key);
-    if (st != OK) return st == E_NOT_FOUND ? E_CORRUPT : st;
-    *old = arena_copy(a, v);
-    if (old->ptr == NULL) return E_NOMEM;
-    st = kv_delete(txn, history, hist_key);
-    if (st != OK) return st;
-    return old->len == 0 ? kv_delete(txn, table, key) : kv_put(txn, table, key, BYTES_EMPTY);
+    const unsigned table = r->item.len == SLOT_KEY_LEN ? TABLE_STORAGE : TABLE_ACCOUNT;
+    return r->before.len == 0 ? kv_delete(txn, table, r->item) : kv_put(txn, table, r->item, BYTES_EMPTY);
 }
 
 static enum status apply(hash32 *root, struct kv_txn *txn, unsigned table, bytes prefix, const struct trie_update *up, size_t n)
@@ -123,30 +222,26 @@ static enum status apply(hash32 *root, struct kv_txn *txn, unsigned table, bytes
     return st;
 }
 
-static enum status unwind_slots(struct kv_txn *txn, struct arena *a, const struct change *c, uint64_t number, const hash32 *old_root,
-                                const hash32 *account_key)
+/* the slots in front of *rows, which moves on to the next account */
+static enum status unwind_slots(bytes *rows, struct kv_txn *txn, struct arena *a, const hash32 *old_root, const hash32 *account_key)
 {
-    size_t n;
-    if (rlp_count_items(&n, c->slots) != OK) return E_CORRUPT;
+    struct row r;
+    size_t n = 0;
+    for (bytes in = *rows; row_next(&r, &in) && r.item.len == SLOT_KEY_LEN;) n++;
     if (n == 0) return OK;
     struct trie_update *up = arena_zalloc(a, n, sizeof *up);
     if (up == NULL) return E_NOMEM;
-    bytes in = c->slots;
     for (size_t i = 0; i < n; i++) {
-        uint8_t key[SLOT_KEY_LEN], hist[HIST_SLOT_LEN];
-        bytes old;
-        memcpy(key, c->addr.b, 20);
-        if (rlp_get_fixed(key + 20, 32, &in) != OK) return E_CORRUPT;
-        enum status st = put_back(&old, txn, a, TABLE_HIST_STORAGE, hist_slot_key(hist, BYTES_OF(key), number), TABLE_STORAGE,
-                                  BYTES_OF(key));
+        if (!row_next(&r, rows)) return E_CORRUPT;
+        enum status st = mark(txn, &r);
         if (st != OK) return st;
-        keccak256(up[i].key.b, key + 20, 32);
-        if (old.len == 0) continue;
-        uint8_t *rlp = arena_alloc(a, old.len + 9);
+        keccak256(up[i].key.b, r.item.ptr + sizeof(address), 32);
+        if (r.before.len == 0) continue;
+        uint8_t *rlp = arena_alloc(a, r.before.len + 9);
         if (rlp == NULL) return E_NOMEM;
-        size_t head = old.len == 1 && old.ptr[0] < 0x80 ? 0 : rlp_encode_header(rlp, false, old.len);
-        memcpy(rlp + head, old.ptr, old.len);
-        up[i].value = bytes_make(rlp, head + old.len);
+        size_t head = r.before.len == 1 && r.before.ptr[0] < 0x80 ? 0 : rlp_encode_header(rlp, false, r.before.len);
+        memcpy(rlp + head, r.before.ptr, r.before.len);
+        up[i].value = bytes_make(rlp, head + r.before.len);
     }
     hash32 root;
     enum status st = apply(&root, txn, TABLE_TRIE_STORAGE, BYTES_OF(*account_key), up, n);
@@ -156,86 +251,85 @@ static enum status unwind_slots(struct kv_txn *txn, struct arena *a, const struc
 
 enum status state_unwind(struct kv_txn *txn, uint64_t number)
 {
-    struct buf copy;
+    struct buf rows;
     struct arena a;
-    bytes list;
-    size_t n;
-    uint8_t key[8];
-    buf_init(&copy, SIZE_MAX / 2);
+    struct row r;
+    uint64_t floor, from;
+    bool has_index, is_on;
+    size_t n = 0, n_accounts = 0;
+    enum status st = history_floor(&floor, txn);
+    if (st == OK && number <= floor) st = E_NOT_FOUND;
+    if (st == OK) st = history_index(&has_index, &is_on, &from, txn);
+    if (st != OK) return st;
+    buf_init(&rows, SIZE_MAX / 2);
     arena_init(&a, SIZE_MAX);
-    enum status st = read_changes(&copy, &list, txn, number);
-    if (st == OK && rlp_count_items(&n, list) != OK) st = E_CORRUPT;
-    if (st != OK) goto out;
+    st = take_rows(&rows, &n, txn, number, has_index);
     struct trie_update *up = arena_zalloc(&a, n + 1, sizeof *up);
-    if (up == NULL) st = E_NOMEM;
-    for (size_t i = 0; i < n && st == OK; i++) {
-        struct change c;
+    if (st == OK && up == NULL) st = E_NOMEM;
+    bytes in = buf_view(&rows);
+    while (st == OK && row_next(&r, &in)) {
         struct state_account old = {.storage_root = HASH_EMPTY_TRIE};
-        uint8_t hist[HIST_ACCOUNT_LEN];
-        st = change_next(&c, &list);
-        if (st != OK) break;
-        st = put_back(&up[i].value, txn, &a, TABLE_HIST_ACCOUNT, hist_account_key(hist, &c.addr, number), TABLE_ACCOUNT,
-                      BYTES_OF(c.addr));
-        if (st == OK && up[i].value.len != 0) st = account_decode(&old, up[i].value);
-        keccak256(up[i].key.b, c.addr.b, 20);
-        if (st == OK) st = unwind_slots(txn, &a, &c, number, &old.storage_root, &up[i].key);
+        struct trie_update *u = &up[n_accounts++];
+        if (r.item.len != sizeof(address)) st = E_CORRUPT;
+        if (st == OK) st = mark(txn, &r);
+        if (st == OK && r.before.len != 0) st = account_decode(&old, r.before);
+        keccak256(u->key.b, r.item.ptr, r.item.len);
+        u->value = r.before;
+        if (st == OK) st = unwind_slots(&in, txn, &a, &old.storage_root, &u->key);
     }
     hash32 root;
-    if (st == OK) st = apply(&root, txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, up, n);
-    be64_put(key, number);
-    if (st == OK) st = kv_delete(txn, TABLE_CHANGES, BYTES_OF(key));
-out:
-    buf_fini(&copy);
+    if (st == OK) st = apply(&root, txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, up, n_accounts);
+    buf_fini(&rows);
     arena_fini(&a);
     return st;
 }
 
 /* --- prune */
 
-static enum status prune_block(struct kv_txn *txn, uint64_t number)
-{
-    struct buf copy;
-    bytes list;
-    buf_init(&copy, SIZE_MAX / 2);
-    enum status st = read_changes(&copy, &list, txn, number);
-    while (st == OK && list.len != 0) {
-        struct change c;
-        uint8_t hist[HIST_SLOT_LEN], key[SLOT_KEY_LEN];
-        st = change_next(&c, &list);
-        if (st == OK) st = kv_delete(txn, TABLE_HIST_ACCOUNT, hist_account_key(hist, &c.addr, number));
-        while (st == OK && c.slots.len != 0) {
-            memcpy(key, c.addr.b, 20);
-            st = rlp_get_fixed(key + 20, 32, &c.slots) == OK ? OK : E_CORRUPT;
-            if (st == OK) st = kv_delete(txn, TABLE_HIST_STORAGE, hist_slot_key(hist, BYTES_OF(key), number));
-        }
-    }
-    uint8_t key[8];
-    be64_put(key, number);
-    if (st == OK) st = kv_delete(txn, TABLE_CHANGES, BYTES_OF(key));
-    buf_fini(&copy);
-    return st;
-}
-
 enum status state_prune(struct kv_txn *txn, uint64_t number)
 {
-    uint64_t floor;
+    uint64_t floor, from, at;
+    bool has_index, is_on, is_old;
+    size_t n = 0;
     enum status st = history_floor(&floor, txn);
     if (st != OK || number <= floor) return st;
-    for (;;) {
-        struct kv_cursor *c;
-        bytes k, v;
-        uint64_t at = UINT64_MAX;
-        st = kv_cursor_open(&c, txn, TABLE_CHANGES);
-        if (st != OK) return st;
-        st = kv_cursor_seek(&k, &v, c, BYTES_EMPTY);
-        if (st == OK && k.len == 8) at = be64_get(k.ptr);
-        kv_cursor_close(c);
-        if (st != OK && st != E_NOT_FOUND) return st;
-        if (at > number) break;
-        st = prune_block(txn, at);
-        if (st != OK) return st;
+    st = history_index(&has_index, &is_on, &from, txn);
+    while (st == OK && (st = first_or_last(&at, &is_old, txn, false)) == OK && at <= number) {
+        struct buf rows;
+        buf_init(&rows, SIZE_MAX / 2);
+        st = take_rows(&rows, &n, txn, at, has_index);
+        buf_fini(&rows);
+        if (st == OK && n >= PRUNE_MAX) return history_set_floor(txn, at);
     }
-    return history_set_floor(txn, number);
+    return st == OK || st == E_NOT_FOUND ? history_set_floor(txn, number) : st;
+}
+
+/* --- the archive's index */
+
+enum status history_index(bool *exists, bool *is_on, uint64_t *from, struct kv_txn *txn)
+{
+    bytes v;
+    enum status st = kv_get(&v, txn, TABLE_META, INDEX_KEY);
+    if (st == OK && v.len != 9) return E_CORRUPT;
+    *exists = st == OK;
+    *is_on = st == OK && v.ptr[8] != 0;
+    *from = *is_on ? be64_get(v.ptr) : UINT64_MAX;
+    return st == E_NOT_FOUND ? OK : st;
+}
+
+enum status state_set_archive(struct kv_txn *txn, bool on, uint64_t head)
+{
+    bool exists, is_on, is_old = true;
+    uint64_t from, newest;
+    enum status st = history_index(&exists, &is_on, &from, txn);
+    if (st != OK || on == is_on) return st;
+    uint8_t v[9];
+    /* the older form had an index always */
+    st = first_or_last(&newest, &is_old, txn, true);
+    if (st != OK && st != E_NOT_FOUND) return st;
+    be64_put(v, is_old ? 0 : head + 1);
+    v[8] = on;
+    return kv_put(txn, TABLE_META, INDEX_KEY, BYTES_OF(v));
 }
 
 /* --- the whole, and proofs */

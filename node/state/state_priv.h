@@ -103,7 +103,8 @@ struct state {
 
     struct state_cache *cache; /* NULL: it has none, or another state has it */
     struct trie *trie; /* of accounts; NULL until a root is asked for, unless there is a cache */
-    struct kv_cursor *hist_account, *hist_storage;
+    struct kv_cursor *hist_account, *hist_storage, *hist_rows;
+    uint64_t indexed_from; /* blocks from here on are in the index of an archive */
 
     enum status (*block_hash)(void *ctx, uint64_t number, hash32 *out);
     void *block_hash_ctx;
@@ -111,7 +112,7 @@ struct state {
     void *precompile_ctx;
 };
 
-enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUNT_LEN = 28 };
+enum { ACCOUNT_RLP_MAX = 128, SLOT_KEY_LEN = 52, HIST_SLOT_LEN = 60, HIST_ACCOUNT_LEN = 28, ROW_MAX = 60 };
 
 /** state_mix: two words into one, for salted tables */
 static inline uint64_t state_mix(uint64_t a, uint64_t b)
@@ -156,6 +157,15 @@ MUST_CHECK enum status history_account(bytes *rlp, struct state *s, struct accou
 MUST_CHECK enum status history_slot(bytes *value, struct state *s, struct slot *sl);
 /** slot_get: what the latest storage trie has: big-endian without leading zeros.  ret OK | E_NOT_FOUND: zero | ... */
 MUST_CHECK enum status slot_get(bytes *value, struct kv_txn *txn, const hash32 *account, const hash32 *key);
+/** history_note: what an account or a slot (item: as in the keys of their tables) was before block `number`. is_indexed: in an archive */
+MUST_CHECK enum status history_note(struct kv_txn *txn, uint64_t number, bytes item, bytes before, bool is_indexed);
+/** history_put_row: append one to rows; history_take_old: those of a block in the older form (history_old.c).  ret OK | E_NOT_FOUND: it has not */
+void history_put_row(struct buf *out, bytes item, bytes before);
+MUST_CHECK enum status history_take_old(struct buf *out, size_t *n, struct kv_txn *txn, uint64_t number);
+/** history_index: blocks from *from on are in the index; *is_on: those to come will be. *exists: there is or was one */
+MUST_CHECK enum status history_index(bool *exists, bool *is_on, uint64_t *from, struct kv_txn *txn);
+/** history_open: for a state after block s->number.  ret OK | E_NOT_FOUND: pruned, or too many blocks back */
+MUST_CHECK enum status history_open(struct state *s);
 /** history_floor: the oldest block whose state can be read. */
 MUST_CHECK enum status history_floor(uint64_t *out, struct kv_txn *txn);
 MUST_CHECK enum status history_set_floor(struct kv_txn *txn, uint64_t number);
@@ -166,17 +176,11 @@ static inline bytes slot_key(uint8_t dst[static SLOT_KEY_LEN], const address *a,
     u256_to_be(dst + 20, key);
     return bytes_make(dst, SLOT_KEY_LEN);
 }
-static inline bytes hist_account_key(uint8_t dst[static HIST_ACCOUNT_LEN], const address *a, uint64_t number)
+static inline bytes row_key(uint8_t dst[static ROW_MAX], uint64_t number, bytes item)
 {
-    memcpy(dst, a->b, 20);
-    be64_put(dst + 20, number);
-    return bytes_make(dst, HIST_ACCOUNT_LEN);
-}
-static inline bytes hist_slot_key(uint8_t dst[static HIST_SLOT_LEN], bytes slot, uint64_t number)
-{
-    memcpy(dst, slot.ptr, SLOT_KEY_LEN);
-    be64_put(dst + SLOT_KEY_LEN, number);
-    return bytes_make(dst, HIST_SLOT_LEN);
+    be64_put(dst, number);
+    if (item.len != 0) memcpy(dst + 8, item.ptr, item.len);
+    return bytes_make(dst, 8 + item.len);
 }
 /** trimmed_be: a word without its leading zeros */
 static inline bytes trimmed_be(uint8_t dst[static 32], const u256 *v)

@@ -10,9 +10,9 @@
     X(TABLE_CODE, "code")               /* code hash -> code */ \
     X(TABLE_TRIE_ACCOUNT, "trie.acc")   /* nibble path -> node of the account trie */ \
     X(TABLE_TRIE_STORAGE, "trie.sto")   /* keccak(address) || nibble path -> node of a storage trie */ \
-    X(TABLE_HIST_ACCOUNT, "hist.acc")   /* address || number(8) -> account before that block */ \
-    X(TABLE_HIST_STORAGE, "hist.sto")   /* address || slot || number(8) -> value before that block */ \
-    X(TABLE_CHANGES, "changes")         /* number(8) -> list of accounts and slots that the block changed */ \
+    X(TABLE_HIST_ACCOUNT, "hist.acc")   /* archive: address || number(8) -> nothing: see changes */ \
+    X(TABLE_HIST_STORAGE, "hist.sto")   /* archive: address || slot || number(8) -> nothing: see changes */ \
+    X(TABLE_CHANGES, "changes")         /* number(8) || address (|| slot) -> account, value before that block; history_old.c has the older form */ \
     X(TABLE_HEADER, "header")           /* block hash -> header RLP */ \
     X(TABLE_BODY, "body")               /* block hash -> [txs, uncles(, withdrawals)] RLP */ \
     X(TABLE_RECEIPTS, "receipts")       /* block hash -> list of receipts */ \

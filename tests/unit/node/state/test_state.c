@@ -347,6 +347,66 @@ static hash32 digest_of(struct kv *kv)
     return h;
 }
 
+/* move: one entry of TABLE_CHANGES as the older form has it: its value into the index */
+static void move(struct kv_txn *txn, bytes row, bytes value)
+{
+    uint8_t key[60], copy[128], from[60];
+    const size_t len = row.len - 8;
+    memcpy(from, row.ptr, row.len);
+    memcpy(key, row.ptr + 8, len);
+    memcpy(key + len, row.ptr, 8);
+    if (value.len != 0) memcpy(copy, value.ptr, value.len);
+    assert_int_equal(kv_put(txn, len == 20 ? TABLE_HIST_ACCOUNT : TABLE_HIST_STORAGE, bytes_make(key, row.len), bytes_make(copy, value.len)), OK);
+    assert_int_equal(kv_delete(txn, TABLE_CHANGES, bytes_make(from, row.len)), OK);
+}
+
+/* the history as it was written up to November 2026: a list for each block, even an empty one, and all values in the index */
+static void make_older(struct kv_txn *txn, uint64_t head)
+{
+    for (uint64_t n = 1; n <= head; n++) {
+        struct buf list;
+        uint8_t number[8];
+        size_t all, entry = 0, slots = 0;
+        bool is_open = false;
+        be64_put(number, n);
+        buf_init(&list, (size_t)1 << 20);
+        all = rlp_list_open(&list);
+        for (;;) {
+            struct kv_cursor *c;
+            bytes k, v;
+            assert_int_equal(kv_cursor_open(&c, txn, TABLE_CHANGES), OK);
+            enum status st = kv_cursor_seek(&k, &v, c, BYTES_OF(number));
+            const bool mine = st == OK && k.len > 8 && memcmp(k.ptr, number, 8) == 0;
+            const bool is_older = st == OK && k.len == 8 && memcmp(k.ptr, number, 8) == 0;
+            if (mine && k.len == 28) {
+                if (is_open) {
+                    rlp_list_close(&list, slots);
+                    rlp_list_close(&list, entry);
+                }
+                is_open = true;
+                entry = rlp_list_open(&list);
+                rlp_put_string(&list, bytes_make(k.ptr + 8, 20));
+                slots = rlp_list_open(&list);
+            } else if (mine) {
+                rlp_put_string(&list, bytes_make(k.ptr + 28, 32));
+            }
+            kv_cursor_close(c);
+            assert_false(is_older);
+            if (!mine) break;
+            move(txn, k, v);
+        }
+        if (is_open) {
+            rlp_list_close(&list, slots);
+            rlp_list_close(&list, entry);
+        }
+        rlp_list_close(&list, all);
+        assert_int_equal(buf_status(&list), OK);
+        assert_int_equal(kv_put(txn, TABLE_CHANGES, BYTES_OF(number), buf_view(&list)), OK);
+        buf_fini(&list);
+    }
+    assert_int_equal(kv_delete(txn, TABLE_META, BYTES_LIT("state.index")), OK);
+}
+
 /* fault: kv, if it is a store with faults, else NULL; digest (may be NULL): of the store, before it is pruned */
 static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache, uint64_t seed, hash32 *digest)
 {
@@ -359,6 +419,8 @@ static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache
     uint64_t head = 0;
     for (int round = 0; round < 120; round++) {
         assert_int_equal(kv_begin(&txn, kv, true), OK);
+        if (round == 50 && seed % 2 == 0) make_older(txn, head);
+        if (rng_below(&r, 8) == 0) assert_int_equal(state_set_archive(txn, rng_below(&r, 2) == 0, head), OK);
         if (head > 2 && (head + 1 == BLOCKS || rng_below(&r, 5) == 0)) { /* take some back */
             uint64_t back = head;
             for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) assert_int_equal(state_unwind(txn, back--), OK);
@@ -559,6 +621,55 @@ static void what_a_block_has_used_is_read_from_memory_by_the_next(void **state)
     kv_close(kv);
 }
 
+/* without an index a read walks from block to block: it is bounded. An archive reads all that came since it is one. */
+static void how_far_back_reads_go_is_bounded_but_in_an_archive(void **state)
+{
+    (void)state;
+    enum { HEAD = 700, ARCHIVE_FROM = 620 };
+    for (int kind = 0; kind < 3; kind++) { /* none, an archive from the start, one since block ARCHIVE_FROM */
+        struct kv *kv;
+        struct kv_txn *txn;
+        struct state *s;
+        u256 v = U256_ONE;
+        const address changing = addr_of(1), early = addr_of(2);
+        assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        for (uint64_t n = 0; n <= HEAD; n++) {
+            if (n == 1) assert_int_equal(state_set_archive(txn, kind == 1, 0), OK);
+            if (n == ARCHIVE_FROM) assert_int_equal(state_set_archive(txn, kind != 0, n - 1), OK);
+            assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+            assert_int_equal(state_add_balance(s, &changing, &v), OK);
+            if (n == 300) assert_int_equal(state_add_balance(s, &early, &v), OK);
+            assert_int_equal(state_commit(s, txn, n, n != 0), OK);
+            state_free(s);
+        }
+        static const uint64_t AT[] = {10, 107, 150, 299, 300, 301, 500, 618, 619, 620, 650, 699, 700};
+        for (size_t i = 0; i < COUNT_OF(AT); i++) {
+            /* the rows of the blocks above, up to the head or to where the index begins, are walked */
+            const uint64_t end = kind == 0 ? HEAD : kind == 1 ? 0 : ARCHIVE_FROM;
+            const bool reads = end <= AT[i] || end - AT[i] <= 512;
+            assert_int_equal(state_open(&s, txn, AT[i]), reads ? OK : E_NOT_FOUND);
+            if (!reads) continue;
+            assert_int_equal(state_get_balance(s, &changing, &v), OK);
+            assert_int_equal(v.w[0], AT[i] + 1);
+            assert_int_equal(state_get_balance(s, &early, &v), OK);
+            assert_int_equal(v.w[0], AT[i] >= 300);
+            state_free(s);
+            v = U256_ONE;
+        }
+        /* what is pruned is not read */
+        assert_int_equal(state_prune(txn, 640), OK);
+        assert_int_equal(state_open(&s, txn, 639), E_NOT_FOUND);
+        assert_int_equal(state_open(&s, txn, 640), OK);
+        assert_int_equal(state_get_balance(s, &changing, &v), OK);
+        assert_int_equal(v.w[0], 641);
+        state_free(s);
+        assert_int_equal(state_unwind(txn, HEAD), OK);
+        kv_abort(txn);
+        kv_close(kv);
+    }
+}
+
 static void an_empty_account_stays_until_a_transaction_touches_it(void **state)
 {
     (void)state;
@@ -690,6 +801,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_chains_agree_with_a_plain_model),
         cmocka_unit_test(a_cache_changes_nothing_but_the_time_it_takes),
+        cmocka_unit_test(how_far_back_reads_go_is_bounded_but_in_an_archive),
         cmocka_unit_test(what_a_block_has_used_is_read_from_memory_by_the_next),
         cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
         cmocka_unit_test(proofs_show_accounts_and_slots),
