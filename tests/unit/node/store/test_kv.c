@@ -342,6 +342,29 @@ static unsigned synced_by_a_commit(const struct fixture *f, unsigned flags)
     return synced_writes;
 }
 
+static void a_reader_is_the_newest_until_something_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_txn *r, *w;
+    assert_int_equal(kv_begin(&r, f->kv, false), OK);
+    assert_true(kv_is_newest(r));
+    assert_int_equal(kv_begin(&w, f->kv, true), OK);
+    put(w, 0, "a", "1");
+    assert_true(kv_is_newest(r)); /* not committed yet */
+    assert_false(kv_is_newest(w));
+    kv_abort(w);
+    assert_true(kv_is_newest(r));
+    assert_int_equal(kv_begin(&w, f->kv, true), OK);
+    put(w, 0, "a", "1");
+    assert_int_equal(kv_commit(w), OK);
+    assert_false(kv_is_newest(r));
+    kv_abort(r);
+    assert_int_equal(kv_begin(&r, f->kv, false), OK);
+    assert_true(kv_is_newest(r));
+    expect(r, 0, "a", "1");
+    kv_abort(r);
+}
+
 static void a_durable_commit_is_the_newest_on_the_disk_when_it_returns(void **state)
 {
     assert_int_equal(synced_by_a_commit(*state, KV_DURABLE), 1);
@@ -363,6 +386,7 @@ int main(void)
         BOTH(what_is_out_of_bounds_is_refused),
         BOTH(random_writes_agree_with_a_plain_array),
         BOTH(a_reader_may_end_on_another_thread_while_a_writer_writes),
+        cmocka_unit_test_setup_teardown(a_reader_is_the_newest_until_something_is_committed, setup_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_durable_commit_is_the_newest_on_the_disk_when_it_returns, setup_lmdb, teardown),
         cmocka_unit_test_setup_teardown(lmdb_keeps_data_over_a_close_and_says_when_it_is_full, setup_lmdb, teardown),
     };
