@@ -255,6 +255,7 @@ test('new again: the vault of the same name is brought back from soft delete', a
 });
 
 // ------------------------------------------------------------------------------------------------ faults of the service
+group = 'bad';
 const fresh = (name, fn) => test(name, async () => { await rig.forget(); await writeTokens(); fs.rmSync(path.join(rig.dir, 'net'), { recursive: true, force: true }); await fn(); });
 fresh('two regions, the vault signs, Azure Monitor, a permission contract: the documents that machines boot from are taken by the real programs', async () => {
   const code = file('code', '6080604052348015600f57600080fd5b50603f80601d6000396000f3fe6080604052600080fdfe\n');
@@ -421,7 +422,7 @@ fresh('rotate: a new key in the vault, the change on the chain, the identity han
 });
 
 // ------------------------------------------------------------------------------------------------ who signs in
-group = 'bad';
+group = 'bad'; // three parts of about the same length
 const login = (name, flags, env = {}) => fresh(`signed in by ${name}`, async () => {
   rig.azure.machines = null;
   const x = await rig.run(['new', 'net', '--yes', '--json', ...rig.flags({ '--azure-login': null, '--client-secret-file': null, '--client-id': null, '--tenant': null, '--timeout': 1, ...flags() })], { env: typeof env === 'function' ? env() : env });
