@@ -2,7 +2,9 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/crypto/aead.h"
 #include "lib/crypto/secp256k1.h"
+#include "lib/eth/abi_call.h"
 #include "lib/eth/possession.h"
 #include "lib/eth/tx.h"
 #include "node/identity/identity_priv.h"
@@ -520,18 +522,33 @@ enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const 
     return s == OK && id->set.sign ? sign_by_vault(id, sig65, &doc, digest.b, until - now) : s;
 }
 
-/* SPEC(aura.md B5): reportBenign(address,uint256), reportMalicious(address,uint256,bytes) */
-static bool is_report(const struct tx *tx)
+/* SPEC(aura.md B5): the first two are 0xd69f13bb and 0xc476dd40 */
+static bool is_service(const struct tx *tx)
 {
-    static const uint8_t benign[4] = {0xd6, 0x9f, 0x13, 0xbb}, malicious[4] = {0xc4, 0x76, 0xdd, 0x40};
-    return tx->type == TX_LEGACY && tx->has_chain_id && tx->has_to && u256_is_zero(&tx->value) && u256_is_zero(&tx->max_fee) && tx->data.len >= 4 + 64 &&
-           (memcmp(tx->data.ptr, benign, 4) == 0 || memcmp(tx->data.ptr, malicious, 4) == 0);
+    static const char *const calls[] = {"reportBenign(address,uint256)", "reportMalicious(address,uint256,bytes)", "commitHash(bytes32,bytes)", "revealNumber(uint256)"};
+    bool known = false;
+    for (size_t i = 0; tx->data.len >= 4 + 32 && i < COUNT_OF(calls); i++) {
+        uint8_t selector[4];
+        abi_selector(selector, calls[i]);
+        known |= memcmp(tx->data.ptr, selector, 4) == 0;
+    }
+    return known && tx->type == TX_LEGACY && tx->has_chain_id && tx->has_to && u256_is_zero(&tx->value) && u256_is_zero(&tx->max_fee);
 }
 
-enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], const struct tx *tx)
+enum status identity_derive(struct identity *id, uint8_t out[static 32], bytes msg)
+{
+    if (id->set.sign) return E_UNSUPPORTED;
+    (void)pthread_mutex_lock(&id->lock);
+    const enum status s = id->held ? OK : E_DENIED;
+    if (s == OK) hmac_sha256(out, BYTES_OF(id->key.b), msg);
+    (void)pthread_mutex_unlock(&id->lock);
+    return s;
+}
+
+enum status identity_sign_service(struct identity *id, uint8_t sig65[static 65], const struct tx *tx)
 {
     struct identity_doc doc;
-    if (!is_report(tx)) return E_INVALID;
+    if (!is_service(tx)) return E_INVALID;
     const hash32 digest = tx_signing_hash(tx);
     (void)pthread_mutex_lock(&id->lock);
     uint64_t now = clock_mono_ms(), until = id->sign_until_ms;

@@ -73,10 +73,12 @@ MUST_CHECK enum status identity_sign(struct identity *id, uint8_t sig65[static 6
 /** identity_prove: sign the statement of possession; p->validator must be the identity that is held. No step, no journal: it is no seal.
  *  ret OK | E_DENIED: no identity, or its lease is not surely held now | E_CONFLICT: another identity is held | as identity_sign of the vault */
 MUST_CHECK enum status identity_prove(struct identity *id, uint8_t sig65[static 65], const struct possession *p);
-/** identity_sign_report: a report of misbehaviour to the validator contract: a transaction of no value and no price that calls reportBenign or
- *  reportMalicious; nothing else is signed for its sender.
+/** identity_sign_service: a transaction of no value and no price that reports misbehaviour to the validator contract (reportBenign, reportMalicious) or
+ *  takes part in the randomness (commitHash, revealNumber); nothing else is signed for its sender.
  *  ret OK | E_DENIED: no identity of that sender, or its lease is not surely held | E_INVALID: another kind of transaction | the vault's */
-MUST_CHECK enum status identity_sign_report(struct identity *id, uint8_t sig65[static 65], const struct tx *tx);
+MUST_CHECK enum status identity_sign_service(struct identity *id, uint8_t sig65[static 65], const struct tx *tx);
+/** identity_derive: HMAC-SHA256 of msg under the identity's key.  ret OK | E_DENIED: no identity | E_UNSUPPORTED: the vault has the key */
+MUST_CHECK enum status identity_derive(struct identity *id, uint8_t out[static 32], bytes msg);
 /** identity_recall: what stood beside the identity when it was taken.  ret OK | E_NOT_FOUND: nothing | E_DENIED: none is held */
 MUST_CHECK enum status identity_recall(const struct identity *id, struct key_promise *out);
 /** identity_keep: *p stands beside the identity after OK (until_ms is set here). step_ms: wall time at which the seal's step began. One thread.

@@ -510,6 +510,7 @@ static void shut_down(struct node *n)
     submit_free(n->submit);
     pool_free(n->pool);
     tally_free(n->tally);
+    evm_free(n->random_evm);
     chain_close(n->chain);
     if (n->kv != NULL) kv_close(n->kv);
     if (n->has_spec) chain_spec_fini(&n->spec);

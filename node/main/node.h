@@ -61,6 +61,10 @@ struct node {
     uint64_t clock_logged_ms;
     struct chain_report reports[REPORTS_MAX]; /* to be sent to the validator contract */
     size_t n_reports;
+    struct evm *random_evm; /* randomness.c: for its questions; NULL: none yet */
+    uint64_t random_seen, random_round, random_at; /* head that was looked at; round of the last transaction, and the head when it was sent */
+    bool random_was_reveal;
+    enum status random_trouble; /* said last */
 
     /* for the loop, from other threads; under lock */
     pthread_mutex_t lock;
@@ -142,6 +146,15 @@ bool node_recall(struct node *n);
 /* --- reports.c: misbehaviour, told to the validator contract */
 /** node_send_reports: what node_on_report collected; on the loop's thread. */
 void node_send_reports(struct node *n, bool is_behind);
+
+/** node_is_validator: of the set in force. */
+bool node_is_validator(struct node *n);
+/** node_send_service_tx: a transaction of this validator without value or price; what identity_sign_service allows. */
+MUST_CHECK enum status node_send_service_tx(struct node *n, const address *to, bytes data, uint64_t gas_limit, struct err *err);
+
+/* --- randomness.c */
+/** node_send_randomness: commit or reveal, if it is time; on the loop's thread. */
+void node_send_randomness(struct node *n, bool is_behind);
 
 /* --- finder.c: a thread that keeps the list of nodes fresh */
 MUST_CHECK enum status node_finder_start(struct node *n, struct err *err);

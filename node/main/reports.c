@@ -28,7 +28,7 @@ static const address *report_contract(struct node *n, uint64_t head)
     return set->kind == VALSET_CONTRACT ? &set->contract : NULL;
 }
 
-static bool is_validator(struct node *n)
+bool node_is_validator(struct node *n)
 {
     struct arena a;
     address *list;
@@ -65,25 +65,33 @@ static void put_call(struct buf *out, const struct chain_report *r)
     abi_end(&w);
 }
 
-static enum status send_one(struct node *n, const address *contract, const struct chain_report *r, uint64_t gas_limit, struct err *err)
+enum status node_send_service_tx(struct node *n, const address *to, bytes data, uint64_t gas_limit, struct err *err)
 {
-    struct buf data, raw;
+    struct buf raw;
     uint8_t sig[65];
     hash32 hash;
-    buf_init(&data, 1024);
     buf_init(&raw, 4096);
-    put_call(&data, r);
-    struct tx tx = {.type = TX_LEGACY, .has_chain_id = true, .chain_id = n->spec.chain_id, .has_to = true, .to = *contract, .sender = n->self,
-                    .gas_limit = gas_limit < REPORT_GAS ? gas_limit : REPORT_GAS, .data = buf_view(&data)};
+    struct tx tx = {.type = TX_LEGACY, .has_chain_id = true, .chain_id = n->spec.chain_id, .has_to = true, .to = *to, .sender = n->self,
+                    .gas_limit = gas_limit, .data = data};
     enum status s = next_nonce(&tx.nonce, n);
     if (s == OK && n->cfg.mode == IDENTITY_FILE) {
         s = tx_sign(&tx, &raw, &n->file_key);
     } else if (s == OK) {
-        s = identity_sign_report(n->identity, sig, &tx);
+        s = identity_sign_service(n->identity, sig, &tx);
         if (s == OK) s = tx_sign_with(&tx, &raw, sig);
     }
     if (s == OK) s = node_add_tx(&hash, n, buf_view(&raw), err);
     buf_fini(&raw);
+    return s;
+}
+
+static enum status send_one(struct node *n, const address *contract, const struct chain_report *r, uint64_t gas_limit, struct err *err)
+{
+    struct buf data;
+    buf_init(&data, 1024);
+    put_call(&data, r);
+    enum status s = buf_status(&data);
+    if (s == OK) s = node_send_service_tx(n, contract, buf_view(&data), gas_limit < REPORT_GAS ? gas_limit : REPORT_GAS, err);
     buf_fini(&data);
     return s;
 }
@@ -93,7 +101,7 @@ void node_send_reports(struct node *n, bool is_behind)
     struct chain_head head;
     chain_get_head(&head, n->chain);
     const address *contract = report_contract(n, head.number);
-    const bool may = contract != NULL && n->has_self && !is_behind && n->pool != NULL && n->n_reports > 0 && is_validator(n);
+    const bool may = contract != NULL && n->has_self && !is_behind && n->pool != NULL && n->n_reports > 0 && node_is_validator(n);
     for (size_t i = 0; may && i < n->n_reports; i++) {
         const struct chain_report *r = &n->reports[i];
         struct err err = {0};

@@ -160,6 +160,7 @@ static void on_seal_timer(uv_timer_t *t)
     if (n->has_self && step >= n->first_step && !sync.is_behind && is_right && node_recall(n) &&
         chain_is_proposer(n->chain, &n->self, step)) propose(n, step, now);
     node_send_reports(n, sync.is_behind);
+    node_send_randomness(n, sync.is_behind);
     node_schedule_seal(n);
 }
 

@@ -30,6 +30,7 @@ const all = [
   'readme.mjs',
   'mail.mjs',
   'wizard.mjs',
+  'randomness.mjs',
   'workspace.mjs',
   'commands.mjs',
 ];

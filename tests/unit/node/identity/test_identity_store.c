@@ -13,6 +13,7 @@
 #include "lib/crypto/aead.h"
 #include "lib/crypto/secp256k1.h"
 #include "lib/crypto/tls.h"
+#include "lib/eth/abi_call.h"
 #include "lib/eth/promise.h"
 #include "lib/eth/tx.h"
 #include "node/identity/identity.h"
@@ -302,15 +303,27 @@ static void two_nodes_get_two_identities_sign_publish_and_find_each_other(void *
     struct tx tx = {.type = TX_LEGACY, .has_chain_id = true, .chain_id = 7, .has_to = true, .gas_limit = 500000, .data = BYTES_OF(call)};
     memcpy(tx.sender.b, a.address, 20);
     hash32 digest = tx_signing_hash(&tx);
-    assert_int_equal(identity_sign_report(na, sig, &tx), OK);
+    assert_int_equal(identity_sign_service(na, sig, &tx), OK);
     assert_int_equal(ec_recover_address(who, sig, digest.b), OK);
     assert_memory_equal(who, a.address, 20);
-    assert_int_equal(identity_sign_report(nb, sig, &tx), E_DENIED);
+    assert_int_equal(identity_sign_service(nb, sig, &tx), E_DENIED);
     tx.value = u256_from_u64(1);
-    assert_int_equal(identity_sign_report(na, sig, &tx), E_INVALID);
+    assert_int_equal(identity_sign_service(na, sig, &tx), E_INVALID);
     tx.value = U256_ZERO;
     call[0] = 0xa9; /* transfer(address,uint256) */
-    assert_int_equal(identity_sign_report(na, sig, &tx), E_INVALID);
+    assert_int_equal(identity_sign_service(na, sig, &tx), E_INVALID);
+    /* and its part in the randomness, whose numbers its key alone makes */
+    uint8_t reveal[4 + 32], number[32], again[32];
+    abi_selector(reveal, "revealNumber(uint256)");
+    tx.data = BYTES_OF(reveal);
+    assert_int_equal(identity_sign_service(na, sig, &tx), OK);
+    tx.data.len--;
+    assert_int_equal(identity_sign_service(na, sig, &tx), E_INVALID);
+    assert_int_equal(identity_derive(na, number, BYTES_LIT("round 1")), OK);
+    assert_int_equal(identity_derive(na, again, BYTES_LIT("round 1")), OK);
+    assert_memory_equal(number, again, 32);
+    assert_int_equal(identity_derive(nb, again, BYTES_LIT("round 1")), OK);
+    assert_memory_not_equal(number, again, 32);
     secret32 want;
     identity_node_key(&want, &w->key[which(w, a.address)]);
     assert_memory_equal(want.b, a.node_key.b, 32);
