@@ -76,7 +76,7 @@ async function rate({ port, pid, log }, steps, { ca, connections = CONNECTIONS, 
   await sleep(1200); // the store says once a second what it committed
   const batches = [...log.slice(from).join('').matchAll(/ writes=(\d+) commits=(\d+) largest_batch=(\d+) mean_commit_us=(\d+)/g)].map((m) => m.slice(1).map(Number));
   const sum = (i) => batches.reduce((n, b) => n + b[i], 0), commits = steps[0][0].startsWith('GET') ? 0 : sum(1); // a line in the time of a reading is of writes before it
-  return { perSecond: Math.round(r.requests / r.seconds), steps: r.steps, connections, cpu_us: Number((each / r.requests).toFixed(1)), perCoreSecond: Math.round((1e6 * r.requests) / each),
+  return { perSecond: Math.round(r.requests / r.seconds), steps: r.steps, connections, depth, cpu_us: Number((each / r.requests).toFixed(1)), perCoreSecond: Math.round((1e6 * r.requests) / each),
     ...(commits && { mean_batch: Number((sum(0) / commits).toFixed(1)), largest_batch: Math.max(...batches.map((b) => b[2])), mean_commit_ms: Number((batches.reduce((n, b) => n + b[1] * b[3], 0) / commits / 1000).toFixed(2)) }) };
 }
 const want = (r, ...status) => { if (!status.includes(r.status)) throw new Error(`HTTP ${r.status}: ${r.body.slice(0, 300)}`); return r; };
@@ -112,7 +112,7 @@ async function secrets(server, ca) {
   const token = JSON.parse(want(await l.call('POST', '/poa/oauth2/v2.0/token', 'Content-Type: application/x-www-form-urlencoded\r\n', form), 200).body).access_token;
   const h = `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\n`, a = 'api-version=7.4';
   for (let i = 0; i < 100; i++) want(await l.call('PUT', `/secrets/s-${i}?${a}`, h, VALUE), 200);
-  const get = (connections) => rate(server, [[`GET /secrets/s-{k}?${a}`, h, 200]], { ca, connections });
+  const get = (connections) => rate(server, [[`GET /secrets/s-{k}?${a}`, h, 200]], { ca, connections, depth: connections === CONNECTIONS ? 8 : 1 });
   const set = (connections) => rate(server, [[`PUT /secrets/w${connections}-{c}-{n}?${a}`, h, 200, VALUE]], { ca, connections });
   const out = { header: h };
   for (const n of [CONNECTIONS, MANY_CONNECTIONS]) out[n] = { get: await get(n), durableSet: await set(n) };
@@ -172,7 +172,7 @@ export async function identityStore() {
       return { port, ...p };
     };
     const show = (what, r, names = ['']) => {
-      say(`  ${`${what}, ${r.connections} connections`.padEnd(48)} ${String(r.perSecond).padStart(7)} requests/s   ${r.cpu_us} us of a core each: ${r.perCoreSecond} a core-second`);
+      say(`  ${`${what}, ${r.connections} connections${r.depth > 1 ? ` with ${r.depth} under way` : ''}`.padEnd(52)} ${String(r.perSecond).padStart(7)} requests/s   ${r.cpu_us} us of a core each: ${r.perCoreSecond} a core-second`);
       say(`    ${r.steps.map((x, i) => `${names[i] && `${names[i]} `}p50 ${x.p50_ms} p99 ${x.p99_ms} ms`).join('; ')}${r.mean_batch ? `; ${r.mean_batch} to a commit (up to ${r.largest_batch}), which takes ${r.mean_commit_ms} ms` : ''}`);
     };
     const PAIR = ['acquire', 'release'], ca = path.join(dir, 'tls.pem');
@@ -180,10 +180,11 @@ export async function identityStore() {
     out.load = os.loadavg()[0];
     say(`  the machine's load before: ${out.load.toFixed(1)} on ${os.cpus().length} cores`);
     out.plain = await secrets(plain);
-    for (const what of ['get', 'durableSet']) for (const n of [CONNECTIONS, MANY_CONNECTIONS]) show(`secret ${what}`, out.plain[n][what]);
+    const all = (title, of) => { for (const [what, name] of [['get', 'get'], ['durableSet', 'set, durable']]) for (const n of [CONNECTIONS, MANY_CONNECTIONS]) show(`${title}secret ${name}`, of[n][what]); };
+    all('', out.plain);
     out.tls = await secrets(safe, ca);
     delete out.tls.header;
-    for (const what of ['get', 'durableSet']) for (const n of [CONNECTIONS, MANY_CONNECTIONS]) show(`TLS: secret ${what}`, out.tls[n][what]);
+    all('TLS: ', out.tls);
     const port = await freePort();
     const azurite = { port, ...run(process.execPath, [azuriteMain(), '--blobHost', '127.0.0.1', '--blobPort', String(port), '--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'], { AZURITE_ACCOUNTS: `${ACCOUNT}:${KEY}` }) };
     await up(port);
