@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/codec/rlp.h"
+#include "lib/crypto/keccak.h"
 #include "tests/unit/node/rpc/rpc_fixture.h"
 
 #include <cmocka.h>
@@ -118,6 +120,43 @@ static void a_signed_transaction_tells_its_change_without_being_sent(void **stat
     buf_fini(&raw), buf_fini(&params);
 }
 
+/* EIP-7702: who signed an authorisation changes, though no opcode touches it; and its code runs where the designator stands */
+static void an_authorisation_changes_who_signed_it(void **state)
+{
+    struct fixture *f = *state;
+    secret32 key = f->key;
+    uint8_t pub[64], digest[32], hash[32], sig[65];
+    key.b[31] = 2; /* of another account, which is not there yet */
+    struct buf b;
+    buf_init(&b, 200);
+    buf_put_u8(&b, 0x05);
+    address to;
+    assert_int_equal(address_get(&to, bytes_str(CLEARER)), OK);
+    const size_t list = rlp_list_open(&b);
+    rlp_put_u64(&b, 0x2b);
+    rlp_put_string(&b, bytes_make(to.b, 20));
+    rlp_put_u64(&b, 0);
+    rlp_list_close(&b, list);
+    keccak256(hash, b.ptr, b.len);
+    assert_int_equal(ec_sign(sig, hash, &key), OK);
+    assert_int_equal(ec_public(pub, &key), OK);
+    keccak256(digest, pub, sizeof pub);
+    char who[43] = "0x", params[900], r_text[67], s_text[67];
+    hex_put(who + 2, digest + 12, 20);
+    const u256 r_word = u256_from_be(sig), s_word = u256_from_be(sig + 32);
+    r_text[u256_put_hex(r_text, &r_word)] = 0;
+    s_text[u256_put_hex(s_text, &s_word)] = 0;
+    snprintf(params, sizeof params, "[{\"from\":\"" RICH "\",\"to\":\"%s\",\"authorizationList\":[{\"chainId\":\"0x2b\",\"address\":\"" CLEARER "\",\"nonce\":\"0x0\",\"yParity\":\"0x%x\",\"r\":\"%s\",\"s\":\"%s\"}]},"
+             "[\"stateDiff\",\"vmTrace\"],\"latest\"]", who, sig[64], r_text, s_text);
+    json_t *got = ask(f, "trace_call", params);
+    expect_diff(json_object_get(got, "stateDiff"), who, "{\"balance\":{\"+\":\"0x0\"},\"code\":{\"+\":\"0xef010000000000000000000000000000000000000a0004\"},\"nonce\":{\"+\":\"0x1\"},\"storage\":{}}");
+    const json_t *vm = json_object_get(got, "vmTrace");
+    assert_string_equal(str_at(vm, "code"), "0x600060005500");
+    assert_int_equal(json_array_size(json_object_get(vm, "ops")), 4);
+    json_decref(got);
+    buf_fini(&b);
+}
+
 /* each written twice; a list of them would be walked for each */
 static void two_thousand_slots_of_one_call_are_all_told(void **state)
 {
@@ -149,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_undone_is_no_change, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(calls_on_top_of_one_another_each_tell_their_own_change, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(a_signed_transaction_tells_its_change_without_being_sent, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(an_authorisation_changes_who_signed_it, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(two_thousand_slots_of_one_call_are_all_told, fixture_new, fixture_free),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
