@@ -153,8 +153,10 @@ test('logs, doctor and ssh run reach the machines, once SSH is allowed: by the p
   const net = path.join(rig.dir, 'net'), known = path.join(net, 'known_hosts'), asked = () => azure.log.filter((l) => /runCommand/.test(l)).length, count = (list) => new Set(list.map((x) => x.instance)).size;
   fails(await rig.run(['logs', 'net', '--json']), /SSH to the machines is closed.*`poa-deploy ssh allow \S+` opens it/);
   fails(await rig.run(['ssh', 'run', 'true', 'net', '--json']), /SSH to the machines is closed/);
+  // a machine that is late with its first blocks is a finding for that long
+  const well = async (...more) => { for (let k = 0; ; k++) { const x = await rig.run(['doctor', 'net', ...more]); if (x.code === 0 || k === 60) return ok(x); await sleep(500); } };
   // closed: what Azure, the vault and the chain tell
-  assert.match(ok(await rig.run(['doctor', 'net'])).out, /^healthy: 2 machines, block \d+, 2 of 2 identities held; the machines themselves were not looked at: SSH is closed/);
+  assert.match((await well()).out, /^healthy: 2 machines, block \d+, 2 of 2 identities held; the machines themselves were not looked at: SSH is closed/);
   const why = Machines.sshMissing();
   if (why) { console.log(`# logs over SSH not tried: ${why}`); return; }
   ok(await rig.run(['ssh', 'allow', 'net']));
@@ -171,7 +173,7 @@ test('logs, doctor and ssh run reach the machines, once SSH is allowed: by the p
   assert.deepEqual(ok(await rig.run(['ssh', 'run', 'echo $((6 * 7))', 'net', '--json'])).json.map((r) => [r.exit, r.output.trim()]), [[0, '42'], [0, '42']]);
   assert.match(ok(await rig.run(['ssh', 'run', 'id -u', 'net', '--instance', '000001'])).out, /^vl-\w+-reg1000001: 0\n$/);
   fails(await rig.run(['ssh', 'run', 'true', 'net', '--instance', 'nobody', '--json']), /there is no 'nobody'/, 2);
-  assert.equal(ok(await rig.run(['doctor', 'net', '--json'])).json.healthy, true);
+  assert.equal((await well('--json')).json.healthy, true);
   assert.ok(ok(await rig.run(['chain', 'export', 'az.rlp', 'net', '--json'])).json.bytes > 1000);
   fails(await rig.run(['chain', 'import', 'az.rlp', 'net', '--json']), /does not reach into machines in Azure: a node there fetches the chain from its peers/);
   fails(await rig.run(['backup', 'az.backup', 'net', '--json'], { env: { POA_PASSWORD: 'x' } }), /`backup` does not take a network out of Azure: its keys stay in the vault/);
