@@ -144,6 +144,7 @@ static bool get_request(struct request *r, struct scan *s)
 
 bool requests_get(struct request *out, size_t *n, bool *is_batch, size_t max, bytes text)
 {
+    if (text.len == 0) return false; /* its pointer may be NULL */
     struct scan s = {text.ptr, text.ptr + text.len};
     size_t got = 0;
     const bool batch = take(&s, '[');

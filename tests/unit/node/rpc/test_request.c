@@ -71,6 +71,7 @@ static void whatever_is_not_plain_is_left_to_jansson(void **state)
         "[{\"method\":\"a\"},5]", "[{\"method\":\"a\"},]", "[{\"method\":\"a\"}", "[[{\"method\":\"a\"}]]",
         "{\"method\":\"a\",\"params\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
     };
+    assert_false(requests_get(&(struct request){0}, &(size_t){0}, &(bool){false}, 1, BYTES_EMPTY));
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct request q[MAX];
         size_t n = 77;
