@@ -323,6 +323,8 @@ fresh('an extension or machine that fails: what failed, why; run again, it goes 
 fresh('a quota that is exceeded only when machines are made', async () => {
   azure.breaks({ type: 'Microsoft.Compute/virtualMachineScaleSets', code: 'QuotaExceeded', message: 'Operation could not be completed as it results in exceeding approved standardDv2Family Cores quota.' });
   fails(await rig.newNetwork('net'), /QuotaExceeded: Operation could not be completed/);
+  const d = await rig.run(['doctor', 'net', '--json']);
+  assert.equal(d.code, 4); assert.equal(d.json.cause, 'quota'); assert.match(d.json.evidence, /standardDv2Family/);
 });
 fresh('a deployment that someone cancels', async () => {
   azure.createMs = 60;
