@@ -8,6 +8,7 @@
 
 /* ------------------------------------------------------------------ open */
 
+#define FORM_KEY BYTES_LIT("schema")
 #define SPEC_DIGEST_KEY BYTES_LIT("spec.digest")
 
 static enum status write_genesis(struct chain *c, struct kv_txn *txn, struct err *err)
@@ -65,6 +66,22 @@ static enum status check_genesis(struct chain *c, struct kv_txn *txn, struct err
     hash_put(a, &have);
     hash_put(b, &g.hash);
     return err_set(err, E_CONFLICT, "the database holds a chain with genesis %s, but the chain spec gives %s: use another base_path, or the spec this database was made with", a, b);
+}
+
+/* META "schema": the form of the tables, a byte. 1, or none: before the history by blocks (node/state/history_old.c), which is read as it stands. */
+enum { DATABASE_FORM = 2 };
+
+static enum status check_form(struct kv_txn *txn, struct err *err)
+{
+    const uint8_t ours = DATABASE_FORM;
+    bytes v;
+    enum status s = kv_get(&v, txn, TABLE_META, FORM_KEY);
+    if (s == OK && v.len != 1) return E_CORRUPT;
+    if (s == OK && v.ptr[0] > ours)
+        return err_set(err, E_UNSUPPORTED, "the database has form %u, but this program knows those up to %u: run the version that wrote it, or a later one",
+                       (unsigned)v.ptr[0], (unsigned)ours);
+    if (s != OK && s != E_NOT_FOUND) return s;
+    return s == OK && v.ptr[0] == ours ? OK : kv_put(txn, TABLE_META, FORM_KEY, bytes_make(&ours, 1));
 }
 
 static enum status load_head(struct chain *c, struct kv_txn *txn)
@@ -134,6 +151,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
+    if (s == OK) s = check_form(txn, err);
     if (s != OK) goto out;
     s = blocks_get_head(&number, &hash, &finalised, txn);
     if (s == E_NOT_FOUND) {

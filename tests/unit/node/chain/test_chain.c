@@ -53,6 +53,31 @@ static void a_database_of_another_genesis_is_refused(void **state)
     net_free(w);
 }
 
+static void a_database_of_a_later_form_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct net *w = net_of_list(1, 1);
+    struct chain_config cfg = {0};
+    struct chain *c;
+    for (uint8_t form = 0; form < 4; form++) { /* 0: a database from before there was a number */
+        struct kv_txn *txn;
+        bytes v;
+        assert_int_equal(kv_begin(&txn, w->node[0].kv, true), OK);
+        if (form == 0) assert_int_equal(kv_delete(txn, TABLE_META, BYTES_LIT("schema")), OK);
+        else assert_int_equal(kv_put(txn, TABLE_META, BYTES_LIT("schema"), bytes_make(&form, 1)), OK);
+        assert_int_equal(kv_commit(txn), OK);
+        const enum status s = chain_open(&c, w->node[0].kv, &w->spec, &cfg, &w->err);
+        assert_int_equal(s, form <= 2 ? OK : E_UNSUPPORTED);
+        if (s == OK) chain_close(c);
+        else assert_non_null(strstr(err_text(&w->err), "form 3"));
+        assert_int_equal(kv_begin(&txn, w->node[0].kv, false), OK);
+        assert_int_equal(kv_get(&v, txn, TABLE_META, BYTES_LIT("schema")), OK);
+        assert_int_equal(v.ptr[0], form <= 2 ? 2 : 3);
+        kv_abort(txn);
+    }
+    net_free(w);
+}
+
 /* open node 0's database with another text of a spec */
 static enum status open_with(struct net *w, const char *text)
 {
@@ -1104,6 +1129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_public_chains_open_with_their_published_genesis_hashes),
         cmocka_unit_test(a_database_of_another_genesis_is_refused),
+        cmocka_unit_test(a_database_of_a_later_form_is_refused_by_name),
         cmocka_unit_test(a_changed_spec_is_executed_anew_and_an_unchanged_one_is_not),
         cmocka_unit_test(one_validator_seals_blocks_with_transactions),
         cmocka_unit_test(three_validators_take_turns_by_list),
