@@ -3,7 +3,7 @@
  * head by chain_get_head.
  *
  * A commit is one database transaction: block, state, receipts, indices and head move together; kill -9 at any instant leaves the
- * state before or after a block. Time is an argument everywhere. */
+ * state before or after a block, or a group of blocks that can be had again (chain_import_group). Time is an argument everywhere. */
 #ifndef NODE_CHAIN_CHAIN_H
 #define NODE_CHAIN_CHAIN_H
 

@@ -177,8 +177,10 @@ void recover_finish(struct recover_pool *p, struct recover_task *t)
 {
     pthread_mutex_lock(&p->lock);
     if (t->state == TASK_QUEUED) run_task(p, t);
-    while (t->state == TASK_RUNNING)
-        pthread_cond_wait(&p->done, &p->lock);
+    while (t->state == TASK_RUNNING) {
+        if (p->first != NULL) run_task(p, p->first); /* which would be waited for next */
+        else pthread_cond_wait(&p->done, &p->lock);
+    }
     pthread_mutex_unlock(&p->lock);
 }
 

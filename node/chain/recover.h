@@ -1,8 +1,8 @@
 /* recover.h: the threads beside the importer's: an ECDSA recovery takes longer than the transfer that it authorises.
  *
  * They do two things. Senders of one block's transactions, now: the caller works along, so n threads more are n + 1 at work. And tasks, ahead
- * of their turn (ahead.h): whatever is begun by no thread when it is waited for, the waiting one does itself; so all of it works without any
- * thread, too. Senders that are waited for go before tasks. */
+ * of their turn (ahead.h): whatever is begun by no thread when it is waited for, the waiting one does itself, and while it waits for one that
+ * is begun it does the next; so all of it works without any thread, too. Senders that are waited for go before tasks. */
 #ifndef NODE_CHAIN_RECOVER_H
 #define NODE_CHAIN_RECOVER_H
 

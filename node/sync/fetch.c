@@ -595,13 +595,14 @@ bool fetch_run(struct sync *s, uint64_t now)
         return false;
     }
     fetch_prepare(s);
+    fetch_ask(s, now); /* the others look for it while we import */
     fetch_import(s, now);
     if (f->state != FETCH_CHAIN) return false;
     if (now > f->progress_at + 60000 && now >= s->import_blocked_until) {
         give_up_on(s, peer_find(s, f->peer), 10000, now);
         return false;
     }
-    fetch_ask(s, now);
+    if (!fetch_wants_turn(s, now)) fetch_ask(s, now);
     if (is_stuck(s, now)) {
         give_up_on(s, peer_find(s, fetch_slot(f, 0)->header_peer), 5000, now);
         return false;
