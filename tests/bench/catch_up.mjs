@@ -54,10 +54,14 @@ log: {level: info, file: ${this.dir}/node.log}
   }
 }
 
-// what a peer far away is like: every byte takes ms longer, each way. ret its enode, as seen through that
-async function far(enode, ms) {
+// what a peer far away, or behind a thin line, is like: every byte takes ms longer, each way, and no more than so many come in a second. ret its
+// enode, as seen through that
+async function far(enode, { ms = 0, kb_s = Infinity }) {
   const [, id, port] = /^enode:\/\/([0-9a-f]+)@[^:]+:(\d+)/.exec(enode), sockets = new Set();
-  const pipe = (from, to) => from.on('data', (d) => setTimeout(() => to.destroyed || to.write(d), ms)).on('close', () => setTimeout(() => to.destroy(), ms)).on('error', () => {});
+  const pipe = (from, to, free = 0) => from.on('data', (d) => {
+    free = Math.max(free, performance.now()) + d.length / kb_s;
+    setTimeout(() => to.destroyed || to.write(d), free - performance.now() + ms);
+  }).on('close', () => setTimeout(() => to.destroy(), ms)).on('error', () => {});
   const proxy = net.createServer((c) => {
     const up = net.connect(Number(port), '127.0.0.1');
     for (const s of [c, up]) { s.setNoDelay(true); sockets.add(s); }
@@ -68,9 +72,9 @@ async function far(enode, ms) {
   return { enode: `enode://${id}@127.0.0.1:${proxy.address().port}`, close: () => { proxy.close(); for (const s of sockets) s.destroy(); } };
 }
 
-// ms: of each server
-async function catchUp(dir, specFile, servers, top, gas, ms = []) {
-  const links = await Promise.all(servers.map((s, i) => ms[i] ? far(s.enode, ms[i]) : { enode: s.enode, close() {} }));
+// lines: to each server, as of far()
+async function catchUp(dir, specFile, servers, top, gas, lines = []) {
+  const links = await Promise.all(servers.map((s, i) => lines[i] ? far(s.enode, lines[i]) : { enode: s.enode, close() {} }));
   const n = await new Node(dir, specFile, { bootnodes: links.map((l) => l.enode) }).start();
   try {
     const before = servers.map((s) => cpuSeconds(s.pid));
@@ -84,7 +88,7 @@ async function catchUp(dir, specFile, servers, top, gas, ms = []) {
     const took = (performance.now() - n.began) / 1000;
     const mine = await rpc(n.url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]), theirs = await rpc(servers[0].url, 'eth_getBlockByNumber', ['0x' + top.toString(16), false]);
     if (mine.hash !== theirs.hash) throw new Error('the chains differ');
-    return { peers: servers.length, delay_ms: ms, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), own_mib: own, peak_mib: hwmMiB(n.pid),
+    return { peers: servers.length, lines, seconds: round(took), blocks_per_s: Math.round(top / took), mgas_per_s: round(gas / 1e6 / took), cpu_s: round(cpuSeconds(n.pid)), own_mib: own, peak_mib: hwmMiB(n.pid),
       server_cpu_s: servers.map((s, i) => round(cpuSeconds(s.pid) - before[i])) };
   } finally {
     await n.stop();
@@ -109,9 +113,11 @@ export async function longChain(work, blocks) {
   for (const k of [0, 1, 2]) servers[k] = await new Node(path.join(work, `s${k}`), specFile).start();
   const out = [];
   try {
-    for (const [n, ...ms] of [[1], [3], [1, 20], [3, 20, 20, 20], [1, 150], [3, 150, 150, 150], [3, 2000, 20, 20]]) {
-      const r = await catchUp(path.join(work, 'new'), specFile, servers.slice(0, n), blocks, blocks * TXS * 21000, ms);
-      say(`  from ${n} peer${n > 1 ? 's' : ''}${ms.length ? `, ${ms.join(', ')} ms away` : ''}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.own_mib} MiB of its own and ${r.peak_mib} MiB with the mapped database; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
+    const near = { ms: 20 }, thin = { ms: 20, kb_s: 100 }, slow = { ms: 2000 };
+    for (const [n, how, ...lines] of [[1, ''], [3, ''], [1, ' 20 ms away', near], [3, ' 20 ms away', near, near, near], [3, ' 20 ms away, the first 2 s', slow, near, near], [1, ' behind 100 KB/s', thin], [3, ' behind 100 KB/s each', thin, thin, thin]]) {
+      const upTo = lines[0] === thin ? Math.ceil(blocks / 8) : blocks; // which takes long enough
+      const r = await catchUp(path.join(work, 'new'), specFile, servers.slice(0, n), upTo, upTo * TXS * 21000, lines);
+      say(`  from ${n} peer${n > 1 ? 's' : ''}${how}: ${r.seconds} s, ${r.blocks_per_s} blocks/s, ${r.mgas_per_s} Mgas/s, ${r.cpu_s} s CPU, at most ${r.own_mib} MiB of its own and ${r.peak_mib} MiB with the mapped database; the peers: ${r.server_cpu_s.join(', ')} s CPU`);
       out.push(r);
     }
   } finally {
