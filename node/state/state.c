@@ -66,6 +66,7 @@ void state_free(struct state *s)
     kv_cursor_close(s->hist_account);
     kv_cursor_close(s->hist_storage);
     kv_cursor_close(s->hist_rows);
+    free(s->gathered);
     free(s->accounts);
     free(s->slots);
     free(s->journal);

@@ -9,6 +9,8 @@
 
 enum {
     WALK_MAX = 512,   /* blocks whose rows one read goes through */
+    GATHER_AFTER = 1024, /* seeks: for as many more a table of all rows costs less */
+    GATHER_MAX = 1 << 18, /* places for rows in it */
     PRUNE_MAX = 20000 /* rows at a time: LMDB takes 131,071 pages in one transaction */
 };
 
@@ -60,15 +62,66 @@ enum status history_open(struct state *s)
     return last > s->number && last - s->number > WALK_MAX ? E_NOT_FOUND : OK;
 }
 
+/* history_row: views into the transaction */
+struct history_row {
+    bytes key, before; /* key.ptr NULL: a free place */
+};
+
+static struct history_row *place_of(struct history_row *table, size_t mask, uint64_t salt, bytes item)
+{
+    uint64_t hash = salt;
+    for (size_t i = 0; i + 8 <= item.len; i += 8) hash = state_mix(hash, le64_get(item.ptr + i));
+    hash = state_mix(hash, le64_get(item.ptr + item.len - 8));
+    size_t at = hash & mask;
+    while (table[at].key.ptr != NULL && !bytes_eq(bytes_make(table[at].key.ptr + 8, table[at].key.len - 8), item)) at = (at + 1) & mask;
+    return &table[at];
+}
+
+/* gather: a table of each item's first row, unless they are too many. A write transaction's views do not last. */
+static enum status gather(struct state *s)
+{
+    uint8_t from[ROW_MAX];
+    bytes k, v;
+    size_t n = 0;
+    s->is_walker = true; /* unless this comes to an end */
+    if (!s->borrow_views) return OK;
+    struct history_row *table = calloc(GATHER_MAX, sizeof *table);
+    if (table == NULL) return OK;
+    enum status st = kv_cursor_seek(&k, &v, s->hist_rows, row_key(from, s->number + 1, BYTES_EMPTY));
+    for (; st == OK && n < GATHER_MAX / 2 && k.len >= 8 && be64_get(k.ptr) < s->indexed_from; st = kv_cursor_next(&k, &v, s->hist_rows)) {
+        if (k.len < 8 + sizeof(address)) continue; /* of the older form */
+        struct history_row *r = place_of(table, GATHER_MAX - 1, s->salt, bytes_make(k.ptr + 8, k.len - 8));
+        if (r->key.ptr != NULL) continue;
+        *r = (struct history_row){.key = k, .before = v};
+        n++;
+    }
+    if ((st != OK && st != E_NOT_FOUND) || n == GATHER_MAX / 2) {
+        free(table);
+        return st == E_NOT_FOUND ? OK : st;
+    }
+    s->is_walker = false;
+    s->gathered = table;
+    s->gathered_mask = GATHER_MAX - 1;
+    return OK;
+}
+
 /* row_after: what the first of the blocks in (after, until) that changed the item has of it.  ret OK | E_NOT_FOUND: none did */
 static enum status row_after(bytes *value, struct state *s, bytes item, uint64_t until)
 {
     uint8_t key[ROW_MAX];
     enum status st = OK;
     if (s->hist_rows == NULL) st = kv_cursor_open(&s->hist_rows, s->txn, TABLE_CHANGES);
+    if (st == OK && s->gathered == NULL && !s->is_walker && s->n_walked >= GATHER_AFTER) st = gather(s);
+    if (st == OK && s->gathered != NULL) {
+        const struct history_row *r = place_of(s->gathered, s->gathered_mask, s->salt, item);
+        if (r->key.ptr == NULL || be64_get(r->key.ptr) >= until) return E_NOT_FOUND;
+        *value = r->before;
+        return OK;
+    }
     for (uint64_t n = s->number + 1; st == OK && n < until;) {
         bytes k, want = row_key(key, n, item);
         st = kv_cursor_seek(&k, value, s->hist_rows, want);
+        s->n_walked++;
         if (st == OK && bytes_eq(k, want)) return OK;
         if (st == OK && k.len < 8) st = E_CORRUPT;
         if (st == OK) n = be64_get(k.ptr) > n ? be64_get(k.ptr) : n + 1;

@@ -104,6 +104,9 @@ struct state {
     struct state_cache *cache; /* NULL: it has none, or another state has it */
     struct trie *trie; /* of accounts; NULL until a root is asked for, unless there is a cache */
     struct kv_cursor *hist_account, *hist_storage, *hist_rows;
+    struct history_row *gathered; /* by item: its first row above number; NULL: none yet */
+    size_t gathered_mask, n_walked; /* n_walked: seeks so far */
+    bool is_walker; /* there will be no such table */
     uint64_t indexed_from; /* blocks from here on are in the index of an archive */
 
     enum status (*block_hash)(void *ctx, uint64_t number, hash32 *out);
