@@ -670,6 +670,61 @@ static void how_far_back_reads_go_is_bounded_but_in_an_archive(void **state)
     }
 }
 
+/* so many reads that the rows are gathered, in a store that was an archive for a while */
+static void many_reads_far_back_see_what_was(void **state)
+{
+    (void)state;
+    enum { HEAD = 60, N = 200 };
+    static uint64_t want[HEAD + 1][N];
+    struct rng_seeded r;
+    for (uint64_t archive_at = 0; archive_at <= 60; archive_at += 20) { /* on for ten blocks; 0: never */
+        struct kv *kv;
+        struct kv_txn *txn;
+        struct state *s;
+        u256 v;
+        rng_seed(&r, 5 + archive_at);
+        memset(want, 0, sizeof want);
+        assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
+        assert_int_equal(kv_begin(&txn, kv, true), OK);
+        for (uint64_t n = 0; n <= HEAD; n++) {
+            if (n != 0) memcpy(want[n], want[n - 1], sizeof want[n]);
+            if (archive_at != 0) assert_int_equal(state_set_archive(txn, n >= archive_at && n < archive_at + 10, n == 0 ? 0 : n - 1), OK);
+            assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
+            for (int k = 0; k < 20; k++) {
+                const size_t i = (size_t)rng_below(&r, N);
+                address a = {{0xaa}};
+                be64_put(a.b + 12, i);
+                v = u256_from_u64(n + 1);
+                assert_int_equal(state_add_balance(s, &a, &v), OK);
+                want[n][i] += n + 1;
+                assert_int_equal(state_set_storage(s, &a, &v, &v), OK);
+            }
+            assert_int_equal(state_commit(s, txn, n, n != 0), OK);
+            state_free(s);
+        }
+        assert_int_equal(kv_commit(txn), OK);
+        assert_int_equal(kv_begin(&txn, kv, false), OK);
+        for (uint64_t n = 0; n <= HEAD; n++) {
+            assert_int_equal(state_open(&s, txn, n), OK);
+            for (uint64_t i = 0; i < N; i++) {
+                address a = {{0xaa}};
+                be64_put(a.b + 12, i);
+                assert_int_equal(state_get_balance(s, &a, &v), OK);
+                assert_int_equal(v.w[0], want[n][i]);
+                for (uint64_t b = n > 0 ? n - 1 : 0; b <= n + 1 && b <= HEAD; b++) {
+                    const u256 key = u256_from_u64(b + 1);
+                    const bool was_set = b <= n && want[b][i] != (b == 0 ? 0 : want[b - 1][i]);
+                    assert_int_equal(state_get_storage(s, &a, &key, &v), OK);
+                    assert_int_equal(v.w[0], was_set ? b + 1 : 0);
+                }
+            }
+            state_free(s);
+        }
+        kv_abort(txn);
+        kv_close(kv);
+    }
+}
+
 static void an_empty_account_stays_until_a_transaction_touches_it(void **state)
 {
     (void)state;
@@ -802,6 +857,7 @@ int main(void)
         cmocka_unit_test(random_chains_agree_with_a_plain_model),
         cmocka_unit_test(a_cache_changes_nothing_but_the_time_it_takes),
         cmocka_unit_test(how_far_back_reads_go_is_bounded_but_in_an_archive),
+        cmocka_unit_test(many_reads_far_back_see_what_was),
         cmocka_unit_test(what_a_block_has_used_is_read_from_memory_by_the_next),
         cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
         cmocka_unit_test(proofs_show_accounts_and_slots),
