@@ -149,6 +149,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     enum status s = evm_new(&c->evm, 0);
     if (s == OK && cfg->cache_bytes != CHAIN_NO_CACHE) s = state_cache_new(&c->cache, cfg->cache_bytes == 0 ? CHAIN_CACHE_BYTES : cfg->cache_bytes);
     if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
+    c->helpers = (struct trie_helpers){.ctx = c->recover, .run = recover_run};
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
     if (s == OK) s = check_form(txn, err);
@@ -504,6 +505,7 @@ enum status chain_propose(struct buf *out, struct chain *c, const address *autho
     if (s == OK) s = begin_header(&p, txn, author, step, now_ms);
     p.txn = txn;
     if (s == OK) s = state_open_cached(&p.state, txn, c->cache);
+    if (s == OK) state_set_helpers(p.state, &c->helpers);
     if (s == OK && tx_filter_is_active(c->spec, p.block.header.number)) s = state_open(&p.parent_state, txn, STATE_LATEST);
     if (s == OK) s = ask_gas_limit(&p);
     if (s == OK) s = grow(&p);

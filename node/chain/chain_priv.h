@@ -8,6 +8,7 @@
 #include "node/chain/chain.h"
 #include "node/chain/recover.h"
 #include "node/chain/tx_filter.h"
+#include "node/state/trie.h"
 
 #include <pthread.h>
 
@@ -76,6 +77,7 @@ struct chain {
     struct evm *evm; /* of the importer's thread */
     struct state_cache *cache; /* of the importer's thread; NULL: none is wanted */
     struct recover_pool *recover;
+    struct trie_helpers helpers; /* the same threads, for roots */
     struct tx_filter *filter; /* NULL: the spec has no permission contract */
 
     pthread_mutex_t lock; /* guards head, view and closed_step for readers on other threads; the importer alone writes them */

@@ -214,6 +214,7 @@ enum status import_run_block(struct import *im, struct kv_txn *txn, struct epoch
     if (receipts == NULL) return E_NOMEM;
     st = state_open_cached(&s, txn, c->cache);
     if (st != OK) return st;
+    state_set_helpers(s, &c->helpers);
     block_env_init(&env, c, c->evm, txn, &b->header);
     st = engine_open_block(&im->verdict, c, &env, s, &b->header, e);
     if (st == OK && im->verdict == BLOCK_VALID) st = run_transactions(im, &env, s, b, receipts, a);

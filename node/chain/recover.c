@@ -184,6 +184,37 @@ void recover_finish(struct recover_pool *p, struct recover_task *t)
     pthread_mutex_unlock(&p->lock);
 }
 
+struct call {
+    struct recover_task task; /* first */
+    void (*job)(void *arg);
+    void *arg;
+};
+
+static void run_call(struct recover_task *t)
+{
+    struct call *c = (struct call *)t;
+    c->job(c->arg);
+}
+
+void recover_run(void *ctx, void (*job)(void *arg), void *const *args, size_t n)
+{
+    struct recover_pool *p = ctx;
+    struct call calls[16];
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = n; i-- > 0;) { /* at the front, the first of them first */
+        calls[i] = (struct call){.task = {.run = run_call, .state = TASK_QUEUED, .next = p->first}, .job = job, .arg = args[i]};
+        if (p->first != NULL) p->first->prev = &calls[i].task;
+        else p->last = &calls[i].task;
+        p->first = &calls[i].task;
+    }
+    if (p->n_threads > 0) pthread_cond_broadcast(&p->wake);
+    for (size_t i = 0; i < n; i++)
+        if (calls[i].task.state == TASK_QUEUED) run_task(p, &calls[i].task);
+    for (size_t i = 0; i < n; i++) /* nothing else is begun meanwhile: it would take longer than what is left */
+        while (calls[i].task.state == TASK_RUNNING) pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void recover_cancel(struct recover_pool *p, struct recover_task *t)
 {
     pthread_mutex_lock(&p->lock);

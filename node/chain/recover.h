@@ -1,8 +1,9 @@
 /* recover.h: the threads beside the importer's: an ECDSA recovery takes longer than the transfer that it authorises.
  *
- * They do two things. Senders of one block's transactions, now: the caller works along, so n threads more are n + 1 at work. And tasks, ahead
- * of their turn (ahead.h): whatever is begun by no thread when it is waited for, the waiting one does itself, and while it waits for one that
- * is begun it does the next; so all of it works without any thread, too. Senders that are waited for go before tasks. */
+ * They do three things. Senders of one block's transactions, now: the caller works along, so n threads more are n + 1 at work. Parts of a root,
+ * now, in the same way. And tasks, ahead of their turn (ahead.h): whatever is begun by no thread when it is waited for, the waiting one does
+ * itself, and while it waits for one that is begun it does the next; so all of it works without any thread, too. What is waited for goes before
+ * tasks. */
 #ifndef NODE_CHAIN_RECOVER_H
 #define NODE_CHAIN_RECOVER_H
 
@@ -31,6 +32,9 @@ struct recover_task {
 void recover_begin(struct recover_pool *p, struct recover_task *t);
 /** recover_finish: it is done when this returns. */
 void recover_finish(struct recover_pool *p, struct recover_task *t);
+/** recover_run: job(args[i]) for each i < n (<= 16), which go before all tasks, by the caller and whoever has time; all are done when it returns.
+ *  For node/state/trie.h; ctx is the pool. */
+void recover_run(void *ctx, void (*job)(void *arg), void *const *args, size_t n);
 /** recover_cancel: it is done, or will never be. */
 void recover_cancel(struct recover_pool *p, struct recover_task *t);
 

@@ -88,13 +88,13 @@ static enum status by_steps(hash32 *root, struct entries *e, size_t first, bool 
     enum status st = kv_open_memory(&kv, TABLE_N);
     if (st == OK) st = kv_begin(&txn, kv, true);
     if (st == OK) st = trie_open(&t, &e->arena, txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, true);
-    if (st == OK) st = trie_get_root(root, t);
+    if (st == OK) st = trie_get_root(root, t, NULL);
     for (size_t i = 0; i < e->n && st == OK; i++) {
         const struct trie_pair *p = &e->list[(first + (backwards ? e->n - 1 - i : i)) % e->n];
         struct trie_update u = {.value = p->value};
         keccak256(u.key.b, p->key.ptr, p->key.len);
         st = trie_change(t, &u, 1);
-        if (st == OK) st = trie_get_root(root, t);
+        if (st == OK) st = trie_get_root(root, t, NULL);
         if (st != OK || i != e->n / 2) continue;
         st = trie_store(txn, t);
         if (st == OK) st = trie_open(&t, &e->arena, txn, TABLE_TRIE_ACCOUNT, BYTES_EMPTY, false);

@@ -682,6 +682,11 @@ const struct evm_host *state_host_by_spec(void)
     return &host;
 }
 
+void state_set_helpers(struct state *s, const struct trie_helpers *helpers)
+{
+    s->helpers = helpers;
+}
+
 void state_set_block_hash_fn(struct state *s, enum status (*fn)(void *ctx, uint64_t number, hash32 *out), void *ctx)
 {
     s->block_hash = fn;

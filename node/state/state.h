@@ -39,6 +39,10 @@ size_t state_cache_bytes(const struct state_cache *c);
 /** state_open_cached: the latest state, with a cache (may be NULL), which has to outlive it. Of several states at once the first has the cache. */
 MUST_CHECK enum status state_open_cached(struct state **out, struct kv_txn *txn, struct state_cache *cache);
 
+/** state_set_helpers: threads that help to hash its tries (node/state/trie.h); borrowed. */
+struct trie_helpers;
+void state_set_helpers(struct state *s, const struct trie_helpers *helpers);
+
 /* --- direct access, outside the EVM; all journaled. Reading an absent account gives zeros. */
 MUST_CHECK enum status state_get_account(struct state *s, const address *a, struct state_account *out, bool *exists);
 MUST_CHECK enum status state_get_balance(struct state *s, const address *a, u256 *out);

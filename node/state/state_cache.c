@@ -125,7 +125,7 @@ enum status cache_open_storage(struct state *s, struct account *a, bool blank)
         k->trie = NULL;
         hash32 root;
         trie_rebind(t, s->txn, c->now);
-        enum status st = trie_get_root(&root, t);
+        enum status st = trie_get_root(&root, t, NULL);
         if (st != OK) return st;
         if (!blank && hash_eq(&root, &a->base.storage_root)) {
             a->trie = t;

@@ -81,7 +81,7 @@ static enum status root_storage(struct state *s, struct account *a)
         st = buf_status(&u.values);
         if (st == OK && a->trie == NULL) st = cache_open_storage(s, a, incarnation != 0);
         if (st == OK) st = trie_change(a->trie, u.item, u.n);
-        if (st == OK) st = trie_get_root(&a->storage_root, a->trie);
+        if (st == OK) st = trie_get_root(&a->storage_root, a->trie, s->helpers);
     }
     for (struct slot *sl = a->unrooted_slots; sl != NULL; sl = sl->next_unrooted) sl->is_unrooted = false;
     a->unrooted_slots = NULL;
@@ -112,7 +112,7 @@ enum status state_root(struct state *s, hash32 *root)
     }
     if (st == OK) st = buf_status(&u.values);
     if (st == OK) st = trie_change(s->trie, u.item, u.n);
-    if (st == OK) st = trie_get_root(root, s->trie);
+    if (st == OK) st = trie_get_root(root, s->trie, s->helpers);
     if (st == OK) {
         for (size_t i = 0; i < s->unrooted.n; i++) ((struct account *)s->unrooted.item[i])->is_unrooted = false;
         s->unrooted.n = 0;

@@ -102,6 +102,7 @@ struct state {
     size_t n_logs, cap_logs;
 
     struct state_cache *cache; /* NULL: it has none, or another state has it */
+    const struct trie_helpers *helpers; /* or NULL */
     struct trie *trie; /* of accounts; NULL until a root is asked for, unless there is a cache */
     struct kv_cursor *hist_account, *hist_storage, *hist_rows;
     struct history_row *gathered; /* by item: its first row above number; NULL: none yet */

@@ -470,6 +470,7 @@ enum status trie_change(struct trie *t, const struct trie_update *updates, size_
     }
     if (!sorted) qsort(it, n, sizeof *it, item_cmp);
     t->changed = true;
+    t->n_unhashed += n;
     bool changed = false;
     s = change(&changed, t, &t->root, 0, it, n);
 out:
@@ -507,6 +508,15 @@ static uint8_t *put_string(uint8_t *p, bytes v)
     return p + v.len;
 }
 
+static uint8_t *alloc_rlp(struct trie *t, size_t len)
+{
+    if (len > UINT32_MAX) return NULL;
+    if (t->arena_lock != NULL) pthread_mutex_lock(t->arena_lock);
+    uint8_t *p = arena_alloc(t->arena, len);
+    if (t->arena_lock != NULL) pthread_mutex_unlock(t->arena_lock);
+    return p;
+}
+
 static enum status encode(struct trie *t, struct trie_node *n)
 {
     uint8_t hp[UINT8_MAX / 2 + 1], head[9], *p; /* n_nibbles is a byte: gcc sees that nothing runs over */
@@ -527,7 +537,7 @@ static enum status encode(struct trie *t, struct trie_node *n)
     }
     size_t head_len = rlp_encode_header(head, true, payload);
     if (n->rlp_cap < head_len + payload) {
-        n->rlp.ptr = head_len + payload > UINT32_MAX ? NULL : arena_alloc(t->arena, head_len + payload);
+        n->rlp.ptr = alloc_rlp(t, head_len + payload);
         if (n->rlp.ptr == NULL) return E_NOMEM;
         n->rlp_cap = (uint32_t)(head_len + payload);
     }
@@ -569,11 +579,50 @@ static enum status make_ref(struct trie *t, struct trie_child *c)
     return OK;
 }
 
-enum status trie_get_root(hash32 *root, struct trie *t)
+/* what hangs on one child of the root; no two of these share a node */
+struct subtrie {
+    struct trie *t;
+    struct trie_child *child;
+    enum status s;
+};
+
+static void hash_subtrie(void *arg)
+{
+    struct subtrie *u = arg;
+    u->s = make_ref(u->t, u->child);
+}
+
+/* all that hangs on the root's branch, by whoever has time; the root itself is left */
+static enum status hash_together(struct trie *t, struct trie_branch *b, const struct trie_helpers *helpers)
+{
+    struct subtrie job[16];
+    void *args[16];
+    size_t n = 0;
+    for (int i = 0; i < 16; i++) {
+        if (b->child[i].node == NULL || b->child[i].ref_len != 0) continue;
+        job[n] = (struct subtrie){.t = t, .child = &b->child[i]};
+        args[n] = &job[n];
+        n++;
+    }
+    if (n < 2) return OK;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    t->arena_lock = &lock;
+    helpers->run(helpers->ctx, hash_subtrie, args, n);
+    t->arena_lock = NULL;
+    pthread_mutex_destroy(&lock);
+    for (size_t i = 0; i < n; i++)
+        if (job[i].s != OK) return job[i].s;
+    return OK;
+}
+
+enum status trie_get_root(hash32 *root, struct trie *t, const struct trie_helpers *helpers)
 {
     enum status s = trie_resolve_root(t);
+    if (s == OK && helpers != NULL && t->n_unhashed >= TRIE_HELP_MIN && t->root.node != NULL && t->root.node->kind == TRIE_BRANCH)
+        s = hash_together(t, (struct trie_branch *)t->root.node, helpers);
     if (s == OK) s = make_ref(t, &t->root);
     if (s != OK) return s;
+    t->n_unhashed = 0;
     if (t->root.node == NULL)
         *root = HASH_EMPTY_TRIE;
     else if (t->root.ref_len == 32)
@@ -655,7 +704,7 @@ enum status trie_apply(hash32 *root, struct trie_dirty **dirty, struct kv_txn *t
     arena_init(&d->arena, SIZE_MAX);
     enum status s = trie_open(&d->t, &d->arena, txn, table, prefix, false);
     if (s == OK) s = trie_change(d->t, updates, n);
-    if (s == OK) s = trie_get_root(root, d->t);
+    if (s == OK) s = trie_get_root(root, d->t, NULL);
     if (s != OK || dirty == NULL)
         trie_dirty_free(d);
     else

@@ -50,7 +50,7 @@ enum status trie_is_latest(bool *yes, struct trie *t)
     uint8_t key[TRIE_KEY_MAX];
     hash32 ours, theirs = HASH_EMPTY_TRIE;
     bytes raw;
-    enum status s = trie_get_root(&ours, t);
+    enum status s = trie_get_root(&ours, t, NULL);
     if (s == OK) s = kv_get(&raw, t->txn, t->table, trie_table_key(key, t->prefix, t->path, 0));
     if (s == OK) keccak256(theirs.b, raw.ptr, raw.len);
     if (s != OK && s != E_NOT_FOUND) return s;

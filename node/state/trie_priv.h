@@ -2,6 +2,8 @@
 #ifndef NODE_STATE_TRIE_PRIV_H
 #define NODE_STATE_TRIE_PRIV_H
 
+#include <pthread.h>
+
 #include "node/state/trie.h"
 
 enum { TRIE_KEY_NIBBLES = 64, TRIE_ROOT_MARK = 0x10, TRIE_PREFIX_MAX = 32, TRIE_KEY_MAX = TRIE_PREFIX_MAX + TRIE_KEY_NIBBLES };
@@ -48,6 +50,8 @@ struct trie {
     bool blank, root_read;
     bool keeps_rlp; /* of the nodes that it reads */
     bool changed; /* since it was opened or stored */
+    size_t n_unhashed; /* keys changed since the last root */
+    pthread_mutex_t *arena_lock; /* while several threads hash; else NULL */
     uint32_t now;
     struct trie_child root;
     struct trie_gone *gone; /* paths whose entries are to go */

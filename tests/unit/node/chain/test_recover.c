@@ -112,6 +112,38 @@ static void tasks_are_done_once_when_they_are_waited_for_and_never_after_they_we
     net_free(w);
 }
 
+static void add_one(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void parts_are_each_run_once_before_it_returns_whatever_waits(void **state)
+{
+    (void)state;
+    for (unsigned threads = 0; threads < 4; threads++) {
+        struct recover_pool *p;
+        atomic_int n_run = 0;
+        struct job job[20];
+        assert_int_equal(recover_pool_new(&p, threads), OK);
+        for (int round = 0; round < 200; round++) {
+            const size_t n_parts = (size_t)round % 17, n_jobs = (size_t)round % 21;
+            int count[16] = {0};
+            void *args[16];
+            for (size_t i = 0; i < n_parts; i++) args[i] = &count[i];
+            for (size_t i = 0; i < n_jobs; i++) {
+                job[i] = (struct job){.task.run = run_job, .n_run = &n_run};
+                recover_begin(p, &job[i].task);
+            }
+            recover_run(p, add_one, args, n_parts);
+            for (size_t i = 0; i < 16; i++) assert_int_equal(count[i], i < n_parts);
+            if (threads == 0) assert_int_equal(atomic_load(&n_run), 0); /* they were not what was waited for */
+            for (size_t i = 0; i < n_jobs; i++) recover_finish(p, &job[i].task);
+            assert_int_equal(atomic_exchange(&n_run, 0), (int)n_jobs);
+        }
+        recover_pool_free(p);
+    }
+}
+
 static void a_chain_with_threads_imports_the_same(void **state)
 {
     (void)state;
@@ -135,6 +167,7 @@ int main(void)
         cmocka_unit_test(any_number_of_threads_finds_the_same_senders),
         cmocka_unit_test(bad_signatures_are_counted_and_known_senders_are_left_alone),
         cmocka_unit_test(tasks_are_done_once_when_they_are_waited_for_and_never_after_they_were_cancelled),
+        cmocka_unit_test(parts_are_each_run_once_before_it_returns_whatever_waits),
         cmocka_unit_test(a_chain_with_threads_imports_the_same),
     };
     return cmocka_run_group_tests_name("recover", tests, NULL, NULL);

@@ -12,9 +12,36 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <unistd.h>
 
 static const char *const NAMES[] = {"t"};
+
+/* --- helpers: each part of a root in a thread of its own */
+
+struct part {
+    void (*job)(void *arg);
+    void *arg;
+};
+
+static void *run_part(void *p)
+{
+    ((struct part *)p)->job(((struct part *)p)->arg);
+    return NULL;
+}
+
+static void run_in_threads(void *ctx, void (*job)(void *arg), void *const *args, size_t n)
+{
+    struct part part[16];
+    pthread_t thread[16];
+    assert_in_range(n, 2, 16);
+    for (size_t i = n; i-- > 0;) {
+        part[i] = (struct part){job, args[i]};
+        assert_int_equal(pthread_create(&thread[i], NULL, run_part, &part[i]), 0);
+    }
+    for (size_t i = 0; i < n; i++) assert_int_equal(pthread_join(thread[i], NULL), 0);
+    ++*(int *)ctx;
+}
 
 /* --- random changes against trie_root_pairs */
 
@@ -135,7 +162,8 @@ static void run_kept(struct kv *kv, int kind, uint64_t seed, int rounds)
     arena_init(a, SIZE_MAX);
     arena_init(other, SIZE_MAX);
     uint32_t now = 0;
-    int n_kept = 0;
+    int n_kept = 0, n_helped = 0;
+    const struct trie_helpers helpers = {.ctx = &n_helped, .run = run_in_threads};
     for (int round = 0; round < rounds; round++) {
         struct kv_txn *txn;
         hash32 want, got;
@@ -149,7 +177,7 @@ static void run_kept(struct kv *kv, int kind, uint64_t seed, int rounds)
         model_root(&want, &m);
         if (is_latest) {
             n_kept++;
-            assert_int_equal(trie_get_root(&got, t), OK);
+            assert_int_equal(trie_get_root(&got, t, NULL), OK);
             assert_memory_equal(&got, &want, 32);
         } else {
             arena_fini(a);
@@ -164,10 +192,10 @@ static void run_kept(struct kv *kv, int kind, uint64_t seed, int rounds)
             assert_true(bytes_eq(v, m.len[i] != 0 ? bytes_make(m.value[i], m.len[i]) : BYTES_LIT("untouched")));
             const size_t n = random_updates(up, &m, &r);
             assert_int_equal(trie_change(t, up, n), OK);
-            if (rng_below(&r, 2) == 0) assert_int_equal(trie_get_root(&got, t), OK);
+            if (rng_below(&r, 2) == 0) assert_int_equal(trie_get_root(&got, t, &helpers), OK);
         }
         model_root(&want, &m);
-        assert_int_equal(trie_get_root(&got, t), OK);
+        assert_int_equal(trie_get_root(&got, t, round % 2 == 0 ? &helpers : NULL), OK);
         assert_memory_equal(&got, &want, 32);
         assert_int_equal(trie_store(txn, t), OK);
         assert_false(trie_is_changed(t));
@@ -187,6 +215,8 @@ static void run_kept(struct kv *kv, int kind, uint64_t seed, int rounds)
         }
     }
     assert_true(n_kept > rounds / 2);
+    if (kind == 1) assert_int_equal(n_helped, 0); /* no branch at its root */
+    else assert_in_range(n_helped, rounds / 10, rounds); /* nobody is woken for small changes */
     arena_fini(a);
 }
 
@@ -232,12 +262,12 @@ static void run_random(struct kv *kv, int kind, uint64_t seed, int rounds)
             assert_int_equal(trie_open(&t, &a, txn, 0, prefix, false), OK);
             for (size_t i = 0; i < n; i += 3) {
                 assert_int_equal(trie_change(t, up + i, n - i < 3 ? n - i : 3), OK);
-                if (rng_below(&r, 3) == 0) assert_int_equal(trie_get_root(&got, t), OK);
+                if (rng_below(&r, 3) == 0) assert_int_equal(trie_get_root(&got, t, NULL), OK);
             }
             n = random_updates(up, &m, &r);
             model_root(&want, &m);
             assert_int_equal(trie_change(t, up, n), OK);
-            assert_int_equal(trie_get_root(&got, t), OK);
+            assert_int_equal(trie_get_root(&got, t, NULL), OK);
             assert_memory_equal(&got, &want, 32);
             assert_int_equal(trie_store(txn, t), OK);
             arena_fini(&a);
