@@ -217,6 +217,17 @@ struct chain_epoch {
 };
 void chain_get_epoch(struct chain_epoch *out, struct chain *c);
 
+/* --- what peers ask for; any thread */
+/** chain_find: a block that is known and not invalid: its number and total difficulty.  ret OK | E_NOT_FOUND | E_IO */
+MUST_CHECK enum status chain_find(uint64_t *number, u256 *td, struct chain *c, const hash32 *hash);
+/** chain_find_canonical: the hash of a block of the head's branch.  ret OK | E_NOT_FOUND | E_IO */
+MUST_CHECK enum status chain_find_canonical(hash32 *out, struct chain *c, uint64_t number);
+/** chain_put_raw: append what one of blocks_get_header_raw, _body_raw, _receipts_raw has.  ret OK | E_NOT_FOUND | E_LIMIT: out is full | E_IO */
+typedef enum status chain_get_raw(bytes *out, struct kv_txn *txn, const hash32 *hash);
+MUST_CHECK enum status chain_put_raw(struct buf *out, struct chain *c, const hash32 *hash, chain_get_raw *get);
+/** chain_body_tx_root: root of the transactions of a body; txs: the items of its list.  ret OK | E_DECODE | E_NOMEM */
+MUST_CHECK enum status chain_body_tx_root(hash32 *out, bytes txs);
+
 /** chain_tx_root, chain_receipts_root: of a block's lists; filter: the union of the receipts' */
 MUST_CHECK enum status chain_tx_root(hash32 *out, const struct tx *txs, size_t n, struct arena *a);
 MUST_CHECK enum status chain_receipts_root(hash32 *root, bloom *filter, const struct receipt *receipts, size_t n, struct arena *a);

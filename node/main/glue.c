@@ -1,9 +1,7 @@
 /* glue.c: the chain and the pool as the sync, the RPC server and the importer see them. */
 #include "lib/base/clock.h"
-#include "lib/codec/rlp.h"
 #include "node/chain/chain.h"
 #include "node/main/node.h"
-#include "node/state/trie.h"
 
 enum { LOG_IMPORT_EVERY_MS = 1000 };
 
@@ -20,17 +18,7 @@ static void get_head(void *ctx, struct sync_head *out)
 static enum status get_meta(void *ctx, uint64_t *number, u256 *td, const hash32 *hash)
 {
     struct node *n = ctx;
-    struct kv_txn *txn;
-    struct block_meta meta;
-    enum status s = kv_begin(&txn, n->kv, false);
-    if (s != OK) return s;
-    s = blocks_get_meta(&meta, txn, hash);
-    kv_abort(txn);
-    if (s == OK && meta.invalid) s = E_NOT_FOUND;
-    if (s != OK) return s;
-    *number = meta.number;
-    *td = meta.td;
-    return OK;
+    return chain_find(number, td, n->chain, hash);
 }
 
 static bool has_block(void *ctx, const hash32 *hash)
@@ -43,60 +31,31 @@ static bool has_block(void *ctx, const hash32 *hash)
 static enum status get_canonical(void *ctx, hash32 *out, uint64_t number)
 {
     struct node *n = ctx;
-    struct kv_txn *txn;
-    enum status s = kv_begin(&txn, n->kv, false);
-    if (s != OK) return s;
-    s = blocks_get_canonical_hash(out, txn, number);
-    kv_abort(txn);
-    return s;
-}
-
-static enum status put_raw(struct node *n, struct buf *out, const hash32 *hash,
-                           enum status (*get)(bytes *out, struct kv_txn *txn, const hash32 *hash))
-{
-    struct kv_txn *txn;
-    bytes raw;
-    enum status s = kv_begin(&txn, n->kv, false);
-    if (s != OK) return s;
-    s = get(&raw, txn, hash);
-    if (s == OK) buf_put_bytes(out, raw);
-    kv_abort(txn);
-    return s == OK ? buf_status(out) : s;
+    return chain_find_canonical(out, n->chain, number);
 }
 
 static enum status put_header(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_header_raw);
+    struct node *n = ctx;
+    return chain_put_raw(out, n->chain, hash, blocks_get_header_raw);
 }
 
 static enum status put_body(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_body_raw);
+    struct node *n = ctx;
+    return chain_put_raw(out, n->chain, hash, blocks_get_body_raw);
 }
 
 static enum status put_receipts(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_receipts_raw);
+    struct node *n = ctx;
+    return chain_put_raw(out, n->chain, hash, blocks_get_receipts_raw);
 }
 
 static enum status tx_root(void *ctx, hash32 *out, bytes txs)
 {
     (void)ctx;
-    struct arena a;
-    size_t count;
-    if (rlp_count_items(&count, txs) != OK) return E_DECODE;
-    arena_init(&a, 64 << 20);
-    bytes *values = arena_zalloc(&a, count + 1, sizeof *values);
-    enum status s = values == NULL ? E_NOMEM : OK;
-    for (size_t i = 0; s == OK && i < count; i++) {
-        /* the trie holds the canonical form: a typed transaction stands in a body as a string */
-        struct rlp_item item;
-        s = rlp_get_item(&item, &txs);
-        if (s == OK) values[i] = item.is_list ? item.raw : item.payload;
-    }
-    if (s == OK) s = trie_root_ordered(out, values, count);
-    arena_fini(&a);
-    return s;
+    return chain_body_tx_root(out, txs);
 }
 
 static enum status imported(enum status s, struct sync_import *out, uint64_t retry_ms, uint64_t now, const struct err *err)

@@ -1,7 +1,6 @@
 /* validator.c: one node: what node/main/{node,glue,sealer}.c do, on virtual time and without threads. */
 #include "lib/codec/rlp.h"
 #include "lib/crypto/secp256k1.h"
-#include "node/state/trie.h"
 #include "node/store/tables.h"
 #include "tests/sim/sim.h"
 
@@ -162,17 +161,7 @@ static void op_get_head(void *ctx, struct sync_head *out)
 static enum status op_get_meta(void *ctx, uint64_t *number, u256 *td, const hash32 *hash)
 {
     struct validator *v = ctx;
-    struct kv_txn *txn;
-    struct block_meta meta;
-    enum status s = kv_begin(&txn, v->kv, false);
-    if (s != OK) return s;
-    s = blocks_get_meta(&meta, txn, hash);
-    kv_abort(txn);
-    if (s == OK && meta.invalid) s = E_NOT_FOUND;
-    if (s != OK) return s;
-    *number = meta.number;
-    *td = meta.td;
-    return OK;
+    return chain_find(number, td, v->chain, hash);
 }
 
 static bool op_has_block(void *ctx, const hash32 *hash)
@@ -185,59 +174,31 @@ static bool op_has_block(void *ctx, const hash32 *hash)
 static enum status op_get_canonical(void *ctx, hash32 *out, uint64_t number)
 {
     struct validator *v = ctx;
-    struct kv_txn *txn;
-    enum status s = kv_begin(&txn, v->kv, false);
-    if (s != OK) return s;
-    s = blocks_get_canonical_hash(out, txn, number);
-    kv_abort(txn);
-    return s;
-}
-
-static enum status put_raw(struct validator *v, struct buf *out, const hash32 *hash,
-                           enum status (*get)(bytes *out, struct kv_txn *txn, const hash32 *hash))
-{
-    struct kv_txn *txn;
-    bytes raw;
-    enum status s = kv_begin(&txn, v->kv, false);
-    if (s != OK) return s;
-    s = get(&raw, txn, hash);
-    if (s == OK) buf_put_bytes(out, raw);
-    kv_abort(txn);
-    return s == OK ? buf_status(out) : s;
+    return chain_find_canonical(out, v->chain, number);
 }
 
 static enum status op_put_header(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_header_raw);
+    struct validator *v = ctx;
+    return chain_put_raw(out, v->chain, hash, blocks_get_header_raw);
 }
 
 static enum status op_put_body(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_body_raw);
+    struct validator *v = ctx;
+    return chain_put_raw(out, v->chain, hash, blocks_get_body_raw);
 }
 
 static enum status op_put_receipts(void *ctx, struct buf *out, const hash32 *hash)
 {
-    return put_raw(ctx, out, hash, blocks_get_receipts_raw);
+    struct validator *v = ctx;
+    return chain_put_raw(out, v->chain, hash, blocks_get_receipts_raw);
 }
 
 static enum status op_tx_root(void *ctx, hash32 *out, bytes txs)
 {
     (void)ctx;
-    struct arena a;
-    size_t count;
-    if (rlp_count_items(&count, txs) != OK) return E_DECODE;
-    arena_init(&a, 16 << 20);
-    bytes *values = arena_zalloc(&a, count + 1, sizeof *values);
-    enum status s = values == NULL ? E_NOMEM : OK;
-    for (size_t i = 0; s == OK && i < count; i++) {
-        struct rlp_item item;
-        s = rlp_get_item(&item, &txs);
-        if (s == OK) values[i] = item.is_list ? item.raw : item.payload;
-    }
-    if (s == OK) s = trie_root_ordered(out, values, count);
-    arena_fini(&a);
-    return s;
+    return chain_body_tx_root(out, txs);
 }
 
 static const char *result_name(enum import_result r)
