@@ -91,7 +91,7 @@ enum status commit_next(struct commit *c, const struct commit *prev, const struc
     struct commit r;
     enum status s = commit_init(&r, set, prev->two_thirds_from, floor_step, prev->ballot, &prev->ballot_hash);
     if (s != OK) return s;
-    for (size_t i = 0; s == OK && prev->committed == 0 && i < prev->n_before; i++)
+    for (size_t i = 0; s == OK && prev->joint_until == UINT64_MAX && i < prev->n_before; i++)
         s = commit_add_before(&r, &prev->before[i].set);
     if (s == OK) s = commit_add_before(&r, &prev->set);
     if (s != OK) {

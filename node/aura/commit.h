@@ -76,7 +76,7 @@ struct commit {
     size_t head, len, cap;
     uint64_t ballot; /* step of the highest prepared block, 0: none */
     hash32 ballot_hash;
-    uint64_t committed; /* number of the last committed block of this epoch, 0: none */
+    uint64_t committed; /* number of the last block that was seen to be committed in this epoch, 0: none (joint_until tells if there was one) */
     struct commit_before *before; /* sets in force since the last commit before this epoch; malloc */
     size_t n_before;
     uint64_t joint_until; /* blocks up to that number need a quorum of each of them: UINT64_MAX until the first commit of the epoch */

@@ -541,8 +541,9 @@ enum status engine_after_block(struct epoch_step *out, struct chain *c, struct k
     if (st != OK) goto out;
     /* what becomes final by the chain's own rule decides about sets alone; what is never undone takes more (node/aura/commit.h) */
     const uint64_t before = e->com.committed;
+    const bool is_joint = e->com.joint_until == UINT64_MAX; /* not `before`: what was loaded knows its own window alone */
     st = promise_push(&e->com, &b->header, &b->hash);
-    if (st == OK && before == 0 && e->com.committed > 0 && e->com.n_before > 0)
+    if (st == OK && is_joint && e->com.joint_until != UINT64_MAX && e->com.n_before > 0)
         st = promise_put_first_commit(txn, &e->hash, b->header.number, &b->hash);
     if (st != OK) goto out;
     if (e->com.committed > before) {

@@ -75,7 +75,7 @@ static enum status get_first_commit(uint64_t *out, struct kv_txn *txn, const has
         if (n > number) continue;
         s = blocks_get_canonical_hash(&hash, txn, n);
         if (s != OK && s != E_NOT_FOUND) return s;
-        if (s == OK && memcmp(hash.b, v.ptr + i + 8, 32) == 0) *out = n;
+        if (s == OK && n < *out && memcmp(hash.b, v.ptr + i + 8, 32) == 0) *out = n;
     }
     return OK;
 }

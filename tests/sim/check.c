@@ -133,9 +133,12 @@ static void check_epoch(struct validator *v, const struct chain_head *h)
         if (k->epoch_start != e.start_block || k->set != set)
             sim_fail(sim, "at block %llu node %zu has a set since block %llu, another has one since %llu%s", (unsigned long long)h->number, v->index,
                      (unsigned long long)e.start_block, (unsigned long long)k->epoch_start, k->set == set ? "" : ", and the sets differ");
+        else if (k->ballot != e.ballot) /* a function of the chain, whether a node followed it or loaded it */
+            sim_fail(sim, "at block %llu node %zu has the ballot %llu, another one %llu", (unsigned long long)h->number, v->index,
+                     (unsigned long long)e.ballot, (unsigned long long)k->ballot);
         return;
     }
-    sim->known[at] = (struct known_block){.hash = h->hash, .epoch_start = e.start_block, .set = set, .used = true};
+    sim->known[at] = (struct known_block){.hash = h->hash, .epoch_start = e.start_block, .set = set, .ballot = e.ballot, .used = true};
     sim->n_known++;
     if (e.start_block == h->number && h->number > 0) {
         sim->stats->transitions++;

@@ -68,7 +68,7 @@ enum fault {
     X(CHECK_FINAL, "no two conflicting finalised blocks")                                          \
     X(CHECK_SIGN, "one block a step")                                                              \
     X(CHECK_ROOT, "state root of the store is the head's")                                         \
-    X(CHECK_EPOCH, "same set, since the same block, at the same head")                             \
+    X(CHECK_EPOCH, "same set, since the same block, and same ballot at the same head")                             \
     X(CHECK_CONTRACT, "contract and clients agree on the set")                                     \
     X(CHECK_BLAME, "no honest node blamed for a block")                                            \
     X(CHECK_REOPEN, "restart finds what was committed")                                            \
@@ -174,7 +174,7 @@ struct admin {
 /* what a block's chain says, whoever executes it */
 struct known_block {
     hash32 hash;
-    uint64_t epoch_start, set;
+    uint64_t epoch_start, set, ballot;
     bool used;
 };
 

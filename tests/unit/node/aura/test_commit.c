@@ -197,6 +197,10 @@ static void a_set_in_whose_time_nothing_was_committed_hands_the_earlier_ones_on(
     assert_int_equal(d.before[0].set.n, 5);
     assert_int_equal(d.before[0].n_common, 3);
     commit_fini(&d);
+    c.committed = 0; /* as it is loaded: the window holds no commit, but there was one */
+    assert_int_equal(commit_next(&d, &c, &new_ones, step), OK);
+    assert_int_equal(d.n_before, 1);
+    commit_fini(&d);
     assert_int_equal(commit_next(&d, &c, &five, step), OK); /* the same list again needs no second quorum */
     assert_int_equal(d.n_before, 0);
     commit_fini(&d);
