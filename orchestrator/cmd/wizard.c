@@ -182,9 +182,11 @@ bool wizard_run(struct cli *c, bool join)
     char head[4300];
     for (size_t i = 0; i < SETTING_N; i++)
         given[i] = !settings_is_default(s, (enum setting_id)i);
-    /* the guide's default of that step, which the table has for all targets as "disable" */
+    /* the guide's defaults of these steps; the table's are for all targets, and for runs without a person */
     const char *ignored;
-    if (strcmp(SETTING(s, target), "azure") == 0 && !given[SETTING_ID_monitor] && !settings_answer(s, SETTING_ID_monitor, "enable", &ignored)) BUG("a value of the table");
+    const bool azure = strcmp(SETTING(s, target), "azure") == 0, by_key = given[SETTING_ID_auth_type] || given[SETTING_ID_ssh_key_file];
+    if (azure && !given[SETTING_ID_monitor] && !settings_answer(s, SETTING_ID_monitor, "enable", &ignored)) BUG("a value of the table");
+    if (azure && !by_key && !settings_answer(s, SETTING_ID_auth_type, "password", &ignored)) BUG("a value of the table");
     (void)snprintf(head, sizeof head, "%s in %.4000s. Enter takes the value in brackets, ? explains, Ctrl-C leaves; nothing is made before the end.", join ? "Join a network" : "A new network", c->dir);
     put_line(0, head, columns());
     for (;; once = false) {

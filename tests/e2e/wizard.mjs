@@ -106,7 +106,7 @@ leaf('a terminal of 40 columns: no line is longer, and the questions are the sam
   t.type('?\n');
   await t.answer(/Email Address \[none\]: $/, '');
   await t.answer(/VM user name \[poaadmin\]: $/, '');
-  await t.answer(/Authentication type\s+\(password\|sshPublicKey\)\s+\[sshPublicKey\]:\n {2}> $/, '');
+  await t.answer(/Authentication type\s+\(password\|sshPublicKey\)\s+\[password\]:\n {2}> $/, 'sshPublicKey');
   await t.answer(/SSH Key \[needed\]: $/, '');
   await t.says(/has\s+no\s+default/);
   await t.answer(/SSH Key \[needed\]: $/, '/nowhere');
@@ -121,8 +121,16 @@ leaf('a terminal of 40 columns: no line is longer, and the questions are the sam
 leaf('answers that do not go together are told at the end, and asked for again with what was said', async () => {
   const key = path.join(work, 'id.pub');
   fs.writeFileSync(key, 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkv6vPq0dLQJp8N0b2hQw3mT9rTFX1m6XfX9u2s0w3Z me\n');
-  const t = new Terminal(['new', path.join(work, 'az'), '--target', 'azure', '--subscription', '11111111-2222-3333-4444-555555555555'], { columns: 300 });
-  await t.enter(3);
+  let t = new Terminal(['new', path.join(work, 'az'), '--target', 'azure', '--subscription', '11111111-2222-3333-4444-555555555555'], { columns: 300 });
+  await t.enter(2);
+  await t.answer(/Authentication type \(password\|sshPublicKey\) \[password\]: $/, ''); // the guide's default, which asks for another file
+  await t.answer(/Password \[needed\]: $/, '/nowhere');
+  await t.says(/does not exist/);
+  t.type('\x03');
+  assert.notEqual(await t.ended, 0);
+  t = new Terminal(['new', path.join(work, 'az'), '--target', 'azure', '--subscription', '11111111-2222-3333-4444-555555555555'], { columns: 300 });
+  await t.enter(2);
+  await t.answer(/Authentication type \(password\|sshPublicKey\) \[password\]: $/, 'sshPublicKey');
   await t.answer(/SSH Key \[needed\]: $/, key);
   await t.answer(/Resource Group \[poa-consortium\]: $/, '');
   await t.answer(/Number of region\(s\) \(1-5\) \[1\]: $/, '2');
