@@ -113,6 +113,16 @@ function postOfMaps(state) {
   return JSON.stringify(out)
 }
 
+// noteRevertedEf: says in out whether init code reverted with data that begins with 0xEF: what the filter of that name goes by
+function noteRevertedEf(evm, out) {
+  const run = evm.runInterpreter
+  evm.runInterpreter = async function (message, ...rest) {
+    const r = await run.call(this, message, ...rest)
+    if (message.isCreate && r.exceptionError !== undefined && r.returnValue[0] === 0xef) out.revertedEf = true
+    return r
+  }
+}
+
 export async function runPeer(line, withRoots = false) {
   const common = commonOf(line.fork)
   const e = line.env
@@ -127,6 +137,7 @@ export async function runPeer(line, withRoots = false) {
   const out = {}
   const block = createBlock({ header }, { common, skipConsensusFormatValidation: true })
   const vm = await createVM({ common, stateManager: state, blockchain })
+  if (common.isActivatedEIP(3541)) noteRevertedEf(vm.evm, out)
   try {
     const tx = createTxFromRLP(unhex(line.txbytes), { common })
     const r = await runTx(vm, { tx, block, skipHardForkValidation: true })

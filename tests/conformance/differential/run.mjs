@@ -49,7 +49,7 @@ async function runOurs(line, index = 'in shrinking') {
 
 // --- what is left out, by SKIPS: lines "name | reason" whose name stands here
 const SKIPS = new Map(readFileSync(`${here}../SKIPS`, 'utf8').split('\n').filter((l) => l.startsWith('differential/')).map((l) => l.slice(13).split(/\s*\|\s*/)))
-const FILTERS = {}
+const FILTERS = { 'reverted-ef': (line, { theirs }) => theirs.revertedEf }
 for (const name of Object.keys(FILTERS)) if (!SKIPS.has(name)) throw new Error(`filter ${name} has no reason in SKIPS`)
 
 const FIELDS = ['ok', 'gasUsed', 'output', 'logs', 'post', 'root']
