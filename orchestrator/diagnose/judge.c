@@ -513,21 +513,39 @@ static bool syncing(struct diag_finding *out, const struct diag_facts *f)
 
 /* -------------------------------------------------------------------- chain */
 
-static const char *where(const struct diag_validator *v)
+static const struct diag_identity *identity_for(const struct diag_facts *f, const char *who)
 {
-    return v->instance[0] == '\0' ? "another member" : v->instance;
+    for (size_t i = 0; i < f->n_identities; i++)
+        if (strcasecmp(f->identities[i].address, who) == 0) return &f->identities[i];
+    return NULL;
+}
+
+/* who has it; an identity of our store that no node of ours seals by is no other member's */
+static const char *where(char dst[static 400], const struct diag_facts *f, const struct diag_validator *v)
+{
+    const struct diag_identity *id = v->instance[0] == '\0' ? identity_for(f, v->address) : NULL;
+    if (id == NULL) say(dst, 400, "%s", v->instance[0] == '\0' ? "another member" : v->instance);
+    else if (id->hostname[0] == '\0') say(dst, 400, "%s of this member, which no node has", id->blob);
+    else say(dst, 400, "%s of this member, last with %s", id->blob, id->hostname);
+    return dst;
+}
+
+static bool is_elsewhere(const struct diag_facts *f, const struct diag_validator *v)
+{
+    return v->instance[0] == '\0' && identity_for(f, v->address) == NULL;
 }
 
 /* the validators that are not online, with what is known of each */
 static size_t put_missing(char *dst, size_t cap, const struct diag_facts *f)
 {
     size_t k = 0;
+    char has[400];
     dst[0] = '\0';
     for (size_t i = 0; i < f->n_validators; i++) {
         const struct diag_validator *v = &f->validators[i];
         if (v->is_online) continue;
-        if (v->last_step == 0) list_add(dst, cap, k++, "%s (%s, no block in the last %zu)", v->address, where(v), f->n_walked);
-        else list_add(dst, cap, k++, "%s (%s, last sealed step %llu, %llu ago)", v->address, where(v), (ull)v->last_step, (ull)(f->step - v->last_step));
+        if (v->last_step == 0) list_add(dst, cap, k++, "%s (%s, no block in the last %zu)", v->address, where(has, f, v), f->n_walked);
+        else list_add(dst, cap, k++, "%s (%s, last sealed step %llu, %llu ago)", v->address, where(has, f, v), (ull)v->last_step, (ull)(f->step - v->last_step));
     }
     return k;
 }
@@ -535,7 +553,7 @@ static size_t put_missing(char *dst, size_t cap, const struct diag_facts *f)
 static bool all_missing_elsewhere(const struct diag_facts *f)
 {
     for (size_t i = 0; i < f->n_validators; i++)
-        if (!f->validators[i].is_online && f->validators[i].instance[0] != '\0') return false;
+        if (!f->validators[i].is_online && !is_elsewhere(f, &f->validators[i])) return false;
     return true;
 }
 
@@ -561,18 +579,21 @@ static size_t online(const struct diag_facts *f)
 static bool stalled(struct diag_finding *out, const struct diag_facts *f)
 {
     if (!f->has_chain || f->n_validators == 0 || f->step <= f->head_step + 2 * f->n_validators + 2) return false;
-    char due[400] = "";
+    char due[400] = "", has[400];
     const char *own = NULL;
+    bool elsewhere = true;
     uint64_t from = f->step > f->n_validators ? f->step - f->n_validators : 0;
     for (uint64_t s = from, k = 0; s < f->step; s++) {
         const struct diag_validator *v = &f->validators[s % f->n_validators];
-        list_add(due, sizeof due, k++, "step %llu: %s (%s, last %llu)", (ull)s, v->address, where(v), (ull)v->last_step);
+        list_add(due, sizeof due, k++, "step %llu: %s (%s, last %llu)", (ull)s, v->address, where(has, f, v), (ull)v->last_step);
         if (v->instance[0] != '\0' && own == NULL) own = v->instance;
+        elsewhere = elsewhere && is_elsewhere(f, v);
     }
     TEXT("the chain stands still at block %llu since %llu s: no validator seals", (ull)f->nodes[f->best].block,
          (ull)(f->now_ms / 1000 > f->head_timestamp ? f->now_ms / 1000 - f->head_timestamp : 0));
     EVIDENCE("who should have sealed: %s", due);
-    if (own == NULL) MEND("poa-deploy up DIR    (at the members whose validators these are)");
+    if (elsewhere) MEND("poa-deploy up DIR    (at the members whose validators these are)");
+    else if (own == NULL) MEND("poa-deploy logs %s --since 5m --level warn", f->dir);
     else MEND("poa-deploy logs %s --instance %s --since 5m --level warn", f->dir, own);
     return true;
 }
@@ -632,7 +653,7 @@ static bool validator_offline(struct diag_finding *out, const struct diag_facts 
     char missing[800];
     if (!f->has_chain || f->n_headers < 2 * f->n_validators) return false;
     size_t k = put_missing(missing, sizeof missing, f);
-    if (k == 0) return false;
+    if (k == 0 || k == f->n_validators) return false;
     TEXT("%zu of %zu validators do%s not seal; the others carry on, with a pause in each round", k, f->n_validators, k == 1 ? "es" : "");
     EVIDENCE("missing: %s; %zu more may fail before blocks are no longer final", missing, online(f) > needed(f) ? online(f) - needed(f) : 0);
     mend_missing(out, f);

@@ -204,6 +204,50 @@ static enum status restart(const struct target *t, const char *name, const char 
     return err_set(err, E_TIMEOUT, "the keeper did not restart %s within %d s: `poa-deploy logs --instance keeper` tells why", name, RESTART_MS / 1000);
 }
 
+/* ---------------------------------------------------------------- take back */
+
+/* the folder of the program that `name` runs; of one whose file was replaced in its place, the old bytes, kept below local/programs */
+static enum status keep_old(char folder[static PATH_MAX], const struct target *t, const char *name, struct err *err)
+{
+    char exe[64], digits[17], root[4096], path[PATH_MAX + 64];
+    uint8_t digest[32];
+    json_t *doc = NULL;
+    json_int_t generation;
+    const long pid = pid_of(t, name, &generation);
+    enum status s = read_doc(&doc, t, "launch.json", err);
+    const char *program = json_string_value(json_array_get(json_object_get(entry_of(json_object_get(doc, "programs"), name), "argv"), 0)), *slash = program == NULL ? NULL : strrchr(program, '/');
+    if (s == OK && slash == NULL) s = err_set(err, E_CORRUPT, "launch.json does not name the program of %s", name);
+    if (s != OK) goto out;
+    (void)snprintf(folder, PATH_MAX, "%.*s", (int)(slash - program), program);
+    (void)snprintf(exe, sizeof exe, "/proc/%ld/exe", pid);
+    if (pid == 0 || runs(pid, program) || !digest_of(digest, exe)) goto out; /* an interpreter's script has other bytes, and is taken back by its path */
+    if (readlink(exe, path, sizeof path - 1) < 0 || strstr(path, slash) == NULL) goto out;
+    hex_put(digits, digest, 8);
+    digits[16] = '\0';
+    local_path(root, t, "programs");
+    (void)snprintf(folder, PATH_MAX, "%.4000s/%s", root, digits);
+    (void)snprintf(path, sizeof path, "%s%.40s", folder, slash);
+    const char *copy[] = {"cp", exe, path, NULL};
+    s = file_mkdirs(folder, 0700, err);
+    if (s == OK && !file_exists(path) && call(copy) != 0) s = err_set(err, E_IO, "cannot keep the program that %s runs as %s: nothing was changed", name, path);
+out:
+    json_decref(doc);
+    return s;
+}
+
+/* SPEC(issue 7, rolling upgrade): what is not well afterwards goes back to what it had; why: the gate's, and what became of it */
+static enum status take_back(struct target *t, const struct target_upgrade *u, const struct target_instance *in, const char *old, const char *new, enum status failed, struct err *err)
+{
+    struct err why = *err, ignored = {0};
+    if (strcmp(old, new) == 0) return err_set(err, failed, "%s. `poa-deploy upgrade --node %s --to FOLDER` with the programs that are to run instead brings it back", err_text(&why), in->name);
+    report_step(t->env.report, "bring %s back to its programs from before", in->name);
+    enum status s = restart(t, in->name, old, &ignored);
+    if (s == OK) s = u->gate(u->arg, in, &ignored);
+    if (s == OK) report_done(t->env.report);
+    if (s == OK) return err_set(err, failed, "%s. It runs its programs from before again (%s), and is well", err_text(&why), old);
+    return err_set(err, failed, "%s. It has its programs from before again (%s), and is not well with them either", err_text(&why), old);
+}
+
 /* ------------------------------------------------------------------ upgrade */
 
 /* everything that can be known before the first node is stopped */
@@ -236,8 +280,12 @@ static enum status upgrade_nodes(struct target *t, const struct target_upgrade *
         const struct target_instance *in = &t->instances[i];
         if (only != NULL && in != only) continue;
         report_step(t->env.report, left[i] ? "upgrade %s" : "look at %s, which runs it already", in->name);
-        if (left[i]) s = restart(t, in->name, folder, err);
-        if (s == OK) s = u->gate(u->arg, in, err); /* also of one that a run before this did not see come back */
+        char old[PATH_MAX];
+        s = keep_old(old, t, in->name, err);
+        if (s == OK && left[i]) s = restart(t, in->name, folder, err);
+        if (s != OK) break;
+        s = u->gate(u->arg, in, err); /* also of one that a run before this did not see come back */
+        if (s != OK && left[i]) s = take_back(t, u, in, old, folder, s, err);
         *changed += s == OK && left[i];
     }
     return s;

@@ -36,25 +36,26 @@ leaf('a package that does not run, or whose hash is another one, changes nothing
   }
   assert.deepEqual(pids(), before);
 });
-test('a program that starts and does not come back stops it at the first node; the others go on', async () => {
-  const before = pids(), [first, ...rest] = M.instances().map((i) => i.name);
-  const bad = path.join(work, 'bad');
-  fs.mkdirSync(bad);
-  fs.writeFileSync(path.join(bad, 'poa-node'), `#!/bin/sh\ncase "$*" in *--version*|*--check-config*) exit 0;; esac\nexit 1\n`, { mode: 0o755 });
-  const r = await poa(['upgrade', M.dir, '--to', bad, '--timeout', '4', '--json']);
-  assert.equal(r.code, 1);
-  assert.match(r.err, new RegExp(`stopped at ${first}`));
-  const now = pids();
-  for (const n of [...rest, 'identity-store', 'haproxy']) assert.equal(now[n], before[n], n);
-  const h = await height(M.node(1));
-  await until('the two others seal', async () => (await height(M.node(1))) > h + 1, 30);
-});
-test('--node takes that one back', async () => {
-  const r = await done(['upgrade', M.dir, '--to', bin, '--node', '000000', '--json']);
-  assert.equal(r.json.changed, 1);
-  assert.equal(r.json.nodes[0].sealed, true);
-  assert.equal(exe(M.instances()[0].pid), fs.realpathSync(path.join(bin, 'poa-node')));
-});
+test('a program that does not come back, or comes back and would never seal, stops it at the first node, which is taken back; the others go on', async () => {
+  const before = pids(), [first, ...rest] = M.instances().map((i) => i.name), real = path.join(bin, 'poa-node');
+  const check = `case "$*" in *--version*|*--check-config*) exec ${real} "$@";; esac`;
+  const follows = path.join(work, 'follows.yaml');
+  for (const [name, body, want] of [['dead', 'exit 1', /does not answer at/], ['mute', `sed 's/mode: secret/mode: none/' "$2" >${follows}; exec ${real} --config ${follows}`, /has taken no identity within 4 s/]]) {
+    const bad = path.join(work, name);
+    fs.mkdirSync(bad);
+    fs.writeFileSync(path.join(bad, 'poa-node'), `#!/bin/sh\n${check}\n${body}\n`, { mode: 0o755 });
+    const r = await poa(['upgrade', M.dir, '--to', bad, '--timeout', '4', '--json'], { limit_s: 150 });
+    assert.equal(r.code, 1);
+    assert.match(r.err, new RegExp(`stopped at ${first}`));
+    assert.match(r.err, want);
+    assert.match(r.err, /It runs its programs from before again \(.*\), and is well/);
+    const now = pids();
+    assert.equal(exe(now[first]), fs.realpathSync(real));
+    for (const n of [...rest, 'identity-store', 'haproxy']) assert.equal(now[n], before[n], n);
+    assert.ok(!fs.readFileSync(path.join(M.dir, 'local/launch.json'), 'utf8').includes(bad));
+  }
+  assert.equal((await poa(['upgrade', M.dir, '--to', bin, '--node', '000000'])).code, 3);
+}, 240);
 test('upgrade: every node in turn, the identity store, the keeper; no two nodes are away at once', async () => {
   const before = pids(), keeper = fs.readFileSync(path.join(M.dir, 'local/keeper.lock'), 'utf8').trim(), dir = release('v2');
   const names = M.instances().map((i) => i.name);

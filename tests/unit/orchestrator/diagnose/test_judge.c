@@ -231,8 +231,24 @@ static void chains(void **state)
     well();
     put_validator(1, 999000);
     f.validators[1].instance[0] = '\0';
+    /* an identity of our own store that no node has is not another member's */
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    assert_non_null(strstr(out[0].evidence, "identity-1.json of this member, last with vl-000001"));
+    assert_non_null(strstr(out[0].mend, "poa-deploy logs /w"));
+    f.identities[1].hostname[0] = '\0';
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    assert_non_null(strstr(out[0].evidence, "identity-1.json of this member, which no node has"));
+    PUT(f.identities[1].address, "");
     assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
     assert_non_null(strstr(out[0].mend, "poa-deploy up DIR"));
+    /* where nobody seals, there are no others that carry on */
+    f.step += 50;
+    assert_int_equal(first(), DIAG_STALLED);
+    for (size_t i = 0; i < 3; i++)
+        put_validator(i, 1000000 - i);
+    const size_t n = diagnose_judge(out, DIAG_CAUSE_N, &f);
+    for (size_t i = 0; i < n; i++)
+        assert_int_not_equal(out[i].cause, DIAG_VALIDATOR_OFFLINE);
 }
 
 /* 200 validators, all missing: nothing is written past its end */
