@@ -96,7 +96,7 @@ $(foreach m,$(MODULES),$(if $(prog.$(m)),$(eval $(call program_rules,$(m)))))
 
 # --- unit tests: tests/unit/<folder>/test_<x>.c links the closure of <folder> ------------------------------------------
 # `make check M=node/evm` builds and runs one folder's tests.
-UNIT_SRCS := $(sort $(wildcard $(if $(M),tests/unit/$(M)/test_*.c,tests/unit/*/test_*.c tests/unit/*/*/test_*.c)))
+UNIT_SRCS := $(sort $(if $(M),$(wildcard tests/unit/$(M)/test_*.c),$(shell find tests/unit -name 'test_*.c')))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRCS))
 define unit_rules
 $(B)/unit/$(1)/%: tests/unit/$(1)/%.c $$(call link_archs,$(1))
