@@ -32,17 +32,6 @@ static void put_member(struct buf *b, const char *name, const char *v, size_t ma
     json_put_text(b, bytes_make(v, n));
 }
 
-static bool write_all(int fd, bytes b)
-{
-    while (b.len > 0) {
-        ssize_t n = write(fd, b.ptr, b.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        b = bytes_make(b.ptr + n, b.len - (size_t)n);
-    }
-    return true;
-}
-
 static void put_number(struct buf *b, uint64_t v)
 {
     char digits[24];
@@ -91,12 +80,10 @@ static enum status append(struct audit *a, const struct audit_event *e, size_t n
     utc_date_put(time, clock_wall_ms());
     for (size_t i = 0; i < n; i++) put_line(&b, &head, time, &e[i]);
     enum status s = buf_status(&b);
-    if (s == OK && !write_all(a->fd, buf_view(&b))) {
-        s = status_from_errno(errno);
-        if (s == OK) s = E_IO;
+    if (s == OK) s = file_write_all(a->fd, buf_view(&b), "audit.log", NULL);
+    if (s != OK) {
         if (ftruncate(a->fd, (off_t)a->len) != 0) s = E_IO; /* no half line stays */
-    }
-    if (s == OK) {
+    } else {
         a->seq = head.seq;
         memcpy(a->hash, head.hash, 32);
         a->len += b.len;

@@ -45,6 +45,17 @@ enum status file_read(struct buf *out, const char *path, struct err *err)
     return s;
 }
 
+enum status file_write_all(int fd, bytes data, const char *path, struct err *err)
+{
+    while (data.len > 0) {
+        ssize_t n = write(fd, data.ptr, data.len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(err, "cannot write", path);
+        data = bytes_make(data.ptr + n, data.len - (size_t)n);
+    }
+    return OK;
+}
+
 static enum status sync_parent(const char *path, struct err *err)
 {
     char dir[PATH_CAP];
@@ -69,12 +80,7 @@ enum status file_write_atomic(const char *path, bytes data, unsigned mode, struc
     if (fd < 0) return fail(err, "cannot create", tmp);
     enum status s = OK;
     if (fchmod(fd, (mode_t)mode) != 0) s = fail(err, "cannot set the mode of", tmp);
-    for (size_t off = 0; s == OK && off < data.len;) {
-        ssize_t w = write(fd, data.ptr + off, data.len - off);
-        if (w < 0 && errno == EINTR) continue;
-        if (w < 0) s = fail(err, "cannot write", tmp);
-        else off += (size_t)w;
-    }
+    if (s == OK) s = file_write_all(fd, data, tmp, err);
     if (s == OK && fsync(fd) != 0) s = fail(err, "cannot fsync", tmp);
     if (close(fd) != 0 && s == OK) s = fail(err, "cannot close", tmp);
     if (s == OK && rename(tmp, path) != 0) s = fail(err, "cannot rename to", path);

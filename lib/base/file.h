@@ -10,6 +10,9 @@ MUST_CHECK enum status file_read(struct buf *out, const char *path, struct err *
 /** file_write_atomic: after OK the file holds all of data, durable; after a failure or a crash it holds the old content or
  *  does not exist. mode as in open(2), e.g. 0600 for keys; an existing file's mode is replaced too. */
 MUST_CHECK enum status file_write_atomic(const char *path, bytes data, unsigned mode, struct err *err);
+/** file_write_all: all of data to an open descriptor, in as many pieces as write(2) takes; err names the path.
+ *  ret OK | E_NOSPACE, E_IO ...: a part may stand there, errno is that of write(2) */
+MUST_CHECK enum status file_write_all(int fd, bytes data, const char *path, struct err *err);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 /** file_mkdirs: like mkdir -p; OK if it stands already. */

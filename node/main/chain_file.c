@@ -62,17 +62,6 @@ static void close_chain(struct opened *o)
 
 /* ------------------------------------------------------------------- export */
 
-static enum status write_all(int fd, bytes b, const char *path, struct err *err)
-{
-    while (b.len > 0) {
-        ssize_t n = write(fd, b.ptr, b.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return err_set(err, status_from_errno(errno), "%s: cannot write: %s", path, strerror(errno));
-        b = bytes_make(b.ptr + n, b.len - (size_t)n);
-    }
-    return OK;
-}
-
 static enum status put_block(struct buf *out, struct kv_txn *txn, uint64_t number)
 {
     hash32 hash;
@@ -114,7 +103,7 @@ enum status chain_file_export(const struct node_config *cfg, const char *path, s
         s = put_block(&out, txn, n);
         if (s != OK) s = err_set(err, s, "block %llu: %s", (unsigned long long)n, status_text(s));
         if (s == OK && (out.len >= READ_MIN || n == head.number)) {
-            s = write_all(fd, buf_view(&out), path, err);
+            s = file_write_all(fd, buf_view(&out), path, err);
             buf_clear(&out);
         }
     }

@@ -1,5 +1,6 @@
 #include "orchestrator/backup/archive.h"
 
+#include "lib/base/file.h"
 #include "lib/base/rng.h"
 #include "lib/codec/hex.h"
 #include "lib/codec/json.h"
@@ -95,17 +96,6 @@ static enum status make_key(secret32 *key, json_t **seal, const struct archive_k
 
 /* ------------------------------------------------------------------ writing */
 
-static enum status write_all(int fd, bytes b, struct err *err)
-{
-    while (b.len > 0) {
-        ssize_t n = write(fd, b.ptr, b.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return err_set(err, status_from_errno(errno), "cannot write the backup: %s", strerror(errno));
-        b = bytes_make(b.ptr + n, b.len - (size_t)n);
-    }
-    return OK;
-}
-
 static void put_aad(uint8_t dst[AAD_LEN], const uint8_t header_hash[32], uint64_t chunk, uint8_t flags)
 {
     memcpy(dst, header_hash, 32);
@@ -121,8 +111,8 @@ static enum status flush(struct archive_writer *w, bool is_last, struct err *err
     enum status s = aead_seal(&w->sealed, &w->key, buf_view(&w->plain), bytes_make(aad, sizeof aad));
     if (s != OK) return err_set(err, s, "cannot seal the backup: %s", status_text(s));
     be32_put(head + 1, (uint32_t)w->sealed.len);
-    s = write_all(w->fd, bytes_make(head, sizeof head), err);
-    if (s == OK) s = write_all(w->fd, buf_view(&w->sealed), err);
+    s = file_write_all(w->fd, bytes_make(head, sizeof head), "the backup", err);
+    if (s == OK) s = file_write_all(w->fd, buf_view(&w->sealed), "the backup", err);
     secret_wipe(w->plain.ptr, w->plain.len);
     buf_clear(&w->plain);
     return s;
@@ -174,7 +164,7 @@ enum status archive_create(struct archive_writer **out, int fd, const json_t *fa
     if (s == OK) {
         sha256(w->header_hash, b.ptr, b.len);
         buf_put(&b, w->header_hash, 32);
-        s = write_all(fd, buf_view(&b), err);
+        s = file_write_all(fd, buf_view(&b), "the backup", err);
     }
     json_decref(seal);
     json_decref(head);

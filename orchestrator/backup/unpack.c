@@ -123,17 +123,6 @@ static enum status move_text(struct buf *text, const char *name, const struct mo
 
 /* ------------------------------------------------------------------- files */
 
-static enum status write_all(int fd, bytes b, const char *path, struct err *err)
-{
-    while (b.len > 0) {
-        ssize_t n = write(fd, b.ptr, b.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return err_set(err, status_from_errno(errno), "cannot write %s: %s", path, strerror(errno));
-        b = bytes_make(b.ptr + n, b.len - (size_t)n);
-    }
-    return OK;
-}
-
 static enum status make_parent(const char *path, const char *name, struct err *err)
 {
     char dir[5000];
@@ -157,7 +146,7 @@ static enum status take_file(struct archive_reader *r, const char *stage, const 
         s = archive_read(r, &piece, err);
         if (s != OK || piece.len == 0) break;
         if (!has_paths(name)) {
-            s = write_all(fd, piece, path, err);
+            s = file_write_all(fd, piece, path, err);
         } else {
             buf_put_bytes(&text, piece);
             s = buf_status(&text);
@@ -165,7 +154,7 @@ static enum status take_file(struct archive_reader *r, const char *stage, const 
     }
     if (s == OK && has_paths(name)) {
         s = move_text(&text, name, m, err);
-        if (s == OK) s = write_all(fd, buf_view(&text), path, err);
+        if (s == OK) s = file_write_all(fd, buf_view(&text), path, err);
     }
     if (s == OK && fsync(fd) != 0) s = err_set(err, status_from_errno(errno), "cannot fsync %s: %s", path, strerror(errno));
     if (fd >= 0) close(fd);
@@ -185,7 +174,7 @@ static enum status copy_chain(const char *from, const char *to, struct err *err)
         while (s == OK && n > 0) {
             n = read(in, piece, PIECE);
             if (n < 0) s = err_set(err, status_from_errno(errno), "cannot read %s: %s", from, strerror(errno));
-            else s = write_all(out, bytes_make(piece, (size_t)n), to, err);
+            else s = file_write_all(out, bytes_make(piece, (size_t)n), to, err);
         }
     }
     if (s == OK && fsync(out) != 0) s = err_set(err, status_from_errno(errno), "cannot fsync %s: %s", to, strerror(errno));

@@ -24,14 +24,7 @@ static const struct {
 
 static bool write_piece(void *arg, bytes piece)
 {
-    int fd = *(int *)arg;
-    while (piece.len > 0) {
-        ssize_t n = write(fd, piece.ptr, piece.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        piece = bytes_make(piece.ptr + n, piece.len - (size_t)n);
-    }
-    return true;
+    return file_write_all(*(int *)arg, piece, "", NULL) == OK;
 }
 
 /* stdout of a verb as a new file; an empty one is taken away again, *any tells */
