@@ -1,6 +1,7 @@
 #include "identity-store/leases.h"
 
 #include "lib/base/rng.h"
+#include "lib/codec/hex.h"
 
 enum lease_state lease_state_at(const struct lease *l, uint64_t now_ms)
 {
@@ -115,14 +116,6 @@ unsigned lease_remaining_s(const struct lease *l, uint64_t now_ms)
     return (unsigned)((l->end_ms - now_ms + 999) / 1000);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 bool lease_id_get(char dst[static LEASE_ID_LEN + 1], const char *text)
 {
     /* 32 digits, with dashes at the usual places or nowhere, in braces, brackets or bare */
@@ -142,7 +135,7 @@ bool lease_id_get(char dst[static LEASE_ID_LEN + 1], const char *text)
             out[i] = '-';
             continue;
         }
-        int v = hex_value(text[n++]);
+        int v = hex_digit((uint8_t)text[n++]);
         if (v < 0) return false;
         out[i] = "0123456789abcdef"[v];
     }

@@ -1,6 +1,7 @@
 #include "identity-store/text.h"
 
 #include "lib/base/clock.h"
+#include "lib/codec/hex.h"
 
 void json_put_text(struct buf *out, bytes t)
 {
@@ -46,14 +47,6 @@ void xml_put_element(struct buf *out, const char *name, const char *text)
     buf_printf(out, "</%s>", name);
 }
 
-static int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 /* decode in[0..len) to dst; false: malformed, a NUL, or too long */
 static bool decode(char *dst, size_t cap, const uint8_t *in, size_t len)
 {
@@ -64,7 +57,7 @@ static bool decode(char *dst, size_t cap, const uint8_t *in, size_t len)
             c = ' ';
         } else if (c == '%') {
             if (i + 2 >= len) return false;
-            int hi = hex_value(in[i + 1]), lo = hex_value(in[i + 2]);
+            int hi = hex_digit(in[i + 1]), lo = hex_digit(in[i + 2]);
             if (hi < 0 || lo < 0) return false;
             c = (uint8_t)(hi * 16 + lo);
             i += 2;

@@ -2,13 +2,6 @@
 
 static const char digits[] = "0123456789abcdef";
 
-/* no branch and no table: the compiler makes many at a time of it, and keys in hex tell nothing by the time that they take */
-static inline int value(uint8_t c)
-{
-    const uint8_t digit = (uint8_t)(c - '0'), letter = (uint8_t)((c | 0x20) - 'a');
-    return digit < 10 ? digit : letter < 6 ? letter + 10 : -1;
-}
-
 static bytes without_prefix(bytes t)
 {
     if (t.len >= 2 && t.ptr[0] == '0' && (t.ptr[1] == 'x' || t.ptr[1] == 'X'))
@@ -38,7 +31,7 @@ static bool decode(uint8_t *dst, size_t len, const uint8_t *src)
 {
     int bad = 0;
     for (size_t i = 0; i < len; i++) {
-        int hi = value(src[2 * i]), lo = value(src[2 * i + 1]);
+        int hi = hex_digit(src[2 * i]), lo = hex_digit(src[2 * i + 1]);
         bad |= hi | lo;
         dst[i] = (uint8_t)((unsigned)hi << 4 | ((unsigned)lo & 15u));
     }
@@ -50,7 +43,7 @@ enum status hex_get_fixed(uint8_t *dst, size_t len, bytes text)
     bytes t = without_prefix(text);
     if (t.len != 2 * len) return E_DECODE;
     int bad = 0;
-    for (size_t i = 0; i < t.len; i++) bad |= value(t.ptr[i]);
+    for (size_t i = 0; i < t.len; i++) bad |= hex_digit(t.ptr[i]);
     if (bad < 0) return E_DECODE;
     IGNORE(!decode(dst, len, t.ptr), "digits were checked");
     return OK;
@@ -73,7 +66,7 @@ enum status hex_get_quantity(uint64_t *v, bytes text)
     if (text.ptr[2] == '0' && text.len > 3) return E_DECODE;
     uint64_t r = 0;
     for (size_t i = 2; i < text.len; i++) {
-        int d = value(text.ptr[i]);
+        int d = hex_digit(text.ptr[i]);
         if (d < 0) return E_DECODE;
         if (r >> 60 != 0) return E_LIMIT;
         r = r << 4 | (uint64_t)d;

@@ -161,14 +161,6 @@ static bool push_digit(uint8_t *v, size_t len, unsigned base, unsigned digit)
     return carry == 0;
 }
 
-static int digit_of(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return 16;
-}
-
 bool json_uint_of_text(uint8_t *dst, size_t len, bytes text)
 {
     enum { WIDEST = 32, DIGITS_MAX = 200 };
@@ -177,8 +169,8 @@ bool json_uint_of_text(uint8_t *dst, size_t len, bytes text)
     unsigned base = is_hex ? 16 : 10;
     if (len > WIDEST || text.len == 0 || text.len > DIGITS_MAX) return false;
     for (size_t i = is_hex ? 2 : 0; i < text.len; i++) {
-        int d = digit_of(text.ptr[i]);
-        if (d >= (int)base || !push_digit(v, len, base, (unsigned)d)) return false;
+        int d = hex_digit(text.ptr[i]);
+        if (d < 0 || d >= (int)base || !push_digit(v, len, base, (unsigned)d)) return false;
     }
     memcpy(dst, v, len);
     return true;

@@ -1,5 +1,7 @@
 #include "lib/eth/u256.h"
 
+#include "lib/codec/hex.h"
+
 /* Division is Knuth's algorithm D (TAOCP 4.3.1) with quotient digits by a precomputed reciprocal, after Moeller and Granlund,
  * "Improved division by invariant integers" (algorithms 4, 5 and 6 there). */
 
@@ -370,14 +372,6 @@ enum status u256_get_be(u256 *out, bytes be)
     if (be.len != 0) memcpy(b + 32 - be.len, be.ptr, be.len);
     *out = u256_from_be(b);
     return OK;
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 enum status u256_get_hex(u256 *out, bytes text)

@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/secret.h"
+#include "lib/codec/hex.h"
 
 static const char *reason(int status)
 {
@@ -109,14 +110,6 @@ static int on_value(http_parser *p, const char *at, size_t len)
     return put_head(r, at, len);
 }
 
-static int hex_digit(char ch)
-{
-    if (ch >= '0' && ch <= '9') return ch - '0';
-    if (ch >= 'a' && ch <= 'f') return ch - 'a' + 10;
-    if (ch >= 'A' && ch <= 'F') return ch - 'A' + 10;
-    return -1;
-}
-
 /* percent-decode src[0..len) to the end of dst; false: malformed, or a NUL */
 static bool put_decoded(struct buf *dst, const char *src, size_t len, bool plus_is_space)
 {
@@ -125,7 +118,7 @@ static bool put_decoded(struct buf *dst, const char *src, size_t len, bool plus_
         if (ch == '+' && plus_is_space) {
             ch = ' ';
         } else if (ch == '%') {
-            int hi = i + 2 < len ? hex_digit(src[i + 1]) : -1, lo = i + 2 < len ? hex_digit(src[i + 2]) : -1;
+            int hi = i + 2 < len ? hex_digit((uint8_t)src[i + 1]) : -1, lo = i + 2 < len ? hex_digit((uint8_t)src[i + 2]) : -1;
             if (hi < 0 || lo < 0) return false;
             ch = (char)(hi * 16 + lo);
             if (ch == 0) return false;

@@ -1,6 +1,7 @@
 /* fn_string.c: text. Lengths and positions count Unicode characters (Azure counts UTF-16 units: the same for all but emoji and
  * the like). startsWith, endsWith, indexOf ignore case, contains and replace do not, as documented. */
 #include "lib/base/rng.h"
+#include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
 #include "lib/crypto/keccak.h"
 #include "orchestrator/arm/arm_priv.h"
@@ -586,14 +587,6 @@ enum status fn_uri_component(json_t **out, struct ev *e, const struct fn_call *c
     return put_buf(out, e, &b);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 enum status fn_uri_component_to_string(json_t **out, struct ev *e, const struct fn_call *c)
 {
     const char *t = NULL;
@@ -602,7 +595,7 @@ enum status fn_uri_component_to_string(json_t **out, struct ev *e, const struct 
     struct buf b;
     buf_init(&b, ARM_STRING_MAX);
     for (; *t != 0; t++) {
-        const int hi = *t == '%' ? hex_digit(t[1]) : -1, lo = hi >= 0 ? hex_digit(t[2]) : -1;
+        const int hi = *t == '%' ? hex_digit((uint8_t)t[1]) : -1, lo = hi >= 0 ? hex_digit((uint8_t)t[2]) : -1;
         if (lo >= 0 && (hi > 0 || lo > 0)) {
             buf_put_u8(&b, (uint8_t)(hi * 16 + lo));
             t += 2;
