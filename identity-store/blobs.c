@@ -5,7 +5,7 @@
 
 #include "identity-store/text.h"
 #include "lib/base/clock.h"
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 
 /* ------------------------------------------------------------------ finding */
 
@@ -124,7 +124,7 @@ static enum rest_error md5_header(bool *has, uint8_t out[16], const struct call 
     *has = v != NULL && *v != 0;
     if (!*has) return ERR_NONE;
     struct buf b;
-    buf_init(&b, 32); /* it wants a little more room than it fills */
+    buf_init(&b, 16);
     bool good = base64_get(&b, bytes_str(v), false) == OK && b.len == 16;
     if (good) memcpy(out, b.ptr, 16);
     buf_fini(&b);

@@ -2,8 +2,8 @@
 
 #include "identity-store/text.h"
 #include "lib/base/clock.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/rlp.h"
-#include "lib/crypto/aead.h"
 
 enum { LIST_MAX = 5000, PREFIX_MAX = BLOB_NAME_BYTES_MAX };
 
@@ -136,7 +136,7 @@ static bool start_key(struct record_key *k, const struct options *o, const char 
     size_t n = 0;
     if (o->marker[0]) {
         struct buf b;
-        buf_init(&b, BLOB_NAME_BYTES_MAX + 4); /* base64_get wants a little more room than it fills */
+        buf_init(&b, BLOB_NAME_BYTES_MAX);
         bool good = base64_get(&b, bytes_str(o->marker), true) == OK && b.len > 0 && text_is_utf8(buf_view(&b));
         if (good) {
             memcpy(name, b.ptr, b.len);

@@ -1,6 +1,7 @@
 #include "identity-store/blobs.h"
 
 #include "identity-store/text.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/aead.h"
 
 /* Blocks wait under sha256(container NUL blob) || id until a block list names them. All of them go when the list is committed. Blocks of a
@@ -37,7 +38,7 @@ enum status block_put(struct call *c)
     if (s != OK) return s;
     if (e == ERR_NONE) e = lease_header(lease, c);
     if (e == ERR_NONE) e = lease_check_write(f.exists ? &f.rec.lease : &none, lease, LEASE_OF_BLOB, c->now_ms);
-    buf_init(&id, BLOCK_ID_MAX + 4); /* base64_get wants a little more room than it fills */
+    buf_init(&id, BLOCK_ID_MAX);
     if (e == ERR_NONE && (!query_get(text, sizeof text, c->rq.query, "blockid") || !block_id_get(&id, text))) e = ERR_BLOCK_ID;
     if (e == ERR_NONE) {
         block_key(&k, c, buf_view(&id));
@@ -58,7 +59,7 @@ static enum status gather(struct buf *content, enum rest_error *why, struct call
     struct buf id;
     enum status s = OK;
     size_t n = 0;
-    buf_init(&id, BLOCK_ID_MAX + 4); /* base64_get wants a little more room than it fills */
+    buf_init(&id, BLOCK_ID_MAX);
     *why = ERR_NONE;
     const char *p = in.len ? (const char *)in.ptr : "", *stop = p + in.len;
     if (memmem(p, in.len, "<BlockList", 10) == NULL) *why = ERR_XML;

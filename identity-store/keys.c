@@ -3,8 +3,8 @@
 #include "identity-store/secrets.h"
 
 #include "lib/base/rng.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/hex.h"
-#include "lib/crypto/aead.h"
 #include "lib/crypto/secp256k1.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"

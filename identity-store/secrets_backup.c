@@ -1,7 +1,7 @@
 #include "identity-store/secrets.h"
 
+#include "lib/codec/base64.h"
 #include "lib/codec/rlp.h"
-#include "lib/crypto/aead.h"
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 #include "identity-store/secrets.h"
 
 #include "identity-store/text.h"
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 
 static enum status put_secret(struct call *c, const struct vault_page *p, bytes key, bytes value, bool *skip)
 {

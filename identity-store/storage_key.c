@@ -3,6 +3,7 @@
 #include "identity-store/routes.h"
 #include "identity-store/text.h"
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/aead.h"
 
 #include <arpa/inet.h>

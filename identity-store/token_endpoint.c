@@ -1,7 +1,7 @@
 #include "identity-store/auth.h"
 
 #include "identity-store/text.h"
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/tls.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 #include "lib/azure/keyvault.h"
 
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/secp256k1.h"
 
 #include <jansson.h>

@@ -24,8 +24,4 @@ void stream_cipher_xor(struct stream_cipher *c, uint8_t *dst, const uint8_t *src
 /** aes256_ecb_block: one block, for the RLPx MAC. */
 void aes256_ecb_block(uint8_t dst[static 16], const uint8_t src[static 16], const uint8_t key[static 32]);
 
-/** base64_append / base64_get: RFC 4648 section 4 (url = section 5, without padding). ret E_DECODE for other characters. */
-void base64_append(struct buf *out, bytes b, bool url);
-MUST_CHECK enum status base64_get(struct buf *out, bytes text, bool url);
-
 #endif

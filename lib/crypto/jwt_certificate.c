@@ -5,7 +5,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/tls.h"
 
 enum { RSA_BITS_MIN = 2048, TEXT_MAX = 64 << 10 };

@@ -18,7 +18,7 @@
 
 #include "lib/base/rng.h"
 #include "lib/base/secret.h"
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/tls.h"
 
 enum {

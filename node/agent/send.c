@@ -3,6 +3,7 @@
 #include "lib/azure/rest.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
 

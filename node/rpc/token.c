@@ -1,5 +1,6 @@
 /* token.c: who may ask, where a port is not for everybody: tokens as the engine API has them (JSON Web Token, HS256, claim "iat"). */
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/json.h"
 #include "lib/crypto/aead.h"
 #include "node/rpc/rpc_priv.h"

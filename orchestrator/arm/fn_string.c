@@ -1,8 +1,8 @@
 /* fn_string.c: text. Lengths and positions count Unicode characters (Azure counts UTF-16 units: the same for all but emoji and
  * the like). startsWith, endsWith, indexOf ignore case, contains and replace do not, as documented. */
 #include "lib/base/rng.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/hex.h"
-#include "lib/crypto/aead.h"
 #include "lib/crypto/keccak.h"
 #include "orchestrator/arm/arm_priv.h"
 

@@ -1,8 +1,8 @@
 /* unpack.c: a backup into a folder. Everything is made in DIR.restoring beside it, which gets its name when it is whole; the paths of the old
  * folder that stand in some files become those of the new one on the way. */
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/json.h"
-#include "lib/crypto/aead.h"
 #include "node/chain/genesis.h"
 #include "orchestrator/backup/backup.h"
 #include "orchestrator/backup/backup_priv.h"

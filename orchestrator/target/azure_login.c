@@ -1,7 +1,7 @@
 #include "lib/base/file.h"
 #include "lib/base/secret.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/json.h"
-#include "lib/crypto/aead.h"
 #include "orchestrator/target/azure_priv.h"
 
 #include <unistd.h>

@@ -1,8 +1,8 @@
 #include "orchestrator/target/cloud_init.h"
 
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/yaml.h"
-#include "lib/crypto/aead.h"
 
 #include <errno.h>
 #include <sys/wait.h>

@@ -1,3 +1,4 @@
+#include "lib/codec/base64.h"
 #include "orchestrator/target/local_priv.h"
 
 #include "lib/base/file.h"

@@ -2,6 +2,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/secret.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/aead.h"
 #include "orchestrator/target/ssh_priv.h"
 

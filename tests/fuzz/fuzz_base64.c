@@ -1,6 +1,6 @@
 /* module: lib/crypto */
 /* What base64_get accepts is encoded by base64_append to itself: one text for each string of bytes. */
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

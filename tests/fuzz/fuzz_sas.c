@@ -4,6 +4,7 @@
 #include "identity-store/routes.h"
 #include "identity-store/storage_key.h"
 #include "identity-store/text.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/aead.h"
 #include "tests/fuzz/identity_request.h"
 

@@ -7,7 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "lib/crypto/tls.h"
 
 #include <jansson.h>

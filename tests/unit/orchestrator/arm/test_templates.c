@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "lib/base/file.h"
+#include "lib/codec/base64.h"
 #include "lib/codec/yaml.h"
-#include "lib/crypto/aead.h"
 #include "orchestrator/arm/arm.h"
 
 #include <cmocka.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/crypto/aead.h"
+#include "lib/codec/base64.h"
 #include "orchestrator/target/balancer.h"
 #include "orchestrator/target/cloud_init.h"
 #include "orchestrator/target/ssh_priv.h"
