@@ -14,6 +14,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/aead.h"
+#include "lib/crypto/ecies.h"
 #include "lib/crypto/keccak.h"
 
 enum {
@@ -52,10 +53,5 @@ MUST_CHECK enum status rlpx_put_frame(struct rlpx *r, struct buf *out, bytes pay
  *  with E_AGAIN (a header may have been taken). max bounds the payload.
  *  ret OK | E_AGAIN: *need bytes in all are wanted from data + *used on | E_CRYPTO: MAC | E_LIMIT: over max */
 MUST_CHECK enum status rlpx_get_frame(struct rlpx *r, bytes *payload, size_t *used, size_t *need, uint8_t *data, size_t len, size_t max);
-
-/** ecies_seal, ecies_open: append ciphertext or plaintext; auth_data goes into the MAC only. */
-MUST_CHECK enum status ecies_seal(struct buf *out, const uint8_t pub[static 64], bytes plain, bytes auth_data);
-MUST_CHECK enum status ecies_open(struct buf *out, const secret32 *key, bytes sealed, bytes auth_data);
-#define ECIES_OVERHEAD (65 + 16 + 32)
 
 #endif

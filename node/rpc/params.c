@@ -69,7 +69,7 @@ bool value_address(address *out, struct rpc_call *c, const json_t *v, const char
 
 static bool text_u256(u256 *out, struct rpc_call *c, bytes t, const char *name)
 {
-    if (t.len < 3 || !has_0x(t) || u256_get_hex(out, t) != OK) return bad(c, name, "wants a quantity: 0x and hex digits, at most 256 bits");
+    if (t.len < 3 || t.len > 66 || !has_0x(t) || u256_get_hex(out, t) != OK) return bad(c, name, "wants a quantity: 0x and hex digits, at most 256 bits");
     return true;
 }
 
@@ -250,12 +250,26 @@ bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, con
     return text_block(out, c, text_of(v), name);
 }
 
+/* by its hash and nothing else */
+static bool param_block_hash(struct block_ref *out, struct rpc_call *c, size_t i)
+{
+    hash32 h;
+    *out = (struct block_ref){0};
+    struct kv_txn *txn = rpc_txn(c);
+    return txn != NULL && param_hash(&h, c, i) && by_hash(out, c, txn, &h, false);
+}
+
 bool param_block(struct block_ref *out, struct rpc_call *c, size_t i)
 {
     char name[24];
     bytes t;
-    if (plain_param(&t, c, i)) return text_block(out, c, t, arg_name(name, i));
-    return value_block(out, c, param(c, i), arg_name(name, i));
+    const enum rpc_kind kind = i < c->method->max ? (enum rpc_kind)c->method->kinds[i] : KIND_block;
+    if (kind == KIND_hash) return param_block_hash(out, c, i);
+    const bool is_plain = plain_param(&t, c, i);
+    if (!is_plain) t = text_of(param(c, i));
+    if (kind == KIND_number && (t.len == 66 || json_is_object(is_plain ? NULL : param(c, i))))
+        return bad(c, arg_name(name, i), "wants latest, pending, earliest, safe, finalized or a number as 0x..., no hash");
+    return is_plain ? text_block(out, c, t, arg_name(name, i)) : value_block(out, c, param(c, i), arg_name(name, i));
 }
 
 static bool open_state(struct state **state, uint64_t number, struct rpc_call *c)

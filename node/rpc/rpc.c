@@ -8,57 +8,7 @@
 
 #define GZIP_MIN 2048 /* below it a packet more or less decides nothing */
 #define RPC_KEPT_OUT ((size_t)1 << 20) /* a larger answer takes its memory along */
-#define TABLE_SLOTS 1024 /* over three times the methods */
-#define DEFAULT_NAMESPACES "web3,net,eth,parity,txpool,trace,rpc,aura"
-
-static const struct rpc_method methods[] = {
-#define X(name, ns, fn, min, max) {name, NS_##ns, fn, min, max},
-#include "node/rpc/methods.def"
-#undef X
-};
-
-static const char *const namespace_names[NS_N] = {"web3", "net", "eth", "parity", "txpool", "debug", "trace", "admin", "aura", "rpc", "parity_set"};
-
-const struct rpc_method *rpc_methods(size_t *n)
-{
-    *n = COUNT_OF(methods);
-    return methods;
-}
-
-const char *rpc_namespace_name(enum rpc_namespace ns)
-{
-    return namespace_names[ns];
-}
-
-/* ------------------------------------------------------------------ look-up */
-
-static uint32_t name_hash(const char *s, size_t len)
-{
-    uint32_t h = 2166136261U; /* FNV-1a */
-    for (size_t i = 0; i < len; i++) h = (h ^ (uint8_t)s[i]) * 16777619U;
-    return h ^ h >> 15;
-}
-
-static enum status table_new(struct rpc *r)
-{
-    r->table = calloc(TABLE_SLOTS, sizeof(struct rpc_method *));
-    if (r->table == NULL) return E_NOMEM;
-    for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        uint32_t at = name_hash(methods[i].name, strlen(methods[i].name)) % TABLE_SLOTS;
-        while (r->table[at] != NULL) at = (at + 1) % TABLE_SLOTS;
-        r->table[at] = &methods[i];
-    }
-    return OK;
-}
-
-static const struct rpc_method *find_method(const struct rpc *r, const char *name, size_t len)
-{
-    for (uint32_t at = name_hash(name, len) % TABLE_SLOTS; r->table[at] != NULL; at = (at + 1) % TABLE_SLOTS) {
-        const struct rpc_method *m = r->table[at];
-        if (strlen(m->name) == len && memcmp(m->name, name, len) == 0) return r->namespaces & 1U << m->ns ? m : NULL;
-    }
-    return NULL;
-}
+#define DEFAULT_NAMESPACES (1U << NS_WEB3 | 1U << NS_NET | 1U << NS_ETH | 1U << NS_PARITY | 1U << NS_TXPOOL | 1U << NS_TRACE | 1U << NS_RPC | 1U << NS_AURA)
 
 /* ------------------------------------------------------------------ for the methods */
 
@@ -160,14 +110,38 @@ static void put_error(struct buf *b, const struct call_id *id, int code, const c
     jo_close(b, '}');
 }
 
+/* a required one that is null is missing, too */
+static bool is_null(const struct rpc_call *c, size_t i)
+{
+    return c->args != NULL ? c->args[i].ptr[0] == 'n' : json_is_null(json_array_get(c->params, i));
+}
+
+bool rpc_run(struct rpc_call *c)
+{
+    const struct rpc_entry *e = c->method;
+    for (size_t i = 0; i < e->min; i++)
+        if (i >= c->n_params || is_null(c, i)) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", i);
+    if (c->n_params > e->max) return rpc_fail(c, RPC_BAD_PARAMS, "too many arguments, want at most %u", e->max);
+    return e->m->fn(c);
+}
+
+static bool find_method(struct rpc_call *c, bytes name)
+{
+    const struct rpc_entry *e = rpc_table_find(&c->rpc->table, name);
+    const bool is_served = e != NULL && (c->rpc->namespaces & 1U << e->m->ns) != 0;
+    const char *why = e == NULL ? rpc_refusal_of(name) : NULL;
+    const int len = (int)(name.len < 100 ? name.len : 100);
+    c->method = e;
+    if (is_served) return true;
+    if (e != NULL)
+        return rpc_fail(c, RPC_NO_METHOD, "the method %s does not exist/is not available: this port does not serve %s (rpc.apis of the node's configuration)", e->m->name,
+                        rpc_namespace_name(e->m->ns));
+    return rpc_fail(c, RPC_NO_METHOD, "the method %.*s does not exist/is not available%s%s", len, (const char *)name.ptr, why ? ": " : "", why ? why : "");
+}
+
 static bool run_method(struct rpc_call *c, bytes name)
 {
-    const struct rpc_method *m = find_method(c->rpc, (const char *)name.ptr, name.len);
-    if (m == NULL)
-        return rpc_fail(c, RPC_NO_METHOD, "the method %.*s does not exist/is not available", (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
-    if (c->n_params < m->min) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument %zu", c->n_params);
-    if (c->n_params > m->max) return rpc_fail(c, RPC_BAD_PARAMS, "too many arguments, want at most %u", m->max);
-    return m->fn(c);
+    return find_method(c, name) && rpc_run(c);
 }
 
 static bool run_tree(struct rpc_call *c, const json_t *request)
@@ -178,7 +152,7 @@ static bool run_tree(struct rpc_call *c, const json_t *request)
         return rpc_fail(c, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"");
     if (!json_is_string(method)) return rpc_fail(c, RPC_INVALID_REQUEST, "invalid request: method must be a string");
     const bytes name = bytes_make(json_string_value(method), json_string_length(method));
-    if (params != NULL && !json_is_array(params) && !json_is_null(params) && find_method(c->rpc, (const char *)name.ptr, name.len) != NULL)
+    if (params != NULL && !json_is_array(params) && !json_is_null(params) && find_method(c, name))
         return rpc_fail(c, RPC_BAD_PARAMS, "invalid params: %s takes an array", json_string_value(method));
     c->params = json_is_array(params) ? params : NULL;
     c->n_params = c->params ? json_array_size(c->params) : 0;
@@ -420,6 +394,7 @@ static void on_wake(void *ctx)
     }
     if (n_pending) subs_on_pending(w, pending, n_pending);
     if (sync_news || n) subs_on_sync(w);
+    subs_look(w, n > 0);
     rpc_txn_end(w);
     free(news);
     free(pending);
@@ -491,35 +466,41 @@ void rpc_on_sync(struct rpc *r)
 
 /* ------------------------------------------------------------------ start and stop */
 
+static bool namespace_bits(uint32_t *out, bytes name)
+{
+    static const struct {
+        const char *name;
+        uint32_t bits;
+    } also[] = { /* as Parity calls them; who changes the node is let in by name only */
+        {"all", ((1U << NS_N) - 1) & ~(1U << NS_PARITY_SET)}, {"safe", DEFAULT_NAMESPACES}, {"pubsub", 1U << NS_ETH}, {"traces", 1U << NS_TRACE}, {"parity_pubsub", 1U << NS_PARITY},
+        {"parity_transactions_pool", 1U << NS_TXPOOL}};
+    for (size_t i = 0; i < COUNT_OF(also); i++) {
+        if (!bytes_eq_str(name, also[i].name)) continue;
+        *out = also[i].bits;
+        return true;
+    }
+    for (unsigned i = 0; i < NS_N; i++) {
+        if (!bytes_eq_str(name, rpc_namespace_name((enum rpc_namespace)i))) continue;
+        *out = 1U << i;
+        return true;
+    }
+    return false;
+}
+
+/* names by commas; one behind a minus is taken away */
 static enum status parse_namespaces(uint32_t *out, const char *list, struct err *err)
 {
-    uint32_t mask = 0;
-    for (const char *p = list; *p;) {
-        size_t n = strcspn(p, ", ");
-        bool found = n == 0;
-        if (n == 3 && memcmp(p, "all", 3) == 0) {
-            mask = ((1U << NS_N) - 1) & ~(1U << NS_PARITY_SET); /* who changes the node is let in by name only */
-            found = true;
-        }
-        if (n == 6 && memcmp(p, "pubsub", 6) == 0) {
-            mask |= 1U << NS_ETH;
-            found = true;
-        }
-        if (n == 6 && memcmp(p, "traces", 6) == 0) { /* as Parity calls it */
-            mask |= 1U << NS_TRACE;
-            found = true;
-        }
-        for (unsigned i = 0; i < NS_N && !found; i++) {
-            if (strlen(namespace_names[i]) != n || memcmp(namespace_names[i], p, n) != 0) continue;
-            mask |= 1U << i;
-            found = true;
-        }
-        if (!found)
+    uint32_t mask = 0, bits;
+    for (const char *p = list; *p; p += strspn(p, ", ")) {
+        const bool is_less = *p == '-';
+        p += is_less;
+        const size_t n = strcspn(p, ", ");
+        if (n > 0 && !namespace_bits(&bits, bytes_make(p, n)))
             return err_set(err, E_INVALID,
-                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, trace, admin, aura, rpc, parity_set, or all (but parity_set)",
+                           "'%.*s' is no API of this node: allowed are web3, net, eth, parity, txpool, debug, trace, admin, aura, rpc, parity_set, safe, or all (but parity_set); -NAME takes one away",
                            (int)n, p);
+        if (n > 0) mask = is_less ? mask & ~bits : mask | bits;
         p += n;
-        p += strspn(p, ", ");
     }
     *out = mask;
     return OK;
@@ -593,7 +574,7 @@ void rpc_server_stop(struct rpc *r)
     for (size_t i = 0; i < r->n_workers; i++) worker_stop(&r->workers[i]); /* who listens comes before those who share */
     free(r->workers);
     filters_free(r->filters);
-    free(r->table);
+    rpc_table_fini(&r->table);
     free(r->client_version);
     free(r->node_name);
     free(r->cors);
@@ -639,8 +620,8 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     r->cors = cfg->cors ? strdup(cfg->cors) : NULL;
     (void)snprintf(r->bound_to, sizeof r->bound_to, "%s", cfg->address ? cfg->address : "");
     enum status s = r->client_version && r->node_name && (r->cors || !cfg->cors) ? OK : E_NOMEM;
-    if (s == OK) s = parse_namespaces(&r->namespaces, cfg->namespaces ? cfg->namespaces : DEFAULT_NAMESPACES, err);
-    if (s == OK) s = table_new(r);
+    if (s == OK) s = parse_namespaces(&r->namespaces, cfg->namespaces ? cfg->namespaces : "safe", err);
+    if (s == OK) s = rpc_table_new(&r->table);
     r->wants_token = cfg->jwt_secret_file != NULL;
     if (s == OK && r->wants_token) s = token_key_read(&r->token_key, cfg->jwt_secret_file, err);
     if (s == OK) s = start_workers(r, err);

@@ -93,6 +93,14 @@ bool eth_max_priority_fee(struct rpc_call *c)
     return true;
 }
 
+bool eth_base_fee(struct rpc_call *c)
+{
+    u256 fee;
+    if (!next_block_base_fee(&fee, c)) return false;
+    jo_u256(c->out, &fee);
+    return true;
+}
+
 bool eth_blob_base_fee(struct rpc_call *c)
 {
     uint64_t number;
@@ -247,6 +255,18 @@ bool eth_mining(struct rpc_call *c)
 bool eth_hashrate(struct rpc_call *c)
 {
     jo_u64(c->out, 0);
+    return true;
+}
+
+/* steps are sealed by signature: there is no work to be had, and none that would be taken; code and words are the original's */
+bool eth_get_work(struct rpc_call *c)
+{
+    return rpc_fail(c, RPC_NO_WORK, "External work is only required for Proof of Work engines.");
+}
+
+bool eth_submit_work(struct rpc_call *c)
+{
+    jo_bool(c->out, false);
     return true;
 }
 

@@ -1,14 +1,16 @@
-/* rpc_eth_subscribe.c: eth_subscribe: newHeads, logs, newPendingTransactions, syncing, over WebSocket and the Unix socket. */
+/* rpc_eth_subscribe.c: subscriptions over WebSocket and the Unix socket: eth_subscribe's newHeads, logs, newPendingTransactions, syncing, and
+ * parity_subscribe (rpc_parity_watch.c). */
 #include "lib/base/rng.h"
 #include "node/rpc/rpc_priv.h"
 
-enum sub_kind { SUB_HEADS, SUB_LOGS, SUB_PENDING, SUB_SYNCING };
+enum sub_kind { SUB_HEADS, SUB_LOGS, SUB_PENDING, SUB_SYNCING, SUB_WATCH };
 
 struct sub {
     char id[40];
     enum sub_kind kind;
     bool full; /* SUB_PENDING: whole transactions */
     struct log_filter logs;
+    struct watch *watch; /* SUB_WATCH */
 };
 
 /* one connection's subscriptions */
@@ -20,9 +22,17 @@ struct rpc_subs {
     size_t n, cap;
 };
 
+/* a watched answer may be of the pool */
+static bool wants_pending(const struct sub *s)
+{
+    return s->kind == SUB_PENDING || s->kind == SUB_WATCH;
+}
+
 static void sub_remove(struct rpc_worker *w, struct rpc_subs *s, size_t i)
 {
-    if (s->list[i].kind == SUB_PENDING) atomic_fetch_sub(&w->n_pending_listeners, 1);
+    if (wants_pending(&s->list[i])) atomic_fetch_sub(&w->n_pending_listeners, 1);
+    if (s->list[i].kind == SUB_WATCH) w->n_watches--;
+    watch_free(s->list[i].watch);
     log_filter_fini(&s->list[i].logs);
     s->list[i] = s->list[--s->n];
 }
@@ -87,7 +97,7 @@ static bool parse_sub(struct sub *out, struct rpc_call *c)
         return log_filter_parse(&out->logs, c, arg);
     } else if (strcmp(k, "newPendingTransactions") == 0) {
         out->kind = SUB_PENDING;
-        out->full = json_is_true(arg);
+        return param_bool(&out->full, c, 1, false);
     } else if (strcmp(k, "syncing") == 0) {
         out->kind = SUB_SYNCING;
     } else {
@@ -96,23 +106,51 @@ static bool parse_sub(struct sub *out, struct rpc_call *c)
     return true;
 }
 
-bool eth_subscribe(struct rpc_call *c)
+static void sub_fini(struct sub *s)
 {
-    struct sub sub;
-    if (c->ws == NULL) return rpc_fail(c, RPC_NO_METHOD, "notifications not supported: subscribe over WebSocket or the Unix socket");
-    if (!parse_sub(&sub, c)) return false;
-    struct rpc_subs *s = subs_of(c->w, c->ws);
+    log_filter_fini(&s->logs);
+    watch_free(s->watch);
+}
+
+/* the connection's from now on, its id is the answer; what it holds is taken */
+static bool sub_add(struct rpc_call *c, struct sub *sub)
+{
+    struct rpc_worker *w = c->w;
+    struct rpc_subs *s = subs_of(w, c->ws);
     if (s == NULL || s->n == RPC_SUBSCRIPTIONS_MAX || !make_room(s)) {
-        log_filter_fini(&sub.logs);
+        sub_fini(sub);
         if (s == NULL || s->n < RPC_SUBSCRIPTIONS_MAX) return rpc_fail_status(c, E_NOMEM, "subscription");
         return rpc_fail(c, RPC_LIMIT, "too many subscriptions: at most %d on a connection", RPC_SUBSCRIPTIONS_MAX);
     }
     uint64_t id[2];
     rng_fill(id, sizeof id);
-    snprintf(sub.id, sizeof sub.id, "0x%llx%016llx", (unsigned long long)(id[0] | 1ULL << 60), (unsigned long long)id[1]);
-    if (sub.kind == SUB_PENDING) atomic_fetch_add(&c->w->n_pending_listeners, 1);
-    s->list[s->n++] = sub;
-    jo_str(c->out, sub.id);
+    snprintf(sub->id, sizeof sub->id, "0x%llx%016llx", (unsigned long long)(id[0] | 1ULL << 60), (unsigned long long)id[1]);
+    if (wants_pending(sub)) atomic_fetch_add(&w->n_pending_listeners, 1);
+    if (sub->kind == SUB_WATCH) w->n_watches++;
+    s->list[s->n++] = *sub;
+    jo_str(c->out, sub->id);
+    return true;
+}
+
+static bool has_socket(struct rpc_call *c)
+{
+    return c->ws != NULL || rpc_fail(c, RPC_NO_METHOD, "notifications not supported: subscribe over WebSocket or the Unix socket");
+}
+
+bool eth_subscribe(struct rpc_call *c)
+{
+    struct sub sub;
+    return has_socket(c) && parse_sub(&sub, c) && sub_add(c, &sub);
+}
+
+bool parity_subscribe(struct rpc_call *c)
+{
+    struct sub sub = {.kind = SUB_WATCH};
+    if (!has_socket(c)) return false;
+    if (c->w->n_watches == RPC_WATCHES_MAX) return rpc_fail(c, RPC_LIMIT, "too many subscriptions to methods: use eth_subscribe, or ask again later");
+    if (!watch_new(&sub.watch, c) || !sub_add(c, &sub)) return false;
+    c->w->has_new_watch = true;
+    http_server_wake(c->w->server); /* what it is now is told behind this answer */
     return true;
 }
 
@@ -132,14 +170,16 @@ bool eth_unsubscribe(struct rpc_call *c)
 
 /* ------------------------------------------------------------------ sending */
 
-/* the envelope around a result that is JSON already */
+/* the envelope around a result that is JSON already; of a watch it is the member with its name */
 static void notify(struct rpc_worker *w, const struct rpc_subs *s, const struct sub *sub, bytes result)
 {
     struct buf *b = &w->out;
     buf_clear(b);
-    buf_put_str(b, "{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"");
+    buf_put_str(b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
+    buf_put_str(b, sub->kind == SUB_WATCH ? "parity_subscription" : "eth_subscription");
+    buf_put_str(b, "\",\"params\":{\"subscription\":\"");
     buf_put_str(b, sub->id);
-    buf_put_str(b, "\",\"result\":");
+    buf_put_str(b, sub->kind == SUB_WATCH ? "\"," : "\",\"result\":");
     buf_put_bytes(b, result);
     buf_put(b, "}}", 2);
     if (buf_status(b) == OK) IGNORE(ws_send(s->ws, buf_view(b)), "a client that is gone or too slow is dropped by the server");
@@ -257,5 +297,22 @@ void subs_on_sync(struct rpc_worker *w)
     for (struct rpc_subs *s = w->subs; s != NULL; s = s->next)
         for (size_t i = 0; i < s->n; i++)
             if (s->list[i].kind == SUB_SYNCING) notify(w, s, &s->list[i], buf_view(&b));
+    buf_fini(&b);
+}
+
+enum { LOOK_MS = 500 };
+
+void subs_look(struct rpc_worker *w, bool has_block)
+{
+    const uint64_t now = clock_mono_ms();
+    struct buf b;
+    if (w->n_watches == 0 || (!has_block && !w->has_new_watch && now - w->looked_ms < LOOK_MS)) return;
+    w->has_new_watch = false;
+    w->looked_ms = now;
+    rpc_txn_refresh(w);
+    buf_init(&b, RPC_BATCH_RESPONSE_MAX);
+    for (struct rpc_subs *s = w->subs; s != NULL; s = s->next)
+        for (size_t i = 0; i < s->n; i++)
+            if (s->list[i].kind == SUB_WATCH && watch_look(&b, w, s->list[i].watch)) notify(w, s, &s->list[i], buf_view(&b));
     buf_fini(&b);
 }

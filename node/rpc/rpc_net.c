@@ -1,4 +1,4 @@
-/* rpc_net.c: net, web3 and rpc: who and what this node is. */
+/* rpc_net.c: net, web3 and rpc_modules: who and what this node is. */
 #include "lib/crypto/keccak.h"
 #include "node/rpc/rpc_priv.h"
 
@@ -50,58 +50,5 @@ bool rpc_modules(struct rpc_call *c)
         jo_str(c->out, "1.0");
     }
     jo_close(c->out, '}');
-    return true;
-}
-
-bool rpc_discover(struct rpc_call *c)
-{
-    struct buf *b = c->out;
-    size_t n;
-    const struct rpc_method *m = rpc_methods(&n);
-    jo_open(b, '{');
-    jo_key(b, "openrpc");
-    jo_str(b, "1.2.6");
-    jo_key(b, "info");
-    jo_open(b, '{');
-    jo_key(b, "title");
-    jo_str(b, "poa-node JSON-RPC");
-    jo_key(b, "version");
-    jo_str(b, c->rpc->client_version);
-    jo_close(b, '}');
-    jo_key(b, "methods");
-    jo_open(b, '[');
-    for (size_t i = 0; i < n; i++) {
-        if (!(c->rpc->namespaces & 1U << m[i].ns)) continue;
-        jo_open(b, '{');
-        jo_key(b, "name");
-        jo_str(b, m[i].name);
-        jo_key(b, "params");
-        jo_open(b, '[');
-        for (unsigned k = 0; k < m[i].max; k++) {
-            char name[16];
-            snprintf(name, sizeof name, "argument%u", k);
-            jo_open(b, '{');
-            jo_key(b, "name");
-            jo_str(b, name);
-            jo_key(b, "required");
-            jo_bool(b, k < m[i].min);
-            jo_key(b, "schema");
-            jo_open(b, '{');
-            jo_close(b, '}');
-            jo_close(b, '}');
-        }
-        jo_close(b, ']');
-        jo_key(b, "result");
-        jo_open(b, '{');
-        jo_key(b, "name");
-        jo_str(b, "result");
-        jo_key(b, "schema");
-        jo_open(b, '{');
-        jo_close(b, '}');
-        jo_close(b, '}');
-        jo_close(b, '}');
-    }
-    jo_close(b, ']');
-    jo_close(b, '}');
     return true;
 }

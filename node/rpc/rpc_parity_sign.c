@@ -1,5 +1,6 @@
 /* rpc_parity_sign.c: what the original told of signatures and contents; no key of the node has a part in it. */
 #include "lib/crypto/aead.h"
+#include "lib/crypto/ecies.h"
 #include "lib/crypto/keccak.h"
 #include "lib/crypto/secp256k1.h"
 #include "node/rpc/rpc_priv.h"
@@ -90,4 +91,19 @@ bool parity_verify_signature(struct rpc_call *c)
     jo_bool(c->out, is_valid);
     jo_close(c->out, '}');
     return true;
+}
+
+/* (public key, message): sealed so that only the key's owner reads it; the MAC is over two zero bytes, too, as the original has it */
+bool parity_encrypt_message(struct rpc_call *c)
+{
+    bytes pub, message;
+    struct buf sealed;
+    if (!param_bytes(&pub, c, 0) || !param_bytes(&message, c, 1)) return false;
+    if (pub.len != 64) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants a public key: 0x and 128 hex digits");
+    buf_init(&sealed, RPC_BODY_MAX + ECIES_OVERHEAD);
+    const enum status s = ecies_seal(&sealed, pub.ptr, message, BYTES_LIT("\0\0"));
+    if (s == OK) jo_data(c->out, buf_view(&sealed));
+    buf_fini(&sealed);
+    if (s == E_CRYPTO) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: it is no point of the curve");
+    return s == OK || rpc_fail_status(c, s, "encryption");
 }

@@ -18,6 +18,7 @@
 
 /* limits, and why */
 enum {
+    RPC_PARAMS_MAX = 8,
     RPC_BODY_MAX = 5 << 20,          /* as geth and Parity have it; a 128 KiB transaction is 256 KiB of hex */
     RPC_RESPONSE_MAX = 160 << 20,    /* one answer; a block of 50M gas in full is far below */
     RPC_BATCH_MAX = 1000,            /* calls in one request */
@@ -33,6 +34,7 @@ enum {
     RPC_IPC_CLIENTS_MAX = 64,
     RPC_FILTER_TTL_MS = 300 * 1000,  /* a filter that nobody polls goes */
     RPC_SUBSCRIPTIONS_MAX = 128,     /* of one connection */
+    RPC_WATCHES_MAX = 64,            /* methods that a server thread asks again with every block */
     RPC_NEWS_MAX = 4096,             /* chain events kept for filters */
     RPC_PENDING_NEWS_MAX = 65536,    /* pending hashes kept for filters */
     RPC_FEE_HISTORY_MAX = 1024,
@@ -48,7 +50,7 @@ enum {
 
 enum {
     RPC_PARSE = -32700, RPC_INVALID_REQUEST = -32600, RPC_NO_METHOD = -32601, RPC_BAD_PARAMS = -32602, RPC_INTERNAL = -32603,
-    RPC_SERVER = -32000, RPC_LIMIT = -32005, RPC_REVERTED = 3
+    RPC_SERVER = -32000, RPC_NO_WORK = -32004, RPC_LIMIT = -32005, RPC_REVERTED = 3
 };
 
 enum rpc_namespace { NS_WEB3, NS_NET, NS_ETH, NS_PARITY, NS_TXPOOL, NS_DEBUG, NS_TRACE, NS_ADMIN, NS_AURA, NS_RPC, NS_PARITY_SET, NS_N };
@@ -57,14 +59,35 @@ struct rpc_call;
 /* a method: true: it wrote one JSON value to c->out; false: it called rpc_fail */
 typedef bool (*rpc_fn)(struct rpc_call *c);
 
+/* what a parameter may be: kinds.def */
+enum rpc_kind {
+#define X(kind, ...) KIND_##kind,
+#include "node/rpc/kinds.def"
+#undef X
+};
+
 struct rpc_method {
     const char *name;
     enum rpc_namespace ns;
     rpc_fn fn;
-    uint8_t min, max;
+    const char *params; /* "name:kind name?:kind" */
 };
-const struct rpc_method *rpc_methods(size_t *n);
-const char *rpc_namespace_name(enum rpc_namespace ns);
+
+struct rpc_refusal {
+    const char *name, *reason;
+};
+
+/* rpc_entry: a method with what its parameters' text says */
+struct rpc_entry {
+    const struct rpc_method *m;
+    uint8_t min, max, kinds[RPC_PARAMS_MAX];
+};
+
+struct rpc_table {
+    struct rpc_entry *entries;
+    size_t n;
+    struct rpc_entry **slots; /* open addressing by the name's hash */
+};
 
 /* news: a block that joined or left the canonical chain */
 struct rpc_news {
@@ -75,6 +98,7 @@ struct rpc_news {
 
 struct rpc_filters;
 struct rpc_subs;
+struct watch;
 
 /* cached_block: a decoded block, senders recovered; block_cache.c */
 struct cached_block {
@@ -114,7 +138,9 @@ struct rpc_worker {
     atomic_size_t n_pending_listeners; /* subscriptions to pending transactions */
 
     struct rpc_subs *subs; /* list of connections with subscriptions */
-    bool was_syncing;
+    bool was_syncing, has_new_watch;
+    size_t n_watches;
+    uint64_t looked_ms; /* at what they watch */
     struct cached_block cache[RPC_CACHED_BLOCKS];
     uint64_t cache_clock;
 };
@@ -133,13 +159,14 @@ struct rpc {
     struct rpc_worker *workers; /* n_threads of the HTTP port, n_threads of the WebSocket port, the Unix socket's; those without a server aren't used */
     size_t n_threads, n_workers;
     struct rpc_filters *filters;
-    struct rpc_method const **table; /* open addressing by rpc_hash of the name */
+    struct rpc_table table;
 };
 
 struct rpc_call {
     struct rpc *rpc;
     struct rpc_worker *w;
     struct ws_conn *ws; /* NULL over HTTP */
+    const struct rpc_entry *method;
     struct buf *out;
     struct arena *a;
     json_t *params; /* array, or NULL */
@@ -164,6 +191,27 @@ void rpc_txn_refresh(struct rpc_worker *w);
 
 /** rpc_answer: the answer to one document goes to w->out; empty: none is due.  ret false: it is no JSON, w->out says so */
 bool rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document);
+
+/** rpc_run: parameters of the call against its method, then the method.  ret false after rpc_fail */
+bool rpc_run(struct rpc_call *c);
+
+/* ------------------------------------------------------------------ table.c */
+MUST_CHECK enum status rpc_table_new(struct rpc_table *t); /* rpc_table_fini also after a failure */
+void rpc_table_fini(struct rpc_table *t);
+/** rpc_table_find: NULL: there is none of that name. Whether its namespace is served is another question. */
+const struct rpc_entry *rpc_table_find(const struct rpc_table *t, bytes name);
+/** rpc_refusal_of: why there will never be a method of that name, and what instead; NULL: nobody knows it */
+const char *rpc_refusal_of(bytes name);
+const struct rpc_refusal *rpc_refusals(size_t *n);
+const char *rpc_kind_name(enum rpc_kind kind);
+const char *rpc_namespace_name(enum rpc_namespace ns);
+struct rpc_param {
+    bytes name;
+    enum rpc_kind kind;
+    bool is_optional;
+};
+/** rpc_next_param: the next of a method's params, which moves on */
+bool rpc_next_param(struct rpc_param *out, const char **params);
 
 /* ------------------------------------------------------------------ ipc.c */
 /** ipc_stream: the handler of the Unix socket's bytes */
@@ -275,8 +323,17 @@ void subs_close(struct rpc_worker *w, struct ws_conn *ws);
 void subs_on_block(struct rpc_worker *w, const struct rpc_news *n);
 void subs_on_pending(struct rpc_worker *w, const hash32 *h, size_t n);
 void subs_on_sync(struct rpc_worker *w);
+/** subs_look: ask what is watched again; has_block: the chain went on */
+void subs_look(struct rpc_worker *w, bool has_block);
 
-#define X(name, ns, fn, min, max) bool fn(struct rpc_call *c);
+/* rpc_parity_watch.c */
+/** watch_new: of parameters 0 and 1.  ret false after rpc_fail */
+bool watch_new(struct watch **out, struct rpc_call *c);
+void watch_free(struct watch *w); /* NULL allowed */
+/** watch_look: true: the answer is another than the last time; out has "result":... or "error":... */
+bool watch_look(struct buf *out, struct rpc_worker *worker, struct watch *w);
+
+#define X(name, ns, fn, params) bool fn(struct rpc_call *c);
 #include "node/rpc/methods.def"
 #undef X
 
