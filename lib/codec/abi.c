@@ -1,5 +1,7 @@
 #include "lib/codec/abi.h"
 
+#include "lib/base/utf8.h"
+
 /* ------------------------------------------------------------------- write */
 
 struct abi_writer abi_begin(struct buf *out, size_t n)
@@ -237,20 +239,6 @@ static const char *panic_text(uint64_t code)
         return "call of an uninitialised function";
     }
     return "unknown code";
-}
-
-/* length of the well-formed UTF-8 sequence at the front; 0: none, or a control character */
-static size_t utf8_len(const uint8_t *p, size_t len)
-{
-    if (p[0] < 0x80) return p[0] >= 0x20 && p[0] != 0x7f;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n > len) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    bool is_overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool is_surrogate = p[0] == 0xed && p[1] >= 0xa0, is_beyond = p[0] == 0xf4 && p[1] >= 0x90;
-    bool is_c1 = p[0] == 0xc2 && p[1] < 0xa0;
-    return is_overlong || is_surrogate || is_beyond || is_c1 ? 0 : n;
 }
 
 static void put_printable(struct buf *out, bytes text)

@@ -1,6 +1,7 @@
 /* cmd_logs.c: logs: what all programs of a deployment wrote, as one stream in the order of time. */
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/utf8.h"
 #include "orchestrator/cmd/cmd.h"
 #include "orchestrator/cmd/live.h"
 #include "orchestrator/diagnose/deployment.h"
@@ -9,17 +10,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
-enum { SOURCES_MAX = (2 * LOCAL_INSTANCES_MAX + 8) * (1 + LOG_KEEP), CHUNK = 64 << 10, LINE_MAX_BYTES = 1 << 20, FOLLOW_MS = 200, SEEK_STOP = 64 << 10 };
+enum { SOURCES_MAX = (2 * LOCAL_INSTANCES_MAX + 8) * (1 + LOG_KEEP), CHUNK = 16 << 10, LINE_MAX_BYTES = 1 << 20, FOLLOW_MS = 200, SEEK_STOP = 64 << 10 };
 
 /* source: one file; its lines come one after the other, with the time of the last line that had one */
 struct source {
     char path[4096];
     char name[80];
     int fd;
+    gzFile packed; /* of a full log that somebody compressed; NULL: as it is */
     dev_t dev;
     ino_t ino;
     off_t at; /* read so far */
@@ -38,8 +42,10 @@ struct logs {
     size_t n, width;
     uint64_t since_ms;
     enum log_level level;
-    bool color;
-    json_t *array; /* --json without --follow */
+    bool color, follows;
+    regex_t *grep; /* NULL: all lines */
+    size_t n_json; /* elements of the array that --json without --follow writes */
+    struct buf text; /* of the line that is printed */
 };
 
 /* ----------------------------------------------------------------- sources */
@@ -57,7 +63,11 @@ static void add_file(struct logs *l, const char *name, const char *path, unsigne
     struct source *s = &l->sources[l->n];
     *s = (struct source){.fd = -1, .is_past = age > 0};
     if (age == 0) (void)snprintf(s->path, sizeof s->path, "%s", path);
-    else if (snprintf(s->path, sizeof s->path, "%s.%u", path, age) >= (int)sizeof s->path || access(s->path, F_OK) != 0) return;
+    else if (snprintf(s->path, sizeof s->path, "%s.%u", path, age) >= (int)sizeof s->path - 3) return;
+    if (age > 0 && access(s->path, F_OK) != 0) {
+        (void)snprintf(s->path, sizeof s->path, "%s.%u.gz", path, age);
+        if (access(s->path, F_OK) != 0) return;
+    }
     l->n++;
     (void)snprintf(s->name, sizeof s->name, "%.79s", name);
     if (strlen(s->name) > l->width) l->width = strlen(s->name);
@@ -150,7 +160,20 @@ static bool open_source(struct source *s)
     s->ino = st.st_ino;
     s->at = 0;
     s->len = s->pos = 0;
-    return true;
+    const size_t n = strlen(s->path);
+    if (s->is_past && n > 3 && strcmp(s->path + n - 3, ".gz") == 0 && (s->packed = gzdopen(s->fd, "rb")) == NULL) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    return s->fd >= 0;
+}
+
+static void close_source(struct source *s)
+{
+    if (s->packed != NULL) gzclose(s->packed); /* and its fd */
+    else if (s->fd >= 0) close(s->fd);
+    s->packed = NULL;
+    s->fd = -1;
 }
 
 /* time of the first line with one at or behind an offset; 0: none in the next piece */
@@ -179,7 +202,7 @@ static uint64_t time_at(const struct source *s, off_t offset)
 static void seek_since(struct source *s, uint64_t since_ms)
 {
     struct stat st;
-    if (since_ms == 0 || fstat(s->fd, &st) != 0) return;
+    if (since_ms == 0 || s->packed != NULL || fstat(s->fd, &st) != 0) return;
     off_t lo = 0, hi = st.st_size;
     while (hi - lo > SEEK_STOP) {
         off_t mid = lo + (hi - lo) / 2;
@@ -211,26 +234,25 @@ static bool fill(struct source *s)
         s->data = grown;
         s->cap = cap;
     }
-    ssize_t n = pread(s->fd, s->data + s->len, CHUNK, s->at);
+    ssize_t n = s->packed != NULL ? gzread(s->packed, s->data + s->len, CHUNK) : pread(s->fd, s->data + s->len, CHUNK, s->at);
     if (n <= 0) return false;
     s->len += (size_t)n;
     s->at += n;
     return true;
 }
 
-/* make the next whole line ready */
-static void peek(struct source *s)
+/* make the next line ready; one without an end only where nothing more is waited for: what a killed program said last */
+static void peek(struct source *s, bool follows)
 {
     if (s->has_line || s->fd < 0) return;
     const uint8_t *nl;
     while ((nl = s->len > s->pos ? memchr(s->data + s->pos, '\n', s->len - s->pos) : NULL) == NULL) {
         if (fill(s)) continue;
-        if (s->len - s->pos < LINE_MAX_BYTES) return;
-        s->pos = s->len; /* no log has such lines */
-        return;
+        if (s->len == s->pos || (follows && s->len - s->pos < LINE_MAX_BYTES)) return;
+        break; /* a longer one is given in pieces */
     }
-    s->line_len = (size_t)(nl - s->data) - s->pos + 1;
-    log_line_get(&s->line, bytes_make(s->data + s->pos, s->line_len - 1));
+    s->line_len = nl == NULL ? s->len - s->pos : (size_t)(nl - s->data) - s->pos + 1;
+    log_line_get(&s->line, bytes_make(s->data + s->pos, s->line_len - (nl != NULL)));
     if (s->line.ms != 0) s->ms = s->line.ms;
     s->has_line = true;
 }
@@ -251,7 +273,7 @@ static bool is_replaced(const struct source *s)
 
 static void reopen(struct source *s)
 {
-    if (s->fd >= 0) close(s->fd);
+    close_source(s);
     IGNORE(!open_source(s), "it may come yet");
 }
 
@@ -269,27 +291,29 @@ static void put_time(char dst[static 32], uint64_t ms)
     (void)snprintf(dst + 19, 13, ".%03uZ", (unsigned)(ms % 1000));
 }
 
+/* the text is made visible: what peers and other programs sent must not command a terminal */
 static void print_line(struct logs *l, const struct source *s)
 {
     char time[32] = "-";
     if (s->ms != 0) put_time(time, s->ms);
     const struct log_line *x = &s->line;
+    buf_clear(&l->text);
+    utf8_put_visible(&l->text, x->target);
+    const size_t n = l->text.len;
+    buf_put_u8(&l->text, ' ');
+    utf8_put_visible(&l->text, x->text);
+    const char *whole = buf_cstr(&l->text), *text = whole + n + 1;
+    if (l->grep != NULL && regexec(l->grep, n == 0 ? text : whole, 0, NULL, 0) != 0) return;
     if (l->cli->json) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "time", time, "instance", s->name, "level", level_name(x->level), "target",
-                              json_stringn((const char *)x->target.ptr, x->target.len), "text",
-                              json_stringn((const char *)x->text.ptr, x->text.len));
-        if (o == NULL) return; /* not UTF-8: nothing that JSON can say */
-        if (l->array != NULL) {
-            json_array_append_new(l->array, o);
-            return;
-        }
-        if (json_dumpf(o, stdout, JSON_COMPACT) == 0) putchar('\n');
+        json_t *o = json_pack("{s:s, s:s, s:s, s:s%, s:s}", "time", time, "instance", s->name, "level", level_name(x->level), "target", whole, n, "text", text);
+        if (!l->follows) fputs(l->n_json++ == 0 ? "[\n  " : ",\n  ", stdout);
+        IGNORE(json_dumpf(o, stdout, l->follows ? JSON_COMPACT : 0) != 0, "nobody reads");
+        if (l->follows) putchar('\n');
         json_decref(o);
         return;
     }
     const char *on = !l->color ? "" : x->level == LOG_LEVEL_ERROR ? "\x1b[31m" : x->level == LOG_LEVEL_WARN ? "\x1b[33m" : "";
-    printf("%s %-*s %s%-5s %-8.*s %.*s%s\n", time, (int)l->width, s->name, on, level_name(x->level), (int)x->target.len, (const char *)x->target.ptr,
-           (int)x->text.len, (const char *)x->text.ptr, *on == '\0' ? "" : "\x1b[0m");
+    printf("%s %-*s %s%-5s %-8.*s %s%s\n", time, (int)l->width, s->name, on, level_name(x->level), (int)n, whole, text, *on == '\0' ? "" : "\x1b[0m");
 }
 
 /* all whole lines that are there, the oldest first */
@@ -299,10 +323,10 @@ static void drain(struct logs *l)
         struct source *first = NULL;
         for (size_t i = 0; i < l->n; i++) {
             struct source *s = &l->sources[i];
-            peek(s);
+            peek(s, l->follows && !s->is_past);
             if (s->has_line && (first == NULL || s->ms < first->ms)) first = s;
         }
-        if (first == NULL) return;
+        if (first == NULL || ferror(stdout)) return; /* nobody reads on */
         if (first->ms >= l->since_ms && first->line.level <= l->level) print_line(l, first);
         take(first);
     }
@@ -322,57 +346,74 @@ static void follow(struct logs *l)
     }
 }
 
-enum exit_code cmd_logs(struct cli *c)
+static enum exit_code show(struct logs *l, const char *wanted)
 {
     struct err err = {0};
+    struct cli *c = l->cli;
     static struct deployment d; /* large */
-    const char *since = cli_flag(c, "--since"), *level = cli_flag(c, "--level"), *wanted = cli_flag(c, "--instance");
-    bool goes_on = cli_flag(c, "--follow") != NULL;
-    struct logs l = {.cli = c, .level = LOG_LEVEL_TRACE, .color = !c->json && isatty(1) == 1};
-    if (since != NULL && !log_since_parse(&l.since_ms, since, clock_wall_ms()))
-        return cli_fail_text(c, EXIT_USAGE, "--since: '%s' is neither a time like 10m, 2h, 3d nor one like 2026-11-23T09:32:52Z", since);
-    if (level != NULL && !log_level_parse(&l.level, level)) return cli_fail_text(c, EXIT_USAGE, "--level: '%s' is none of error, warn, info, debug, trace", level);
     const struct target_env env = live_env(c);
     enum status s = deployment_read_env(&d, c->dir, &env, &c->settings, &err);
     if (s != OK) return cli_fail(c, &err);
-    l.sources = calloc(SOURCES_MAX, sizeof *l.sources);
-    if (l.sources == NULL) {
+    l->sources = calloc(SOURCES_MAX, sizeof *l->sources);
+    if (l->sources == NULL) {
         deployment_close(&d);
         return cli_fail_text(c, EXIT_FAILED, "out of memory");
     }
     char brought[4096] = "";
-    if (deployment_is_local(&d)) add_sources(&l, &d, wanted);
+    if (deployment_is_local(&d)) add_sources(l, &d, wanted);
     else if (!d.is_started) s = err_set(&err, E_NOT_FOUND, "this deployment is not finished: nothing has run yet");
-    else s = bring_logs(&l, brought, &d, wanted, goes_on, &err);
+    else s = bring_logs(l, brought, &d, wanted, l->follows, &err);
     if (s != OK) {
-        free(l.sources);
+        free(l->sources);
         deployment_close(&d);
         return cli_fail(c, &err);
     }
-    if (l.n == 0) {
+    if (l->n == 0) {
         struct buf names;
         buf_init(&names, 1 << 16);
         for (size_t i = 0; i < d.target.n_instances; i++)
             buf_printf(&names, ", %s", d.target.instances[i].name);
         enum exit_code code = cli_fail_text(c, EXIT_USAGE, "--instance: there is no '%s'; there are keeper, identity-store, haproxy%s", wanted, buf_cstr(&names));
         buf_fini(&names);
-        free(l.sources);
+        free(l->sources);
         deployment_close(&d);
         return code;
     }
-    if (c->json && !goes_on) l.array = json_array();
-    for (size_t i = 0; i < l.n; i++)
-        if (open_source(&l.sources[i])) seek_since(&l.sources[i], l.since_ms);
-    drain(&l);
-    if (goes_on) follow(&l);
-    if (l.array != NULL) report_json(l.array);
-    json_decref(l.array);
-    for (size_t i = 0; i < l.n; i++) {
-        if (l.sources[i].fd >= 0) close(l.sources[i].fd);
-        free(l.sources[i].data);
+    for (size_t i = 0; i < l->n; i++)
+        if (open_source(&l->sources[i])) seek_since(&l->sources[i], l->since_ms);
+    drain(l);
+    if (l->follows) follow(l);
+    else if (c->json) puts(l->n_json == 0 ? "[]" : "\n]");
+    for (size_t i = 0; i < l->n; i++) {
+        close_source(&l->sources[i]);
+        free(l->sources[i].data);
     }
-    free(l.sources);
+    free(l->sources);
     if (brought[0] != '\0') IGNORE(file_remove_tree(brought, NULL) != OK, "a copy only");
     deployment_close(&d);
     return EXIT_DONE;
+}
+
+enum exit_code cmd_logs(struct cli *c)
+{
+    const char *since = cli_flag(c, "--since"), *level = cli_flag(c, "--level"), *wanted = cli_flag(c, "--instance"), *grep = cli_flag(c, "--grep");
+    regex_t pattern;
+    struct logs l = {.cli = c, .level = LOG_LEVEL_TRACE, .color = !c->json && isatty(1) == 1, .follows = cli_flag(c, "--follow") != NULL};
+    if (since != NULL && !log_since_parse(&l.since_ms, since, clock_wall_ms()))
+        return cli_fail_text(c, EXIT_USAGE, "--since: '%s' is neither a time like 10m, 2h, 3d nor one like 2026-11-23T09:32:52Z", since);
+    if (level != NULL && !log_level_parse(&l.level, level)) return cli_fail_text(c, EXIT_USAGE, "--level: '%s' is none of error, warn, info, debug, trace", level);
+    if (grep != NULL) {
+        char why[200];
+        const int failed = regcomp(&pattern, grep, REG_EXTENDED | REG_NOSUB);
+        if (failed != 0) {
+            (void)regerror(failed, &pattern, why, sizeof why);
+            return cli_fail_text(c, EXIT_USAGE, "--grep: '%s' is no extended regular expression: %s", grep, why);
+        }
+        l.grep = &pattern;
+    }
+    buf_init(&l.text, 5 * LINE_MAX_BYTES); /* a byte takes four at the most */
+    const enum exit_code code = show(&l, wanted);
+    buf_fini(&l.text);
+    if (l.grep != NULL) regfree(l.grep);
+    return code;
 }

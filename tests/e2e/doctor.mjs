@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { spawn } from 'node:child_process';
 import { Member, assert, bin, block, done, exec, height, httpCall, isAlive, leaf, poa, root, rpc, run, skip, sleep, test, until, workFolder } from './lib.mjs';
 
@@ -97,6 +98,19 @@ leaf('logs: all programs in one stream, by time', async () => {
   assert.equal((await poa(['logs', M.dir, '--since', 'soon'])).code, 2);
   assert.equal((await poa(['logs', M.dir, '--level', 'loud'])).code, 2);
   assert.match((await poa(['logs', M.dir, '--instance', 'nobody'])).err, new RegExp(`there is no 'nobody'; there are keeper, identity-store, haproxy, .*${one}`));
+});
+leaf('logs: nothing in a log commands a terminal; --grep, compressed logs, a last line without its end', async () => {
+  const log = path.join(M.dir, 'local/log/haproxy.log');
+  fs.writeFileSync(`${log}.4.gz`, gzipSync('2001-02-03 04:05:06.000 WARN  test     from a compressed log\n'.repeat(2000)));
+  fs.writeFileSync(`${log}.3`, Buffer.concat([Buffer.from('2001-02-03 04:05:07.000 WARN  p2p      peer \x1b]0;owned\x07\x1b[2J'), Buffer.from([0, 0xff, 0xc2, 0x9b]), Buffer.from('é\r over\nand cut')]));
+  const plain = await done(['logs', M.dir, '--instance', 'haproxy', '--grep', '^p2p +peer|^and c[u]t$']);
+  assert.equal(plain.out, '2001-02-03T04:05:07.000Z haproxy WARN  p2p      peer \\x1b]0;owned\\x07\\x1b[2J\\x00\\xff\\xc2\\x9bé\\x0d over\n2001-02-03T04:05:07.000Z haproxy INFO           and cut\n');
+  const json = (await done(['logs', M.dir, '--instance', 'haproxy', '--level', 'warn', '--json'])).json;
+  assert.equal(json.filter((l) => l.text === 'from a compressed log').length, 2000);
+  assert.equal(json.find((l) => l.target === 'p2p').text, 'peer \\x1b]0;owned\\x07\\x1b[2J\\x00\\xff\\xc2\\x9bé\\x0d over');
+  assert.deepEqual((await done(['logs', M.dir, '--grep', 'there is no such line', '--json'])).json, []);
+  assert.match((await poa(['logs', M.dir, '--grep', '('])).err, /--grep: '\(' is no extended regular expression/);
+  for (const f of [`${log}.4.gz`, `${log}.3`]) fs.rmSync(f);
 });
 leaf('logs --follow goes on with what comes', async () => {
   const p = spawn(path.join(bin, 'poa-deploy'), ['logs', M.dir, '--follow', '--since', '0s', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
