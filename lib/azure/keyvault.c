@@ -1,6 +1,7 @@
 #include "lib/azure/keyvault.h"
 
 #include "lib/codec/base64.h"
+#include "lib/codec/json.h"
 #include "lib/crypto/secp256k1.h"
 
 #include <jansson.h>
@@ -64,12 +65,6 @@ static enum status run(json_t **doc, struct keyvault *v, const struct azure_call
     return s;
 }
 
-static const char *text_of(json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static uint64_t number_of(json_t *o, const char *key)
 {
     json_t *v = json_object_get(o, key);
@@ -103,9 +98,9 @@ enum status keyvault_secret_set(char id[KEYVAULT_URI_MAX], struct keyvault *v, c
         s = run(&doc, v, &c, err);
     }
     if (s == OK && id != NULL) {
-        if (strlen(text_of(doc, "id")) >= KEYVAULT_URI_MAX || *text_of(doc, "id") == 0)
+        if (strlen(json_text(doc, "id")) >= KEYVAULT_URI_MAX || *json_text(doc, "id") == 0)
             s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer has no id", azure_rest_base(v->rest), op);
-        else (void)snprintf(id, KEYVAULT_URI_MAX, "%s", text_of(doc, "id"));
+        else (void)snprintf(id, KEYVAULT_URI_MAX, "%s", json_text(doc, "id"));
     }
     if (body) secret_wipe(body, strlen(body));
     if (val) secret_wipe((void *)(uintptr_t)json_string_value(val), json_string_length(val));
@@ -290,8 +285,8 @@ static enum status take_key(char *id, uint8_t *pub, json_t *doc, const struct ke
 {
     json_t *key = json_object_get(doc, "key");
     uint8_t xy[64];
-    const char *kid = text_of(key, "kid"), *crv = text_of(key, "crv");
-    if (strcmp(crv, "P-256K") != 0 || !b64_get(xy, 32, text_of(key, "x")) || !b64_get(xy + 32, 32, text_of(key, "y")))
+    const char *kid = json_text(key, "kid"), *crv = json_text(key, "crv");
+    if (strcmp(crv, "P-256K") != 0 || !b64_get(xy, 32, json_text(key, "x")) || !b64_get(xy + 32, 32, json_text(key, "y")))
         return err_set(err, E_INVALID, "Key Vault %s: %s: no key of the curve P-256K", azure_rest_base(v->rest), op);
     if (*kid == 0 || strlen(kid) >= KEYVAULT_URI_MAX) return err_set(err, E_DECODE, "Key Vault %s: %s: the answer has no kid", azure_rest_base(v->rest), op);
     if (id != NULL) (void)snprintf(id, KEYVAULT_URI_MAX, "%s", kid);
@@ -393,7 +388,7 @@ enum status keyvault_key_wrap_uri(char id[KEYVAULT_URI_MAX], struct buf *wrapped
     json_t *doc = NULL;
     enum status s = wrap_call(&doc, op, v, uri, true, algorithm, bytes_make(key->b, sizeof key->b), err);
     if (s != OK) return s;
-    const char *kid = text_of(doc, "kid"), *value = text_of(doc, "value");
+    const char *kid = json_text(doc, "kid"), *value = json_text(doc, "value");
     bool good = *kid != 0 && strlen(kid) < KEYVAULT_URI_MAX && *value != 0 && base64_get(wrapped, bytes_str(value), true) == OK;
     if (good) (void)snprintf(id, KEYVAULT_URI_MAX, "%s", kid);
     else s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer has no kid and value", azure_rest_base(v->rest), op);
@@ -407,7 +402,7 @@ enum status keyvault_key_unwrap_uri(secret32 *key, struct keyvault *v, const cha
     json_t *doc = NULL;
     enum status s = wrap_call(&doc, op, v, uri, false, algorithm, wrapped, err);
     if (s != OK) return s;
-    const char *value = text_of(doc, "value");
+    const char *value = json_text(doc, "value");
     if (!b64_get(key->b, sizeof key->b, value)) s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer is no key of 32 bytes", azure_rest_base(v->rest), op);
     secret_wipe((void *)(uintptr_t)value, strlen(value));
     json_decref(doc);
@@ -429,7 +424,7 @@ enum status keyvault_key_sign_uri(uint8_t rs[static 64], struct keyvault *v, con
     base64_append(&body, bytes_make(digest, 32), true);
     buf_put_str(&body, "\"}");
     s = send_json(&doc, v, "POST", path, op, "keys/sign", &body, deadline_ms, err);
-    if (s == OK && !b64_get(rs, 64, text_of(doc, "value")))
+    if (s == OK && !b64_get(rs, 64, json_text(doc, "value")))
         s = err_set(err, E_DECODE, "Key Vault %s: %s: the answer is no signature of 64 bytes", azure_rest_base(v->rest), op);
     buf_fini(&body);
     json_decref(doc);
@@ -444,7 +439,7 @@ static enum status give_item(json_t *o, const char *folder, keyvault_item_fn fn,
     struct keyvault_tag tags[TAGS_MAX];
     char name[128], version[128];
     size_t base;
-    const char *id = text_of(o, strcmp(folder, "/keys/") == 0 ? "kid" : "id");
+    const char *id = json_text(o, strcmp(folder, "/keys/") == 0 ? "kid" : "id");
     char live[KEYVAULT_URI_MAX];
     /* an entry of the deleted list names itself by its old id or by .../deletedsecrets/name */
     const char *d = strstr(id, "/deletedsecrets/");
@@ -452,7 +447,7 @@ static enum status give_item(json_t *o, const char *folder, keyvault_item_fn fn,
     else (void)snprintf(live, sizeof live, "%s", id);
     if (!split_uri(name, version, live, folder, &base)) return E_DECODE;
     json_t *a = json_object_get(o, "attributes"), *t = json_object_get(o, "tags"), *tv;
-    struct keyvault_item it = {.name = name, .version = version, .id = id, .content_type = text_of(o, "contentType"),
+    struct keyvault_item it = {.name = name, .version = version, .id = id, .content_type = json_text(o, "contentType"),
                                .enabled = !json_is_false(json_object_get(a, "enabled")), .created_s = number_of(a, "created"),
                                .updated_s = number_of(a, "updated"), .deleted_s = number_of(o, "deletedDate"),
                                .purge_s = number_of(o, "scheduledPurgeDate"), .tags = tags};
@@ -497,7 +492,7 @@ static enum status walk(struct keyvault *v, const char *first, const char *folde
         {
             if ((s = give_item(o, folder, fn, ctx)) != OK) break;
         }
-        const char *link = text_of(doc, "nextLink");
+        const char *link = json_text(doc, "nextLink");
         bool more = *link != 0;
         if (s != OK) s = err_set(err, s, "Key Vault %s: %s: %s", azure_rest_base(v->rest), op, status_text(s));
         else if (more) s = next_path(path, v, link, err);

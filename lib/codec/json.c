@@ -14,6 +14,12 @@ enum status json_parse(json_t **out, bytes text, struct err *err)
     return OK;
 }
 
+const char *json_text(const json_t *o, const char *key)
+{
+    const char *t = json_string_value(json_object_get(o, key));
+    return t == NULL ? "" : t;
+}
+
 struct json_at json_at_root(json_t *doc)
 {
     return (struct json_at){.value = doc};

@@ -29,6 +29,8 @@ struct json_at {
 /** json_parse: text to a document of any kind; a duplicate key is an error, as is anything behind the value.
  *  ret OK | E_DECODE: err has line and column;  owns: json_decref */
 MUST_CHECK enum status json_parse(json_t **out, bytes text, struct err *err);
+/** json_text: the string under a key; "" when there is none, or it is no string. Borrowed from o, which may be NULL. */
+const char *json_text(const json_t *o, const char *key);
 
 struct json_at json_at_root(json_t *doc);
 /** json_at_path: "a.b[3].c" of a value, cut at len; the root is "(top)". */

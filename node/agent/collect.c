@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/json.h"
 #include "node/agent/node_rpc.h"
 #include "node/agent/tail.h"
 
@@ -76,12 +77,6 @@ static json_t *blocks_cursor(struct collector *c)
     return b;
 }
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
 static json_t *quantity(uint64_t v)
 {
     char t[19];
@@ -151,14 +146,14 @@ static enum status take_block(struct collector *c, json_t *cursor, uint64_t next
     const char *last = n > 0 ? json_string_value(json_array_get(recent, n - 1)) : NULL;
     if (!json_is_object(block)) {
         s = err_set(err, E_AGAIN, "block %llu is not there", (unsigned long long)next);
-    } else if (next > 0 && last != NULL && strcmp(last, text_of(block, "parentHash")) != 0) {
+    } else if (next > 0 && last != NULL && strcmp(last, json_text(block, "parentHash")) != 0) {
         step_back(c, cursor, next);
         json_decref(block);
         return OK;
     }
     if (s == OK && n_txs > 0) s = get_receipts(&receipts, c, block, err);
     /* between the two answers the block may have left the chain */
-    if (s == OK && n_txs > 0 && strcmp(text_of(json_array_get(receipts, 0), "blockHash"), text_of(block, "hash")) != 0)
+    if (s == OK && n_txs > 0 && strcmp(json_text(json_array_get(receipts, 0), "blockHash"), json_text(block, "hash")) != 0)
         s = err_set(err, E_AGAIN, "block %llu has just changed", (unsigned long long)next);
     if (s == OK && json_array_size(receipts) != (n_txs > 0 ? n_txs : 0)) s = err_set(err, E_AGAIN, "not all receipts of block %llu", (unsigned long long)next);
     c->source.now_ms = clock_wall_ms();
@@ -167,7 +162,7 @@ static enum status take_block(struct collector *c, json_t *cursor, uint64_t next
     for (; s == OK && tx < n_txs; tx++) {
         const json_t *r = json_array_get(receipts, (size_t)tx);
         add_row(c, TABLE_MINED_TRANSACTION, record_mined(&c->source, r));
-        forget_seen(c, text_of(r, "transactionHash"));
+        forget_seen(c, json_text(r, "transactionHash"));
         if (c->rows_bytes < FRAME_BYTES || tx + 1 == n_txs) continue;
         json_object_set_new(cursor, "tx", json_integer((json_int_t)tx + 1));
         s = flush(c, err);
@@ -191,7 +186,7 @@ static enum status check_last(struct collector *c, json_t *cursor, uint64_t next
     size_t n = json_array_size(recent);
     if (n == 0 || next == 0) return OK;
     enum status s = node_rpc_call(&block, c->rpc, "eth_getBlockByNumber", json_pack("[o, b]", quantity(next - 1), 0), err);
-    if (s == OK && json_is_object(block) && strcmp(text_of(block, "hash"), json_string_value(json_array_get(recent, n - 1))) != 0) step_back(c, cursor, next);
+    if (s == OK && json_is_object(block) && strcmp(json_text(block, "hash"), json_string_value(json_array_get(recent, n - 1))) != 0) step_back(c, cursor, next);
     json_decref(block);
     return s;
 }
@@ -243,7 +238,7 @@ static void note_seen(struct collector *c, const char *hash)
 
 static enum status take_pending(struct collector *c, const json_t *tx, struct err *err)
 {
-    const char *hash = text_of(tx, "hash");
+    const char *hash = json_text(tx, "hash");
     if (strlen(hash) != 66 || is_seen(c, hash)) return OK;
     c->source.now_ms = clock_wall_ms();
     add_row(c, TABLE_PENDING_TRANSACTION, record_pending(&c->source, tx));
@@ -336,13 +331,13 @@ static enum status read_stats(struct collector *c, struct err *err)
     enum status s = node_rpc_call(&block, c->rpc, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), err);
     if (s != OK) return s;
     uint64_t at = 0, now = clock_wall_ms();
-    IGNORE(hex_get_quantity(&n.block, bytes_str(text_of(block, "number"))), "0 when it is none");
-    IGNORE(hex_get_quantity(&at, bytes_str(text_of(block, "timestamp"))), "0 when it is none");
+    IGNORE(hex_get_quantity(&n.block, bytes_str(json_text(block, "number"))), "0 when it is none");
+    IGNORE(hex_get_quantity(&at, bytes_str(json_text(block, "timestamp"))), "0 when it is none");
     n.head_age_s = now / 1000 > at ? now / 1000 - at : 0;
     IGNORE(node_rpc_u64(&n.peers, c->rpc, "net_peerCount", NULL), "not every node tells");
     if (node_rpc_call(&pool, c->rpc, "txpool_status", NULL, NULL) == OK) {
-        IGNORE(hex_get_quantity(&n.pending, bytes_str(text_of(pool, "pending"))), "0 when it is none");
-        IGNORE(hex_get_quantity(&n.queued, bytes_str(text_of(pool, "queued"))), "0 when it is none");
+        IGNORE(hex_get_quantity(&n.pending, bytes_str(json_text(pool, "pending"))), "0 when it is none");
+        IGNORE(hex_get_quantity(&n.queued, bytes_str(json_text(pool, "queued"))), "0 when it is none");
     }
     if (node_rpc_call(&v, c->rpc, "eth_syncing", NULL, NULL) == OK) n.syncing = json_is_object(v);
     json_decref(v);

@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/json.h"
 #include "orchestrator/diagnose/log_line.h"
 #include "orchestrator/govern/rpc_client.h"
 #include "orchestrator/target/azure.h"
@@ -28,12 +29,6 @@ struct looking {
     size_t n_validators, n_sealing;
     bool has_chain;
 };
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
 
 PRINTF_LIKE(3, 4) static struct diag_finding *find(struct looking *l, enum diag_cause cause, const char *fmt, ...)
 {
@@ -66,13 +61,13 @@ static void judge_machines(struct looking *l)
     char names[300] = "", state[40] = "";
     json_array_foreach(l->machines, i, v)
     {
-        if (strcmp(str(v, "state"), "running") == 0) {
+        if (strcmp(json_text(v, "state"), "running") == 0) {
             l->n_running++;
             continue;
         }
         size_t k = strlen(names);
-        if (down++ < 3) (void)snprintf(names + k, sizeof names - k, "%s%.80s", down > 1 ? ", " : "", str(v, "name"));
-        (void)snprintf(state, sizeof state, "%.39s", str(v, "state"));
+        if (down++ < 3) (void)snprintf(names + k, sizeof names - k, "%s%.80s", down > 1 ? ", " : "", json_text(v, "name"));
+        (void)snprintf(state, sizeof state, "%.39s", json_text(v, "state"));
     }
     if (down == 0) return;
     struct diag_finding *x = find(l, DIAG_NODE_DOWN, "%zu of %zu machines do not run: %s%s", down, json_array_size(l->machines), names, down > 3 ? ", ..." : "");
@@ -110,7 +105,7 @@ static void judge_units(struct looking *l)
     json_t *v;
     json_array_foreach(l->units, i, v)
     {
-        const char *name = str(v, "name"), *error = str(v, "error"), *state = str(v, "state");
+        const char *name = json_text(v, "name"), *error = json_text(v, "error"), *state = json_text(v, "state");
         long long starts = (long long)json_integer_value(json_object_get(v, "starts")), up_ms = (long long)json_integer_value(json_object_get(v, "upMs"));
         bool looping = starts > 2 && up_ms < 60000;
         struct diag_finding *x;
@@ -185,7 +180,7 @@ static void judge_identities(struct looking *l)
 static uint64_t quantity(const json_t *o, const char *key)
 {
     uint64_t v = 0;
-    const char *t = str(o, key);
+    const char *t = json_text(o, key);
     return hex_get_quantity(&v, bytes_str(t)) == OK ? v : 0;
 }
 
@@ -212,7 +207,7 @@ static void judge_sealers(struct looking *l, struct rpc_client *rpc)
     {
         bool seals = false;
         json_array_foreach(blocks, k, b)
-            seals = seals || strcasecmp(str(b, "miner"), json_string_value(v) == NULL ? "" : json_string_value(v)) == 0;
+            seals = seals || strcasecmp(json_text(b, "miner"), json_string_value(v) == NULL ? "" : json_string_value(v)) == 0;
         l->n_sealing += seals;
         if (seals) continue;
         size_t at = strlen(names);
