@@ -5,12 +5,6 @@
 
 enum { GRANT_MS = 600000, VAULT_MS = 600000, SCRIPT_MAX = 1 << 20 };
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
 struct azure *azure_of(struct target *t)
 {
     return t->self;
@@ -178,22 +172,13 @@ static enum status each_set(struct target *t, set_fn fn, void *ctx, struct err *
 
 static enum status add_programs(struct azure *a, const json_t *set, void *ctx, struct err *err)
 {
-    json_t *list = NULL, *v, *status;
-    size_t i, k;
-    char path[AZURE_PATH_MAX];
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Compute/virtualMachineScaleSets/%s/virtualMachines?api-version=2025-04-01&$expand=instanceView", a->subscription,
-                   a->group, str(set, "name"));
-    struct azure_arm_call c = {.op = "list the machines of a scale set", .permission = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", .method = "GET", .path = path};
-    enum status s = azure_arm_list(&list, a->arm, &c, err);
+    json_t *list = NULL, *v;
+    size_t i;
+    enum status s = azure_list_machines(&list, a, json_text(set, "name"), err);
     if (s != OK) return s;
     json_array_foreach(list, i, v)
-    {
-        const json_t *props = json_object_get(v, "properties");
-        const char *state = "unknown", *name = str(json_object_get(props, "osProfile"), "computerName");
-        json_array_foreach(json_object_get(json_object_get(props, "instanceView"), "statuses"), k, status)
-            if (strncmp(str(status, "code"), "PowerState/", 11) == 0) state = str(status, "code") + 11;
-        json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", *name ? name : str(v, "name"), "state", state, "provisioning", str(props, "provisioningState"), "address", ""));
-    }
+        json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", azure_machine_name(v), "state", azure_machine_power(v), "provisioning", json_text(json_object_get(v, "properties"), "provisioningState"),
+                                             "address", ""));
     json_decref(list);
     return OK;
 }
@@ -210,9 +195,9 @@ static enum status azure_programs(json_t **out, struct target *t, struct err *er
 static enum status post_verb(struct azure *a, const json_t *set, void *ctx, struct err *err)
 {
     char path[AZURE_PATH_MAX], op[160];
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Compute/virtualMachineScaleSets/%s/%s?api-version=2025-04-01", a->subscription, a->group, str(set, "name"),
+    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Compute/virtualMachineScaleSets/%s/%s?api-version=" AZURE_COMPUTE_API, a->subscription, a->group, json_text(set, "name"),
                    (const char *)ctx);
-    (void)snprintf(op, sizeof op, "%s the machines of %.80s", (const char *)ctx, str(set, "name"));
+    (void)snprintf(op, sizeof op, "%s the machines of %.80s", (const char *)ctx, json_text(set, "name"));
     struct azure_arm_call c = {.op = op, .method = "POST", .path = path};
     return azure_arm_run(NULL, a->arm, &c, 1800000, NULL, NULL, err);
 }
@@ -224,7 +209,7 @@ static enum status power(struct target *t, const char *verb, const char *wanted,
     enum status s = azure_programs(&all, t, err);
     *already = s == OK;
     json_array_foreach(all, i, v)
-        if (strcmp(str(v, "state"), wanted) != 0) *already = false;
+        if (strcmp(json_text(v, "state"), wanted) != 0) *already = false;
     json_decref(all);
     if (s != OK || *already) return s;
     report_step(t->env.report, "%s the machines", verb);
@@ -251,20 +236,13 @@ static enum status azure_clear(struct target *t, struct err *err)
     return OK;
 }
 
-static bool has_tag(const json_t *resource, const char *key, const char *value)
-{
-    const json_t *v = json_object_get(json_object_get(resource, "tags"), key);
-    return json_is_string(v) && (value == NULL || strcmp(json_string_value(v), value) == 0);
-}
-
 /* someone else's resources in the group would go with it */
 static enum status check_strangers(struct target *t, struct err *err)
 {
     struct azure *a = azure_of(t);
-    char path[AZURE_PATH_MAX], names[500] = "", member[12];
+    char path[AZURE_PATH_MAX], names[500] = "";
     json_t *list = NULL, *v;
     size_t i, n = 0;
-    (void)snprintf(member, sizeof member, "%u", t->member);
     (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/resources?api-version=" AZURE_GROUPS_API, a->subscription, a->group);
     struct azure_arm_call c = {.op = "list the resources of the group", .method = "GET", .path = path};
     enum status s = azure_arm_list(&list, a->arm, &c, err);
@@ -272,9 +250,9 @@ static enum status check_strangers(struct target *t, struct err *err)
     json_array_foreach(list, i, v)
     {
         /* connections of `gateway connect`, and what Azure adds below our own resources, carry no tag of ours */
-        if (has_tag(v, "poa-member", member) || has_tag(v, "created-by", "poa-deploy") || strcasecmp(str(v, "type"), "Microsoft.Network/connections") == 0) continue;
+        if (azure_is_ours(t, v) || strcasecmp(json_text(v, "type"), "Microsoft.Network/connections") == 0) continue;
         size_t k = strlen(names);
-        if (n++ < 5) (void)snprintf(names + k, sizeof names - k, "%s%.70s", n > 1 ? ", " : "", str(v, "name"));
+        if (n++ < 5) (void)snprintf(names + k, sizeof names - k, "%s%.70s", n > 1 ? ", " : "", json_text(v, "name"));
     }
     json_decref(list);
     if (n > 0)

@@ -9,12 +9,6 @@
 
 enum { FOLLOW_PAUSE_MS = 5000, GRANT_MS = 600000, TEXT_FILE_MAX = 64 << 10, NESTED_MAX = 5 };
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
 static void deployment_path(char dst[static AZURE_PATH_MAX], const struct azure *a, const char *name, const char *rest)
 {
     (void)snprintf(dst, AZURE_PATH_MAX, "/subscriptions/%s/resourcegroups/%s/providers/" DEPLOYMENT_TYPE "/%s%s?api-version=" AZURE_DEPLOYMENTS_API, a->subscription, a->group, name, rest);
@@ -64,11 +58,11 @@ static void show_changes(struct target *t, const json_t *changes)
     size_t n[COUNT_OF(kinds)] = {0}, i;
     const json_t *v;
     json_array_foreach(changes, i, v)
-        for (size_t k = 0; k < COUNT_OF(kinds); k++) n[k] += strcmp(str(v, "changeType"), kinds[k]) == 0;
+        for (size_t k = 0; k < COUNT_OF(kinds); k++) n[k] += strcmp(json_text(v, "changeType"), kinds[k]) == 0;
     report_line(t->env.report, "what Azure will do: create %zu resources, change %zu, leave %zu as they are", n[0], n[1] + n[3], n[4]);
     json_array_foreach(changes, i, v)
     {
-        const char *kind = str(v, "changeType"), *id = strstr(str(v, "resourceId"), "/providers/");
+        const char *kind = json_text(v, "changeType"), *id = strstr(json_text(v, "resourceId"), "/providers/");
         if (strcmp(kind, "Modify") == 0 || strcmp(kind, "Delete") == 0) report_line(t->env.report, "  %s %s", kind, id == NULL ? "" : id + 11);
     }
 }
@@ -82,7 +76,7 @@ static enum status what_if(json_t **changes, struct target *t, const char *name,
     struct azure_arm_call c = {.op = "ask what the deployment would change", .permission = "Microsoft.Resources/deployments/whatIf/action", .method = "POST", .path = path, .body = body};
     enum status s = azure_arm_run(&doc, a->arm, &c, 600000, NULL, NULL, err);
     if (s != OK) return s;
-    if (strcmp(str(doc, "status"), "Succeeded") != 0) {
+    if (strcmp(json_text(doc, "status"), "Succeeded") != 0) {
         char text[700];
         azure_arm_error_text(text, sizeof text, json_object_get(doc, "error"));
         s = err_set(err, E_INVALID, "Azure cannot say what the deployment would change: %s", text);
@@ -142,13 +136,13 @@ struct progress {
 static void tell(struct target *t, const json_t *op, const char *state, const char *type, const char *name)
 {
     struct azure *a = azure_of(t);
-    const char *id = str(op, "id");
+    const char *id = json_text(op, "id");
     if (a->followed == NULL) a->followed = json_object();
     if (strcmp(state, "Running") == 0 || json_object_get(a->followed, id) != NULL) return;
     json_object_set_new(a->followed, id, json_true());
     bool part = strcasecmp(type, DEPLOYMENT_TYPE) == 0;
     if (part || strcasecmp(type, "Microsoft.Compute/virtualMachineScaleSets") == 0 || strcmp(state, "Succeeded") != 0)
-        report_line(t->env.report, "%s: %s %s (%s)", strcmp(state, "Succeeded") == 0 ? "done" : state, part ? "part" : type, name, str(json_object_get(op, "properties"), "duration"));
+        report_line(t->env.report, "%s: %s %s (%s)", strcmp(state, "Succeeded") == 0 ? "done" : state, part ? "part" : type, name, json_text(json_object_get(op, "properties"), "duration"));
 }
 
 static enum status look(struct progress *p, struct target *t, const char *name, int depth, struct err *err)
@@ -160,7 +154,7 @@ static enum status look(struct progress *p, struct target *t, const char *name, 
     json_array_foreach(list, i, op)
     {
         const json_t *props = json_object_get(op, "properties"), *target = json_object_get(props, "targetResource");
-        const char *state = str(props, "provisioningState"), *type = str(target, "resourceType"), *what = str(target, "resourceName");
+        const char *state = json_text(props, "provisioningState"), *type = json_text(target, "resourceType"), *what = json_text(target, "resourceName");
         if (*type == '\0') continue; /* the evaluation of outputs */
         tell(t, op, state, type, what);
         bool part = strcasecmp(type, DEPLOYMENT_TYPE) == 0, failed = strcmp(state, "Failed") == 0;
@@ -200,7 +194,7 @@ enum status azure_follow(json_t **out, struct target *t, const char *name, bool 
         enum status s;
         json_t *doc = deployment_state(&s, a, name, &pause, err);
         if (s != OK) return s;
-        const char *state = str(json_object_get(doc, "properties"), "provisioningState");
+        const char *state = json_text(json_object_get(doc, "properties"), "provisioningState");
         bool over = is_over(state);
         s = look(&p, t, name, 0, err);
         if (s == OK && over && strcmp(state, "Succeeded") != 0) {
@@ -236,7 +230,7 @@ static enum status part_output(char *dst, size_t cap, struct azure *a, const cha
     if (s == E_NOT_FOUND) return OK;
     if (s != OK) return s;
     const json_t *props = json_object_get(doc, "properties");
-    if (strcmp(str(props, "provisioningState"), "Succeeded") == 0) (void)snprintf(dst, cap, "%s", str(json_object_get(json_object_get(props, "outputs"), output), "value"));
+    if (strcmp(json_text(props, "provisioningState"), "Succeeded") == 0) (void)snprintf(dst, cap, "%s", json_text(json_object_get(json_object_get(props, "outputs"), output), "value"));
     json_decref(doc);
     return OK;
 }
@@ -335,7 +329,7 @@ static enum status is_standing(bool *out, struct azure *a, const char *name, str
 {
     enum status s;
     json_t *doc = deployment_state(&s, a, name, NULL, err);
-    const char *state = str(json_object_get(doc, "properties"), "provisioningState");
+    const char *state = json_text(json_object_get(doc, "properties"), "provisioningState");
     *out = s == OK && strcmp(state, "Failed") != 0 && strcmp(state, "Canceled") != 0;
     json_decref(doc);
     return s == E_NOT_FOUND ? OK : s;
@@ -367,17 +361,12 @@ enum status azure_place(struct target *t, const struct target_job *job, struct e
 
 static enum status note_scale_sets(struct target *t, struct err *err)
 {
-    struct azure *a = azure_of(t);
-    char path[AZURE_PATH_MAX];
     json_t *list = NULL, *v, *sets = json_array();
     size_t i;
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/resources?api-version=" AZURE_GROUPS_API "&$filter=resourceType%%20eq%%20%%27Microsoft.Compute%%2FvirtualMachineScaleSets%%27",
-                   a->subscription, a->group);
-    struct azure_arm_call c = {.op = "list the scale sets", .method = "GET", .path = path};
-    enum status s = azure_arm_list(&list, a->arm, &c, err);
+    enum status s = azure_list_own(&list, t, "Microsoft.Compute/virtualMachineScaleSets", "scale sets", err);
     if (s == OK) {
         json_array_foreach(list, i, v)
-            json_array_append_new(sets, json_pack("{s:s, s:s, s:s, s:{s:I}}", "type", "Microsoft.Compute/virtualMachineScaleSets", "name", str(v, "name"), "location", str(v, "location"), "sku",
+            json_array_append_new(sets, json_pack("{s:s, s:s, s:s, s:{s:I}}", "type", "Microsoft.Compute/virtualMachineScaleSets", "name", json_text(v, "name"), "location", json_text(v, "location"), "sku",
                                                   "capacity", (json_int_t)SETTING_INT_OF(t->env.settings, nodes)));
         s = azure_note(t, "scaleSets", json_incref(sets), err);
         if (s == OK && json_array_size(sets) > 0) s = target_add_scale_sets(t, sets, err);
@@ -399,7 +388,7 @@ static bool is_ours(const char *output)
 static bool says_otherwise(const json_t *deployment, const json_t *parameters)
 {
     const json_t *theirs = json_object_get(json_object_get(json_object_get(deployment, "properties"), "parameters"), "genesisHash");
-    return strcasecmp(str(theirs, "value"), str(json_object_get(parameters, "genesisHash"), "value")) != 0;
+    return strcasecmp(json_text(theirs, "value"), json_text(json_object_get(parameters, "genesisHash"), "value")) != 0;
 }
 
 enum status azure_finish(struct target *t, const struct target_job *job, json_t *outputs, struct err *err)

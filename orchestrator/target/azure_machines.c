@@ -23,12 +23,6 @@ struct azure_machines {
     size_t n_away; /* machines that do not run */
 };
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
 void azure_machines_free(struct azure_machines *m)
 {
     if (m == NULL) return;
@@ -43,24 +37,19 @@ static bool denies_ssh(const json_t *nsg)
     size_t i;
     const json_t *rule;
     json_array_foreach(json_object_get(json_object_get(nsg, "properties"), "securityRules"), i, rule)
-        if (strcmp(str(rule, "name"), "allow-ssh") == 0) return strcmp(str(json_object_get(rule, "properties"), "access"), "Allow") != 0;
+        if (strcmp(json_text(rule, "name"), "allow-ssh") == 0) return strcmp(json_text(json_object_get(rule, "properties"), "access"), "Allow") != 0;
     return true;
 }
 
 static enum status check_open(struct target *t, struct err *err)
 {
-    struct azure *a = azure_of(t);
     json_t *list = NULL, *v;
     size_t i, closed = 0;
-    char path[AZURE_PATH_MAX];
     enum status s = azure_sign_in(t, err);
-    if (s != OK) return s;
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Network/networkSecurityGroups?api-version=" AZURE_NETWORK_API, a->subscription, a->group);
-    struct azure_arm_call c = {.op = "list the network security groups", .permission = "Microsoft.Network/networkSecurityGroups/read", .method = "GET", .path = path};
-    s = azure_arm_list(&list, a->arm, &c, err);
+    if (s == OK) s = azure_list_nsgs(&list, t, err);
     if (s != OK) return s;
     json_array_foreach(list, i, v)
-        closed += azure_is_member(t, v) && denies_ssh(v);
+        closed += denies_ssh(v);
     json_decref(list);
     if (closed == 0) return OK;
     return err_set(err, E_DENIED, "SSH to the machines is closed (the rule allow-ssh of their network security groups): `poa-deploy ssh allow %s` opens it, `poa-deploy ssh deny %s` closes it again", t->dir, t->dir);
@@ -76,20 +65,15 @@ bool azure_ssh_is_closed(struct target *t)
 /* the balancer of a region: its resource id */
 static enum status find_balancer(char id[static AZURE_ID_MAX], struct target *t, unsigned region, struct err *err)
 {
-    struct azure *a = azure_of(t);
     json_t *list = NULL, *v;
     size_t i;
-    char path[AZURE_PATH_MAX];
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/resources?api-version=" AZURE_GROUPS_API "&$filter=resourceType%%20eq%%20%%27Microsoft.Network%%2FloadBalancers%%27", a->subscription,
-                   a->group);
-    struct azure_arm_call c = {.op = "list the load balancers", .method = "GET", .path = path};
-    enum status s = azure_arm_list(&list, a->arm, &c, err);
+    enum status s = azure_list_own(&list, t, "Microsoft.Network/loadBalancers", "load balancers", err);
     if (s != OK) return s;
     id[0] = '\0';
     json_array_foreach(list, i, v)
-        if (azure_is_member(t, v) && target_region_of(str(v, "name")) == region) (void)snprintf(id, AZURE_ID_MAX, "%s", str(v, "id"));
+        if (target_region_of(json_text(v, "name")) == region) (void)snprintf(id, AZURE_ID_MAX, "%s", json_text(v, "id"));
     json_decref(list);
-    return id[0] != '\0' ? OK : err_set(err, E_NOT_FOUND, "resource group %s has no load balancer of region %u: was it taken away by hand?", a->group, region);
+    return id[0] != '\0' ? OK : err_set(err, E_NOT_FOUND, "resource group %s has no load balancer of region %u: was it taken away by hand?", azure_of(t)->group, region);
 }
 
 /* SPEC(Load Balancers - List Inbound Nat Rule Port Mappings): of one network interface's configuration; ours are named in templates/nested/vmss.json */
@@ -164,14 +148,14 @@ static enum status learn_key(struct azure_machines *m, struct target *t, const s
     json_t *doc = NULL, *v;
     size_t i;
     report_step(t->env.report, "ask %s for its host key, through Azure", in->name);
-    (void)snprintf(path, sizeof path, "%s/runCommand?api-version=2025-04-01", m->vm_id[h->instance]);
+    (void)snprintf(path, sizeof path, "%s/runCommand?api-version=" AZURE_COMPUTE_API, m->vm_id[h->instance]);
     json_t *body = json_pack("{s:s, s:[s]}", "commandId", "RunShellScript", "script", "cat /etc/ssh/ssh_host_ed25519_key.pub");
     struct azure_arm_call c = {.op = "ask a machine for its host key", .permission = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/runCommand/action", .method = "POST", .path = path, .body = body};
     enum status s = azure_arm_run(&doc, a->arm, &c, RUN_COMMAND_MS, NULL, NULL, err);
     json_decref(body);
     if (s == OK)
         json_array_foreach(json_object_get(doc, "value"), i, v)
-            if (line[0] == '\0') IGNORE(!key_line(line, str(v, "message")), "the next part may have it");
+            if (line[0] == '\0') IGNORE(!key_line(line, json_text(v, "message")), "the next part may have it");
     json_decref(doc);
     if (s == OK && line[0] == '\0') s = err_set(err, E_DECODE, "Azure's answer has no public key in it");
     if (s != OK)
@@ -195,15 +179,6 @@ static bool is_wanted(const char *name, const char *wanted)
     return wanted == NULL || strcmp(name, wanted) == 0 || (k >= 3 && n > k && strcmp(name + n - k, wanted) == 0);
 }
 
-static const char *power_of(const json_t *vm)
-{
-    size_t i;
-    const json_t *status;
-    json_array_foreach(json_object_get(json_object_get(json_object_get(vm, "properties"), "instanceView"), "statuses"), i, status)
-        if (strncmp(str(status, "code"), "PowerState/", 11) == 0) return str(status, "code") + 11;
-    return "unknown";
-}
-
 static enum status add_machine(struct azure_machines *m, struct target *t, const json_t *vm, const char *name, const char *balancer_id, const char *ip, unsigned region, struct err *err)
 {
     const struct settings *set = t->env.settings;
@@ -216,7 +191,7 @@ static enum status add_machine(struct azure_machines *m, struct target *t, const
     (void)snprintf(h->address, sizeof h->address, "%s", ip);
     m->inner.instances[k] = (struct target_instance){.region = region, .index = (unsigned)k};
     (void)snprintf(m->inner.instances[k].name, sizeof m->inner.instances[k].name, "%.79s", name);
-    if ((size_t)snprintf(m->vm_id[k], sizeof m->vm_id[k], "%s", str(vm, "id")) >= sizeof m->vm_id[k]) return err_set(err, E_LIMIT, "the resource id of %s is too long", name);
+    if ((size_t)snprintf(m->vm_id[k], sizeof m->vm_id[k], "%s", json_text(vm, "id")) >= sizeof m->vm_id[k]) return err_set(err, E_LIMIT, "the resource id of %s is too long", name);
     enum status st = find_port(&h->port, azure_of(t), balancer_id, m->vm_id[k], name, err);
     if (st != OK) return st;
     m->inner.n_instances = ++s->n;
@@ -225,18 +200,15 @@ static enum status add_machine(struct azure_machines *m, struct target *t, const
 
 static enum status add_set(struct azure_machines *m, struct target *t, const json_t *set, const char *wanted, struct err *err)
 {
-    struct azure *a = azure_of(t);
     json_t *list = NULL, *v;
     size_t i;
-    char path[AZURE_PATH_MAX], balancer[AZURE_ID_MAX] = "", ip[16] = "";
-    unsigned region = target_region_of(str(set, "name"));
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Compute/virtualMachineScaleSets/%s/virtualMachines?api-version=2025-04-01&$expand=instanceView", a->subscription,
-                   a->group, str(set, "name"));
-    struct azure_arm_call c = {.op = "list the machines of a scale set", .permission = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", .method = "GET", .path = path};
-    enum status s = region == 0 ? err_set(err, E_CORRUPT, "state.json: the scale set '%s' has no region", str(set, "name")) : azure_arm_list(&list, a->arm, &c, err);
+    char balancer[AZURE_ID_MAX] = "", ip[16] = "";
+    const char *set_name = json_text(set, "name");
+    const unsigned region = target_region_of(set_name);
+    enum status s = region == 0 ? err_set(err, E_CORRUPT, "state.json: the scale set '%s' has no region", set_name) : azure_list_machines(&list, azure_of(t), set_name, err);
     json_array_foreach(list, i, v)
     {
-        const char *computer = str(json_object_get(json_object_get(v, "properties"), "osProfile"), "computerName"), *name = *computer ? computer : str(v, "name"), *power = power_of(v);
+        const char *name = azure_machine_name(v), *power = azure_machine_power(v);
         if (s != OK || !is_wanted(name, wanted)) continue;
         if (strcmp(power, "running") != 0) {
             report_warn(t->env.report, "%s is %s: it is left out (`poa-deploy up %s` starts it)", name, power, t->dir);

@@ -2,19 +2,6 @@
 #include "lib/base/secret.h"
 #include "orchestrator/target/azure_priv.h"
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
-bool azure_is_member(const struct target *t, const json_t *resource)
-{
-    char member[12];
-    (void)snprintf(member, sizeof member, "%u", t->member);
-    return strcmp(str(json_object_get(resource, "tags"), "poa-member"), member) == 0;
-}
-
 /* -------------------------------------------------------------------- ssh */
 
 static enum status set_rule(struct azure *a, const char *nsg_id, const char *nsg, const char *access, bool *changed, struct err *err)
@@ -28,7 +15,7 @@ static enum status set_rule(struct azure *a, const char *nsg_id, const char *nsg
     if (s == E_NOT_FOUND) return err_set(err, s, "%s has no rule allow-ssh: was it taken away by hand? It is not a network security group of this deployment any more", nsg);
     if (s != OK) return s;
     json_t *props = json_object_get(rule, "properties");
-    *changed = strcmp(str(props, "access"), access) != 0;
+    *changed = strcmp(json_text(props, "access"), access) != 0;
     if (*changed) {
         json_object_set_new(props, "access", json_string(access));
         json_object_del(props, "provisioningState");
@@ -46,20 +33,16 @@ enum status azure_ssh_access(struct target *t, bool allow, size_t *rules, size_t
     struct azure *a = azure_of(t);
     json_t *list = NULL, *v;
     size_t i;
-    char path[AZURE_PATH_MAX];
     *rules = *changed = 0;
     enum status s = azure_sign_in(t, err);
-    if (s != OK) return s;
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Network/networkSecurityGroups?api-version=" AZURE_NETWORK_API, a->subscription, a->group);
-    struct azure_arm_call c = {.op = "list the network security groups", .permission = "Microsoft.Network/networkSecurityGroups/read", .method = "GET", .path = path};
-    s = azure_arm_list(&list, a->arm, &c, err);
+    if (s == OK) s = azure_list_nsgs(&list, t, err);
     if (s != OK) return s;
     json_array_foreach(list, i, v)
     {
         bool one = false;
-        if (s != OK || !azure_is_member(t, v)) continue;
-        report_step(t->env.report, "%s SSH in %s", allow ? "allow" : "deny", str(v, "name"));
-        s = set_rule(a, str(v, "id"), str(v, "name"), allow ? "Allow" : "Deny", &one, err);
+        if (s != OK) continue;
+        report_step(t->env.report, "%s SSH in %s", allow ? "allow" : "deny", json_text(v, "name"));
+        s = set_rule(a, json_text(v, "id"), json_text(v, "name"), allow ? "Allow" : "Deny", &one, err);
         *rules += 1;
         *changed += one;
     }
@@ -75,18 +58,15 @@ static enum status own_gateway(char id[static AZURE_ID_MAX], char location[stati
     struct azure *a = azure_of(t);
     json_t *list = NULL, *v;
     size_t i;
-    char path[AZURE_PATH_MAX], best[AZURE_ID_MAX] = "";
-    (void)snprintf(path, sizeof path, "/subscriptions/%s/resourceGroups/%s/resources?api-version=" AZURE_GROUPS_API "&$filter=resourceType%%20eq%%20%%27Microsoft.Network%%2FvirtualNetworkGateways%%27",
-                   a->subscription, a->group);
-    struct azure_arm_call c = {.op = "list the VPN gateways", .method = "GET", .path = path};
-    enum status s = azure_arm_list(&list, a->arm, &c, err);
+    char best[AZURE_ID_MAX] = "";
+    enum status s = azure_list_own(&list, t, "Microsoft.Network/virtualNetworkGateways", "VPN gateways", err);
     if (s != OK) return s;
     json_array_foreach(list, i, v)
     {
-        const char *name = str(v, "name"), *tail = strstr(name, "-reg");
-        if (!azure_is_member(t, v) || (best[0] != '\0' && (tail == NULL || strcmp(tail, "-reg1") != 0))) continue;
-        (void)snprintf(best, sizeof best, "%s", str(v, "id"));
-        (void)snprintf(location, 64, "%s", str(v, "location"));
+        const char *name = json_text(v, "name"), *tail = strstr(name, "-reg");
+        if (best[0] != '\0' && (tail == NULL || strcmp(tail, "-reg1") != 0)) continue;
+        (void)snprintf(best, sizeof best, "%s", json_text(v, "id"));
+        (void)snprintf(location, 64, "%s", json_text(v, "location"));
     }
     json_decref(list);
     if (best[0] == '\0')
@@ -110,7 +90,7 @@ enum status azure_gateway_connect(struct target *t, const char *other_gateway_id
     struct azure_arm_call put = {.op = "create the connection", .permission = "Microsoft.Network/connections/write", .method = "PUT", .path = path, .body = body};
     report_step(t->env.report, "connect %s to %s", strrchr(mine, '/') + 1, strrchr(other_gateway_id, '/') + 1);
     s = azure_arm_run(NULL, a->arm, &put, 1800000, NULL, NULL, err);
-    const char *key = str(json_object_get(body, "properties"), "sharedKey");
+    const char *key = json_text(json_object_get(body, "properties"), "sharedKey");
     secret_wipe((char *)(uintptr_t)key, strlen(key));
     json_decref(body);
     return s;
@@ -133,7 +113,7 @@ enum status azure_traffic_manager(json_t **outputs, struct target *t, const json
         char tail[24];
         (void)snprintf(tail, sizeof tail, "-lbpip-reg%d", r);
         json_array_foreach(list, i, v)
-            if (azure_is_member(t, v) && strstr(str(v, "name"), tail) != NULL) json_array_append_new(ids, json_string(str(v, "id")));
+            if (azure_is_member(t, v) && strstr(json_text(v, "name"), tail) != NULL) json_array_append_new(ids, json_string(json_text(v, "id")));
     }
     if (s == OK && json_array_size(ids) == 0)
         s = err_set(err, E_NOT_FOUND, "resource group %s has no public address of a load balancer: Traffic Manager serves networks with public addresses", a->group);

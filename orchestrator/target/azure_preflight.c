@@ -22,12 +22,6 @@ PRINTF_LIKE(2, 3) static void problem(struct problems *p, const char *fmt, ...)
     buf_put_str(&p->text, line);
 }
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *t = json_string_value(json_object_get(o, key));
-    return t == NULL ? "" : t;
-}
-
 /* ---------------------------------------------------------------- regions */
 
 static enum status check_locations(struct problems *p, struct target *t, struct err *err)
@@ -41,7 +35,7 @@ static enum status check_locations(struct problems *p, struct target *t, struct 
         size_t i;
         bool found = false;
         settings_location(t->env.settings, r, location);
-        json_array_foreach(json_object_get(doc, "value"), i, v) found = found || strcasecmp(str(v, "name"), location) == 0;
+        json_array_foreach(json_object_get(doc, "value"), i, v) found = found || strcasecmp(json_text(v, "name"), location) == 0;
         if (!found) problem(p, "--locations: the subscription has no region '%s' (az account list-locations names them, e.g. westeurope)", location);
     }
     json_decref(doc);
@@ -68,19 +62,19 @@ static enum status find_size(struct size_facts *out, struct azure *a, const char
     *out = (struct size_facts){.found = false};
     json_array_foreach(list, i, v)
     {
-        if (strcmp(str(v, "resourceType"), "virtualMachines") != 0 || strcasecmp(str(v, "name"), size) != 0) continue;
+        if (strcmp(json_text(v, "resourceType"), "virtualMachines") != 0 || strcasecmp(json_text(v, "name"), size) != 0) continue;
         out->found = true;
-        (void)snprintf(out->family, sizeof out->family, "%s", str(v, "family"));
+        (void)snprintf(out->family, sizeof out->family, "%s", json_text(v, "family"));
         json_array_foreach(json_object_get(v, "capabilities"), k, c)
         {
-            if (strcmp(str(c, "name"), "vCPUs") == 0) out->cores = strtoll(str(c, "value"), NULL, 10);
-            if (strcmp(str(c, "name"), "PremiumIO") == 0) out->premium = strcasecmp(str(c, "value"), "True") == 0;
+            if (strcmp(json_text(c, "name"), "vCPUs") == 0) out->cores = strtoll(json_text(c, "value"), NULL, 10);
+            if (strcmp(json_text(c, "name"), "PremiumIO") == 0) out->premium = strcasecmp(json_text(c, "value"), "True") == 0;
         }
         json_array_foreach(json_object_get(v, "restrictions"), k, c)
         {
-            if (strcmp(str(c, "type"), "Location") != 0) continue;
+            if (strcmp(json_text(c, "type"), "Location") != 0) continue;
             out->restricted = true;
-            (void)snprintf(out->reason, sizeof out->reason, "%s", str(c, "reasonCode"));
+            (void)snprintf(out->reason, sizeof out->reason, "%s", json_text(c, "reasonCode"));
         }
     }
     json_decref(list);
@@ -93,7 +87,7 @@ static void check_quota(struct problems *p, const json_t *usages, const char *na
     const json_t *u;
     json_array_foreach(usages, i, u)
     {
-        if (strcasecmp(str(json_object_get(u, "name"), "value"), name) != 0) continue;
+        if (strcasecmp(json_text(json_object_get(u, "name"), "value"), name) != 0) continue;
         json_int_t used = json_integer_value(json_object_get(u, "currentValue")), limit = json_integer_value(json_object_get(u, "limit"));
         if (used + need > limit)
             problem(p, SAYS_QUOTA "%s: %lld %s are needed, and %lld of %lld are left; ask for more under Quotas in the portal, or take fewer or smaller machines", location,
@@ -219,7 +213,7 @@ static enum status check_providers(struct target *t, struct err *err)
     for (size_t i = 0; s == OK && i < n; i++) {
         json_t *doc = NULL;
         s = azure_get(&doc, a, "look at a resource provider", err, "/subscriptions/%s/providers/%s?api-version=" AZURE_GROUPS_API, a->subscription, all[i]);
-        if (s == OK && strcmp(str(doc, "registrationState"), "NotRegistered") == 0) {
+        if (s == OK && strcmp(json_text(doc, "registrationState"), "NotRegistered") == 0) {
             char path[200], op[120];
             (void)snprintf(path, sizeof path, "/subscriptions/%s/providers/%s/register?api-version=" AZURE_GROUPS_API, a->subscription, all[i]);
             (void)snprintf(op, sizeof op, "register the resource provider %s", all[i]);
@@ -255,7 +249,7 @@ enum status azure_preflight(struct target *t, struct err *err)
     s = azure_get(&group, a, "look for the resource group", err, "/subscriptions/%s/resourceGroups/%s?api-version=" AZURE_GROUPS_API, a->subscription, a->group);
     bool stands = s == OK;
     if (s == E_NOT_FOUND) s = OK;
-    if (s == OK && strcmp(str(json_object_get(group, "properties"), "provisioningState"), "Deleting") == 0)
+    if (s == OK && strcmp(json_text(json_object_get(group, "properties"), "provisioningState"), "Deleting") == 0)
         problem(&p, "resource group %s is being deleted: wait until it is gone, or name another one (--resource-group)", a->group);
     json_decref(group);
     if (s == OK) s = check_locations(&p, t, err);
@@ -276,10 +270,10 @@ static enum status check_vault(struct azure *a, const char *id, const char *name
                               a->subscription, a->location, name);
     if (s == OK) {
         const json_t *p = json_object_get(doc, "properties");
-        if (strcasecmp(str(p, "vaultId"), id) == 0) a->recover_vault = true;
+        if (strcasecmp(json_text(p, "vaultId"), id) == 0) a->recover_vault = true;
         else
             s = err_set(err, E_CONFLICT, "the vault's name %s" SAYS_VAULT_HELD " of another resource group (%s) until %s: purge it (az keyvault purge --name %s), or take another --resource-group", name,
-                        str(p, "vaultId"), str(p, "scheduledPurgeDate"), name);
+                        json_text(p, "vaultId"), json_text(p, "scheduledPurgeDate"), name);
         json_decref(doc);
         return s;
     }
@@ -291,7 +285,7 @@ static enum status check_vault(struct azure *a, const char *id, const char *name
     struct azure_arm_call c = {.op = "check the vault's name", .method = "POST", .path = path, .body = body};
     s = azure_arm_do(&doc, a->arm, &c, err);
     if (s == OK && json_is_false(json_object_get(doc, "nameAvailable")))
-        s = err_set(err, E_CONFLICT, "the vault's name %s is taken by someone else (%s): take another --resource-group, the names derive from it", name, str(doc, "message"));
+        s = err_set(err, E_CONFLICT, "the vault's name %s is taken by someone else (%s): take another --resource-group, the names derive from it", name, json_text(doc, "message"));
     json_decref(body);
     json_decref(doc);
     return s;
@@ -319,7 +313,7 @@ enum status azure_check_names(struct target *t, const json_t *changes, struct er
     const json_t *v;
     json_array_foreach(changes, i, v)
     {
-        const char *id = str(v, "resourceId"), *change = str(v, "changeType"), *slash = strrchr(id, '/');
+        const char *id = json_text(v, "resourceId"), *change = json_text(v, "changeType"), *slash = strrchr(id, '/');
         if (s != OK || slash == NULL || strcmp(change, "Ignore") == 0) continue;
         size_t up = (size_t)(slash - id);
         if (up > 26 && strncasecmp(slash - strlen("/Microsoft.KeyVault/vaults"), "/Microsoft.KeyVault/vaults", 26) == 0) {
