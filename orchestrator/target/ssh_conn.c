@@ -324,23 +324,35 @@ static enum status send_all(struct ssh_conn *c, LIBSSH2_CHANNEL *ch, const struc
     return OK;
 }
 
-/* append what there is of one stream; *end at its end */
-static enum status drain(struct ssh_conn *c, LIBSSH2_CHANNEL *ch, int stream, struct buf *out, struct err *err)
+/* one stream to its end */
+static enum status drain(struct ssh_conn *c, LIBSSH2_CHANNEL *ch, int stream, ssh_write write, void *arg, struct err *err)
 {
     for (;;) {
         char piece[PIECE];
         ssize_t n = libssh2_channel_read_ex(ch, stream, piece, sizeof piece);
         if (n == 0) return OK;
         if (n < 0) return broke(c, n, err);
-        if (out == NULL) continue;
-        if (stream == SSH_EXTENDED_DATA_STDERR && out->len + (size_t)n > out->max) buf_clear(out); /* its end is what counts */
-        buf_put(out, piece, (size_t)n);
-        if (out->status != OK) return err_set(err, E_LIMIT, "%s: a command answers with more than %zu bytes", c->host, out->max);
+        if (!write(arg, bytes_make(piece, (size_t)n))) return err_set(err, E_IO, "%s: what comes from there cannot be written: %s", c->host, strerror(errno));
     }
 }
 
-enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct ssh_input *in, struct buf *out, struct buf *err_out, int *code,
-                         struct err *err)
+/* of what a command complains its end counts */
+static bool keep_end(void *arg, bytes piece)
+{
+    struct buf *b = arg;
+    if (b->len + piece.len > b->max) buf_clear(b);
+    buf_put_bytes(b, piece);
+    return true;
+}
+
+static bool append(void *arg, bytes piece)
+{
+    struct buf *b = arg;
+    buf_put_bytes(b, piece);
+    return buf_status(b) == OK;
+}
+
+enum status ssh_conn_run_to(struct ssh_conn *c, const char *command, const struct ssh_input *in, ssh_write write, void *arg, struct buf *err_out, int *code, struct err *err)
 {
     LIBSSH2_CHANNEL *ch = libssh2_channel_open_session(c->session);
     if (ch == NULL) return broke(c, libssh2_session_last_errno(c->session), err);
@@ -352,8 +364,8 @@ enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct s
     enum status sent = s;
     if (e == 0) {
         IGNORE(libssh2_channel_send_eof(ch) != 0, "it may have ended");
-        s = drain(c, ch, 0, out, err);
-        if (s == OK) s = drain(c, ch, SSH_EXTENDED_DATA_STDERR, err_out, err);
+        s = drain(c, ch, 0, write, arg, err);
+        if (s == OK) s = drain(c, ch, SSH_EXTENDED_DATA_STDERR, keep_end, err_out, err);
     }
     if (s == OK && (e = libssh2_channel_close(ch)) != 0) s = broke(c, e, err);
     if (s == OK) {
@@ -367,28 +379,14 @@ enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct s
     return s;
 }
 
-enum status ssh_conn_pull(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, struct buf *err_out, int *code, struct err *err)
+enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct ssh_input *in, struct buf *out, struct buf *err_out, int *code,
+                         struct err *err)
 {
-    LIBSSH2_CHANNEL *ch = libssh2_channel_open_session(c->session);
-    if (ch == NULL) return broke(c, libssh2_session_last_errno(c->session), err);
-    enum status s = OK;
-    long e = libssh2_channel_exec(ch, command);
-    if (e != 0) s = broke(c, e, err);
-    while (s == OK) {
-        char piece[PIECE];
-        ssize_t n = libssh2_channel_read(ch, piece, sizeof piece);
-        if (n == 0) break;
-        if (n < 0) s = broke(c, n, err);
-        else if (!write(arg, bytes_make(piece, (size_t)n))) s = err_set(err, E_IO, "%s: what comes from there cannot be written: %s", c->host, strerror(errno));
-    }
-    if (s == OK) s = drain(c, ch, SSH_EXTENDED_DATA_STDERR, err_out, err);
-    if (s == OK && (e = libssh2_channel_close(ch)) != 0) s = broke(c, e, err);
-    if (s == OK) *code = libssh2_channel_get_exit_status(ch);
-    IGNORE(libssh2_channel_free(ch) != 0, "it is done");
-    return s;
+    enum status s = ssh_conn_run_to(c, command, in, append, out, err_out, code, err);
+    return buf_status(out) == OK ? s : err_set(err, E_LIMIT, "%s: a command answers with more than %zu bytes", c->host, out->max);
 }
 
-enum status ssh_conn_stream(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, const atomic_bool *stop,
+enum status ssh_conn_stream(struct ssh_conn *c, const char *command, ssh_write write, void *arg, const atomic_bool *stop,
                             struct err *err)
 {
     LIBSSH2_CHANNEL *ch = libssh2_channel_open_session(c->session);

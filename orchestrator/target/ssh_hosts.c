@@ -1,11 +1,9 @@
-/* ssh_hosts.c: who the hosts are and what each is for; verbs of host.sh; work on many of them at once. */
+/* ssh_hosts.c: who the hosts are and what each is for; work on many of them at once. */
 #include "lib/base/clock.h"
 #include "orchestrator/target/ssh_priv.h"
 
 #include <arpa/inet.h>
 #include <unistd.h>
-
-enum { COMMAND_MAX = 40 << 10 };
 
 /* ------------------------------------------------------------------- list */
 
@@ -104,108 +102,6 @@ void ssh_units(const char *dst[static 4], const struct ssh_host *h)
     if ((h->roles & SSH_BALANCER) != 0) dst[n++] = "poa-haproxy";
     if ((h->roles & SSH_NODE) != 0) dst[n++] = "poa-node";
     dst[n] = NULL;
-}
-
-/* ------------------------------------------------------------------ verbs */
-
-static void quote(struct buf *b, const char *text)
-{
-    buf_put_u8(b, '\'');
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') buf_put_str(b, "'\\''");
-        else buf_put_u8(b, (uint8_t)*text);
-    }
-    buf_put_u8(b, '\'');
-}
-
-char *ssh_command(const struct ssh_target *s, const struct ssh_host *h, const char *verb, const char *const *args)
-{
-    struct buf b;
-    buf_init(&b, COMMAND_MAX);
-    buf_put_str(&b, strcmp(h->user, "root") == 0 ? "exec sh -c " : "exec sudo -n sh -c ");
-    quote(&b, s->script);
-    buf_put_str(&b, " poa-host ");
-    quote(&b, verb);
-    for (; *args != NULL; args++) {
-        buf_put_u8(&b, ' ');
-        quote(&b, *args);
-    }
-    const char *text = buf_cstr(&b);
-    char *copy = b.status == OK ? strdup(text) : NULL;
-    buf_fini(&b);
-    return copy;
-}
-
-struct memory {
-    bytes left;
-};
-
-static ssize_t read_memory(void *arg, uint8_t *dst, size_t n)
-{
-    struct memory *m = arg;
-    if (n > m->left.len) n = m->left.len;
-    if (n > 0) memcpy(dst, m->left.ptr, n);
-    m->left = bytes_make(m->left.ptr + n, m->left.len - n);
-    return (ssize_t)n;
-}
-
-/* the last line of what a command complained */
-static void last_line(char dst[static 400], struct buf *text)
-{
-    while (text->len > 0 && (text->ptr[text->len - 1] == '\n' || text->ptr[text->len - 1] == '\r'))
-        text->len--;
-    const char *all = buf_cstr(text), *nl = strrchr(all, '\n');
-    (void)snprintf(dst, 400, "%.399s", nl == NULL ? all : nl + 1);
-}
-
-enum status ssh_verb(struct ssh_target *s, struct ssh_host *h, struct buf *out, bytes in, struct err *err, const char *verb, ...)
-{
-    const char *args[40];
-    size_t n = 0;
-    va_list ap;
-    va_start(ap, verb);
-    do {
-        args[n] = va_arg(ap, const char *);
-    } while (args[n++] != NULL && n < COUNT_OF(args));
-    va_end(ap);
-    args[n - 1] = NULL;
-    char *command = ssh_command(s, h, verb, args);
-    if (command == NULL) return err_set(err, E_LIMIT, "templates/ssh/host.sh is too long for one command");
-    struct memory m = {in};
-    const struct ssh_input input = {read_memory, &m};
-    struct buf answer, complaint;
-    buf_init(&answer, SSH_ANSWER_MAX);
-    buf_init(&complaint, 16 << 10);
-    int code = 0;
-    enum status st = ssh_conn_run(h->conn, command, &input, out == NULL ? &answer : out, &complaint, &code, err);
-    if (st == OK && code != 0) {
-        char text[400];
-        last_line(text, &complaint);
-        if (code == 3) st = err_set(err, E_CONFLICT, "%s: %s: %s", h->address, verb, text);
-        else if (strstr(text, "sudo:") != NULL)
-            st = err_set(err, E_DENIED, "%s: %s may not become root without a password (%s): log in as root, or allow `%s ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d", h->address, h->user, text, h->user);
-        else if (strstr(text, "No space left") != NULL) st = err_set(err, E_NOSPACE, "%s: the disk is full: %s", h->address, text);
-        else st = err_set(err, E_IO, "%s: %s failed with %d: %s", h->address, verb, code, text);
-    }
-    free(command);
-    buf_fini(&answer);
-    buf_fini(&complaint);
-    return st;
-}
-
-bool ssh_line(char *dst, size_t cap, const struct buf *answer, const char *key)
-{
-    size_t k = strlen(key);
-    for (size_t at = 0; at < answer->len;) {
-        const uint8_t *line = answer->ptr + at, *nl = memchr(line, '\n', answer->len - at);
-        size_t n = nl == NULL ? answer->len - at : (size_t)(nl - line);
-        if (n > k && memcmp(line, key, k) == 0 && line[k] == '=') {
-            (void)snprintf(dst, cap, "%.*s", (int)(n - k - 1), (const char *)line + k + 1);
-            return true;
-        }
-        at += n + 1;
-    }
-    return false;
 }
 
 /* --------------------------------------------------------------- at once */

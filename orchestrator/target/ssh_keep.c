@@ -1,15 +1,7 @@
 /* ssh_keep.c: what a backup and a chain file take from the hosts, and its way back. Everything runs on a host as the program's own user (verbs of
  * host.sh); what comes is written to a file of the workspace that is the owner's alone. */
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
-#include "lib/base/secret.h"
-#include "orchestrator/target/local.h"
 #include "orchestrator/target/ssh_priv.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define NODE_PROGRAM "/opt/poa/current/bin/poa-node"
 
@@ -22,37 +14,12 @@ static const struct {
 
 /* -------------------------------------------------------------------- come */
 
-static bool write_piece(void *arg, bytes piece)
-{
-    return file_write_all(*(int *)arg, piece, "", NULL) == OK;
-}
-
-/* stdout of a verb as a new file; an empty one is taken away again, *any tells */
-static enum status pull(struct ssh_target *s, struct ssh_host *h, const char *file, bool *any, struct err *err, const char *verb, const char *one, const char *two)
-{
-    const char *args[] = {one, one == NULL ? NULL : two, NULL};
-    char *command = ssh_command(s, h, verb, args);
-    struct buf complaint;
-    struct stat st;
-    int code = 0, fd = command == NULL ? -1 : open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    buf_init(&complaint, 16 << 10);
-    enum status r = command == NULL ? err_set(err, E_NOMEM, "no memory") : fd < 0 ? err_set(err, status_from_errno(errno), "cannot make %s: %s", file, strerror(errno)) : OK;
-    if (r == OK) r = ssh_conn_pull(h->conn, command, write_piece, &fd, &complaint, &code, err);
-    if (r == OK && code != 0) r = err_set(err, E_IO, "%s: %s ended with %d: %.300s", h->address, verb, code, buf_cstr(&complaint));
-    if (r == OK && (fsync(fd) != 0 || fstat(fd, &st) != 0)) r = err_set(err, status_from_errno(errno), "cannot write %s: %s", file, strerror(errno));
-    if (r == OK && any != NULL) *any = st.st_size > 0;
-    if (fd >= 0) close(fd);
-    if (fd >= 0 && (r != OK || st.st_size == 0)) IGNORE(unlink(file) != 0, "a part of nothing");
-    buf_fini(&complaint);
-    free(command);
-    return r;
-}
-
 enum status ssh_pull_snapshot(struct ssh_target *s, struct ssh_host *h, const char *user, const char *program, const char *file, struct err *err)
 {
     bool any = false;
+    const char *const args[] = {user, program, NULL};
     enum status st = ssh_connect(s, h, err);
-    if (st == OK) st = pull(s, h, file, &any, err, "snapshot", user, program);
+    if (st == OK) st = ssh_verb_get(s, h, file, &any, err, "snapshot", args);
     if (st == OK && !any) st = err_set(err, E_NOT_FOUND, "%s has no chain yet: was its node ever started?", h->address);
     return st;
 }
@@ -70,6 +37,12 @@ enum status ssh_snapshot(struct target *t, const struct target_instance *in, con
     return st;
 }
 
+static enum status keep_file(struct ssh_target *s, struct ssh_host *h, const char *from, const char *to, struct err *err)
+{
+    const char *const args[] = {from, NULL};
+    return ssh_verb_get(s, h, to, NULL, err, "kept", args);
+}
+
 static enum status keep_host(struct ssh_target *s, struct ssh_host *h, void *arg, struct err *err)
 {
     const char *dir = arg;
@@ -77,10 +50,10 @@ static enum status keep_host(struct ssh_target *s, struct ssh_host *h, void *arg
     enum status st = OK;
     for (size_t i = 0; st == OK && (h->roles & SSH_STORE) != 0 && i < COUNT_OF(store_files); i++) {
         (void)snprintf(to, sizeof to, "%s/%s", dir, store_files[i].name);
-        st = pull(s, h, to, NULL, err, "kept", store_files[i].path, NULL);
+        st = keep_file(s, h, store_files[i].path, to, err);
     }
     (void)snprintf(to, sizeof to, "%s/store.backup", dir);
-    if (st == OK && (h->roles & SSH_STORE) != 0) st = pull(s, h, to, NULL, err, "store-backup", NULL, NULL);
+    if (st == OK && (h->roles & SSH_STORE) != 0) st = ssh_verb_get(s, h, to, NULL, err, "store-backup", (const char *const[]){NULL});
     if (st != OK || (h->roles & SSH_NODE) == 0) return st;
     const char *name = s->t->instances[h->instance].name;
     (void)snprintf(to, sizeof to, "%s/%s", dir, name);
@@ -88,7 +61,7 @@ static enum status keep_host(struct ssh_target *s, struct ssh_host *h, void *arg
     for (size_t i = 0; st == OK && i < COUNT_OF(node_files); i++) {
         (void)snprintf(to, sizeof to, "%s/%s/%s", dir, name, node_files[i]);
         (void)snprintf(from, sizeof from, "/var/lib/poa/%s", node_files[i]);
-        st = pull(s, h, to, NULL, err, "kept", from, NULL);
+        st = keep_file(s, h, from, to, err);
     }
     return st;
 }
@@ -100,56 +73,13 @@ enum status ssh_keep(struct target *t, const char *dir, struct err *err)
 
 /* ---------------------------------------------------------------------- go */
 
-struct sending {
-    int fd;
-    off_t at, size;
-    struct ssh_host *h;
-};
-
-static ssize_t read_file(void *arg, uint8_t *dst, size_t n)
-{
-    struct sending *u = arg;
-    ssize_t k = pread(u->fd, dst, n, u->at);
-    if (k > 0) u->at += k;
-    unsigned percent = u->size == 0 ? 100 : (unsigned)(u->at * 100 / u->size);
-    atomic_store(&u->h->percent, percent == 0 ? 1 : percent);
-    return k;
-}
-
-/* a file as stdin of a verb */
-static enum status push(struct ssh_target *s, struct ssh_host *h, const char *file, struct err *err, const char *verb, const char *const *args)
-{
-    char *command = ssh_command(s, h, verb, args);
-    struct sending u = {.fd = open(file, O_RDONLY | O_CLOEXEC), .h = h};
-    struct stat stat;
-    struct buf out, complaint;
-    int code = 0;
-    buf_init(&out, 1 << 20);
-    buf_init(&complaint, 16 << 10);
-    enum status st = command == NULL ? err_set(err, E_NOMEM, "no memory") : u.fd < 0 || fstat(u.fd, &stat) != 0 ? err_set(err, status_from_errno(errno), "cannot open %s: %s", file, strerror(errno)) : OK;
-    if (st == OK) {
-        u.size = stat.st_size;
-        const struct ssh_input input = {read_file, &u};
-        st = ssh_conn_run(h->conn, command, &input, &out, &complaint, &code, err);
-    }
-    if (st == OK && code != 0) {
-        const char *text = buf_cstr(&complaint);
-        st = err_set(err, code == 3 ? E_BUSY : strstr(text, "No space left") != NULL ? E_NOSPACE : E_IO, "%s: %s ended with %d: %.300s", h->address, verb, code, text);
-    }
-    if (u.fd >= 0) close(u.fd);
-    buf_fini(&out);
-    buf_fini(&complaint);
-    free(command);
-    return st;
-}
-
 /* a kept file to its place; one that was not there is left out */
 static enum status put_kept(struct ssh_target *s, struct ssh_host *h, const char *from, const char *to, const char *user, struct err *err)
 {
     char owner[140];
     (void)snprintf(owner, sizeof owner, "%s:%s", user, user);
     const char *args[] = {to, "600", owner, NULL};
-    return file_exists(from) ? push(s, h, from, err, "put", args) : OK;
+    return file_exists(from) ? ssh_verb_put(s, h, from, 0, err, "put", args) : OK;
 }
 
 static enum status load_store(struct ssh_target *s, struct ssh_host *h, const char *dir, struct err *err)
@@ -160,7 +90,7 @@ static enum status load_store(struct ssh_target *s, struct ssh_host *h, const ch
     (void)snprintf(from, sizeof from, "%s/kek", dir);
     if (st == OK) st = put_kept(s, h, from, "/var/lib/poa-store/kek", "poa-store", err);
     (void)snprintf(from, sizeof from, "%s/store.backup", dir);
-    if (st == OK) st = push(s, h, from, err, "store-restore", none);
+    if (st == OK) st = ssh_verb_put(s, h, from, 0, err, "store-restore", none);
     (void)snprintf(from, sizeof from, "%s/audit.log", dir);
     return st == OK ? put_kept(s, h, from, "/var/lib/poa-store/data/audit.log", "poa-store", err) : st;
 }
@@ -241,8 +171,8 @@ static enum status import_host(struct ssh_target *s, struct ssh_host *h, void *a
     const struct importing *x = arg;
     static const char there[] = "/var/lib/poa/chain-spec.json";
     const char *args[] = {there, NULL}, *put[] = {there, "600", "poa-node:poa-node", NULL};
-    enum status st = push(s, h, x->spec, err, "put", put);
-    return st == OK ? push(s, h, x->file, err, "import", args) : st;
+    enum status st = ssh_verb_put(s, h, x->spec, 0, err, "put", put);
+    return st == OK ? ssh_verb_put(s, h, x->file, 0, err, "import", args) : st;
 }
 
 enum status ssh_import(struct target *t, const char *file, const char *spec_file, struct err *err)

@@ -44,7 +44,7 @@ void ssh_conn_close(struct ssh_conn *c);
 /** ssh_key_is_rsa: is a private key file (OpenSSH's own form, PKCS #1 or #8 in PEM, not encrypted) of an RSA key? */
 bool ssh_key_is_rsa(bytes file);
 /** ssh_conn_run: a shell command. in: all of its stdin, from `read` (NULL: none).
- *  out: stdout appended, err_out: stderr appended (its end, if it is long).  ret OK: it ran, *code is its exit code | E_NET, E_TIMEOUT: the connection broke */
+ *  out: stdout appended, err_out: stderr appended (its end, if it is long).  ret OK: it ran, *code is its exit code, 255 if a signal ended it | E_NET, E_TIMEOUT: the connection broke */
 struct ssh_input {
     /** read: up to n bytes to dst; 0 at the end, -1: failed */
     ssize_t (*read)(void *arg, uint8_t *dst, size_t n);
@@ -52,13 +52,13 @@ struct ssh_input {
 };
 MUST_CHECK enum status ssh_conn_run(struct ssh_conn *c, const char *command, const struct ssh_input *in, struct buf *out, struct buf *err_out,
                                     int *code, struct err *err);
+/** ssh_write: takes a piece of a stream as it comes; false: it cannot be kept, errno says why */
+typedef bool (*ssh_write)(void *arg, bytes piece);
+/** ssh_conn_run_to: as ssh_conn_run, stdout to `write`.  ret also E_IO: it could not be kept */
+MUST_CHECK enum status ssh_conn_run_to(struct ssh_conn *c, const char *command, const struct ssh_input *in, ssh_write write, void *arg, struct buf *err_out,
+                                       int *code, struct err *err);
 /** ssh_conn_stream: a command whose stdout goes to `write` as it comes, until it ends, or *stop */
-MUST_CHECK enum status ssh_conn_stream(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg,
-                                       const atomic_bool *stop, struct err *err);
-
-/** ssh_conn_pull: a command to its end, its stdout to `write` as it comes (false: it can't be kept, E_IO); the rest as ssh_conn_run */
-MUST_CHECK enum status ssh_conn_pull(struct ssh_conn *c, const char *command, bool (*write)(void *arg, bytes piece), void *arg, struct buf *err_out,
-                                     int *code, struct err *err);
+MUST_CHECK enum status ssh_conn_stream(struct ssh_conn *c, const char *command, ssh_write write, void *arg, const atomic_bool *stop, struct err *err);
 
 /* ------------------------------------------------------------------ hosts */
 
@@ -110,6 +110,11 @@ MUST_CHECK enum status ssh_each(struct ssh_target *s, unsigned roles, ssh_work w
 /** ssh_verb: a verb of host.sh. in may be empty. out: its lines; ret OK | E_CONFLICT: exit code 3 | E_IO: another one, err has its last line of stderr */
 MUST_CHECK enum status ssh_verb(struct ssh_target *s, struct ssh_host *h, struct buf *out, bytes in, struct err *err, const char *verb, ...)
     __attribute__((sentinel));
+/** ssh_verb_put: a verb whose stdin is a file from byte `from` on; h->percent goes along. args: NULL behind the last.  ret as ssh_verb */
+MUST_CHECK enum status ssh_verb_put(struct ssh_target *s, struct ssh_host *h, const char *file, off_t from, struct err *err, const char *verb, const char *const *args);
+/** ssh_verb_get: a verb whose stdout becomes a new file of mode 0600, on disk on return; an empty one is not left, *has (may be NULL) tells.
+ *  ret as ssh_verb | E_EXISTS, E_IO ...: the file; it is not left */
+MUST_CHECK enum status ssh_verb_get(struct ssh_target *s, struct ssh_host *h, const char *file, bool *has, struct err *err, const char *verb, const char *const *args);
 /** ssh_command: the line that runs verb with arguments there, as root; malloc */
 char *ssh_command(const struct ssh_target *s, const struct ssh_host *h, const char *verb, const char *const *args);
 /** ssh_line: value of the first line key=value of an answer; false: none */
