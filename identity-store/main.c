@@ -4,13 +4,10 @@
 #include "identity-store/server.h"
 #include "lib/base/clock.h"
 #include "lib/base/secret.h"
+#include "lib/base/version.h"
 
 #include <getopt.h>
 #include <signal.h>
-
-#ifndef POA_VERSION
-#define POA_VERSION "1.0.0"
-#endif
 
 static const char USAGE[] =
     "poa-identity-store: secrets (Key Vault REST), blobs with leases (Blob Storage REST) and tokens for a network's validators\n"
@@ -157,7 +154,7 @@ int main(int argc, char **argv)
         case 'a': return verify_audit(optarg);
         case 'v': puts("poa-identity-store " POA_VERSION); return EXIT_DONE;
         case 'h': fputs(USAGE, stdout); return EXIT_DONE;
-        default: return EXIT_USAGE;
+        default: fputs("see `poa-identity-store --help`\n", stderr); return EXIT_USAGE;
         }
     }
     if (optind + 1 == argc) words.command = argv[optind++];

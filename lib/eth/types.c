@@ -39,6 +39,22 @@ void address_put_checksum(char dst[static 43], const address *a)
     }
 }
 
+enum status address_get_typed(address *out, bytes text)
+{
+    address a;
+    char right[43];
+    bool lower = false, upper = false;
+    if (text.len != 42 || memcmp(text.ptr, "0x", 2) != 0 || address_get(&a, text) != OK) return E_DECODE;
+    for (size_t i = 2; i < text.len; i++) {
+        lower = lower || (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
+        upper = upper || (text.ptr[i] >= 'A' && text.ptr[i] <= 'F');
+    }
+    address_put_checksum(right, &a);
+    if (lower && upper && memcmp(right, text.ptr, text.len) != 0) return E_CRYPTO;
+    *out = a;
+    return OK;
+}
+
 enum status hash_get(hash32 *out, bytes text)
 {
     return hex_get_fixed(out->b, sizeof out->b, text);

@@ -40,6 +40,9 @@ extern const address ADDRESS_SYSTEM;   /* 0xffff...fffe: sender of AuRa's system
 
 /** address_get: 40 hex digits, "0x" optional, checksum not looked at.  ret OK | E_DECODE */
 MUST_CHECK enum status address_get(address *out, bytes text);
+/** address_get_typed: of what a person typed: 0x and 40 hex digits; in mixed case the checksum (EIP-55) must be right.
+ *  ret OK | E_DECODE | E_CRYPTO: by its checksum a digit is mistyped */
+MUST_CHECK enum status address_get_typed(address *out, bytes text);
 /** address_put: "0x" + 40 lower-case digits + NUL */
 void address_put(char dst[static 43], const address *a);
 /** address_put_checksum: mixed case by EIP-55 */

@@ -2,6 +2,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/secret.h"
+#include "lib/base/version.h"
 #include "node/agent/collect.h"
 #include "node/agent/send.h"
 
@@ -9,8 +10,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
-
-#define AGENT_VERSION "0.1.0"
 
 static const char help[] = "poa-agent: sends a node's blocks, transactions, log and state to Azure Monitor\n\n"
                            "usage: poa-agent --config FILE [--check-config]\n"
@@ -71,10 +70,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) config = argv[++i];
         else if (strcmp(argv[i], "--check-config") == 0) check = true;
-        else if (strcmp(argv[i], "--version") == 0) return puts("poa-agent " AGENT_VERSION) < 0;
+        else if (strcmp(argv[i], "--version") == 0) return puts("poa-agent " POA_VERSION) < 0;
         else if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0;
         else {
-            fprintf(stderr, "poa-agent: error: unknown option or missing value: '%s'\n%s", argv[i], help);
+            fprintf(stderr, "poa-agent: error: unknown option or missing value: '%s'; see `poa-agent --help`\n", argv[i]);
             return 2;
         }
     }

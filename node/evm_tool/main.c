@@ -1,3 +1,4 @@
+#include "lib/base/version.h"
 #include "node/evm_tool/tool.h"
 
 static const struct {
@@ -18,7 +19,7 @@ static const struct {
 
 static void usage(FILE *to)
 {
-    (void)fprintf(to, "usage: poa-evm COMMAND ...\n");
+    (void)fputs("poa-evm: the EVM from the shell: official tests, benchmarks, single runs\n\nusage: poa-evm COMMAND ... | --version | --help\n\n", to);
     for (size_t i = 0; i < COUNT_OF(COMMANDS); i++) (void)fprintf(to, "  poa-evm %-15s %s\n", COMMANDS[i].name, COMMANDS[i].help);
 }
 
@@ -28,8 +29,13 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        puts("poa-evm " POA_VERSION);
+        return 0;
+    }
     for (size_t i = 0; argc >= 2 && i < COUNT_OF(COMMANDS); i++)
         if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 2, argv + 2);
-    usage(stderr);
+    if (argc >= 2) (void)fprintf(stderr, "poa-evm: error: unknown command '%s'; see `poa-evm --help`\n", argv[1]);
+    else usage(stderr);
     return 2;
 }

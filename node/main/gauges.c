@@ -29,7 +29,7 @@ static void collect(void *ctx, struct metrics_facts *f, struct arena *a)
     char *genesis = arena_alloc(a, 67);
     hash32 g = chain_genesis_hash(n->chain);
     if (genesis != NULL) hash_put(genesis, &g);
-    *f = (struct metrics_facts){.version = NODE_VERSION,
+    *f = (struct metrics_facts){.version = POA_VERSION,
                                 .name = n->cfg.hostname == NULL ? "" : n->cfg.hostname,
                                 .genesis = genesis == NULL ? "" : genesis,
                                 .network_id = n->spec.network_id,

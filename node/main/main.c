@@ -41,10 +41,10 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--import") == 0 && i + 1 < argc) import_file = argv[++i];
         else if (strcmp(argv[i], "--snapshot") == 0 && i + 1 < argc) snapshot_file = argv[++i];
         else if (strcmp(argv[i], "--check-config") == 0) check = true;
-        else if (strcmp(argv[i], "--version") == 0) return puts("poa-node " NODE_VERSION) < 0;
+        else if (strcmp(argv[i], "--version") == 0) return puts("poa-node " POA_VERSION) < 0;
         else if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0;
         else {
-            fprintf(stderr, "poa-node: error: unknown option or missing value: '%s'\n%s", argv[i], help);
+            fprintf(stderr, "poa-node: error: unknown option or missing value: '%s'; see `poa-node --help`\n", argv[i]);
             return 2;
         }
     }

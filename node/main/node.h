@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "lib/base/secret.h"
+#include "lib/base/version.h"
 #include "node/chain/chain.h"
 #include "node/identity/identity.h"
 #include "node/identity/journal.h"
@@ -19,8 +20,7 @@
 #include "node/rpc/rpc.h"
 #include "node/store/kv.h"
 
-#define NODE_VERSION "0.1.0"
-#define NODE_CLIENT "poa-node/v" NODE_VERSION "/linux-x86_64"
+#define NODE_CLIENT "poa-node/v" POA_VERSION "/linux-x86_64"
 
 enum { TX_QUEUE_MAX = 1 << 16, PENDING_PEERS_MAX = 256, REPORTS_MAX = 64 };
 

@@ -1,78 +1,22 @@
 /* cli.c: the command line: what was typed -> struct cli -> a command. */
 #include "lib/base/file.h"
 #include "lib/base/secret.h"
-#include "orchestrator/cmd/cmd.h"
+#include "lib/base/version.h"
+#include "orchestrator/cmd/help.h"
 #include "orchestrator/target/keeper.h"
 
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
-#ifndef POA_VERSION
-#define POA_VERSION "0.1.0"
-#endif
-
 const struct command COMMANDS[] = {
 #define C(words, fn, args, flags, summary, examples) {words, fn, args, flags, summary, examples},
+#define G(title)
 #include "orchestrator/cmd/commands.def"
 #undef C
+#undef G
 };
 const size_t N_COMMANDS = COUNT_OF(COMMANDS);
-
-/* ------------------------------------------------------------------ help */
-
-static void help_all(FILE *to)
-{
-    fputs("poa-deploy: bring up, join, govern and keep alive a permissioned Ethereum proof-of-authority network\n\n"
-          "usage: poa-deploy COMMAND [DIR] [options]\n\n",
-          to);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  %-22s  %s\n", COMMANDS[i].words, COMMANDS[i].summary);
-    fputs("\nDIR is the workspace, ./consortium if not given. Every command takes --json (one document on stdout), --yes (never ask),\n"
-          "--help and --push REMOTE (the workspace's git record goes there: a URL, a folder, or a remote's name).\n"
-          "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.\n",
-          to);
-}
-
-static const char *kind_value(const struct setting_info *t)
-{
-    switch (t->kind) {
-    case SETTING_INT:
-    case SETTING_ENUM: return t->allowed;
-    case SETTING_BOOL: return "true|false";
-    case SETTING_STR: return "TEXT";
-    case SETTING_LIST: return "A,B,...";
-    case SETTING_ADDR: return "0xADDRESS";
-    case SETTING_URL: return "URL";
-    case SETTING_FILE: return "FILE";
-    }
-    return "";
-}
-
-static void help_command(const struct command *cmd, FILE *to)
-{
-    fprintf(to, "poa-deploy %s: %s\n\nusage: poa-deploy %s %s [options]\n\noptions:\n", cmd->words, cmd->summary, cmd->words, cmd->args);
-    char copy[512], *save = NULL;
-    (void)snprintf(copy, sizeof copy, "%s", cmd->flags);
-    bool settings = false;
-    for (char *f = strtok_r(copy, " ", &save); f != NULL; f = strtok_r(NULL, " ", &save)) {
-        size_t n = strlen(f);
-        if (strcmp(f, "settings") == 0) settings = true;
-        else if (f[n - 1] == '=') fprintf(to, "  %.*s VALUE\n", (int)(n - 1), f);
-        else fprintf(to, "  %s\n", f);
-    }
-    fputs("  --json  --yes  --help\n", to);
-    if (settings) {
-        fputs("\nsettings (flag, or the path in the file given with -f; flags win):\n", to);
-        for (size_t i = 0; i < SETTING_N; i++) {
-            const struct setting_info *t = &SETTING_TABLE[i];
-            char head[120];
-            (void)snprintf(head, sizeof head, "%s %s", t->flag, kind_value(t));
-            fprintf(to, "  %-44s %s\n  %44s %s%s%s\n", head, t->help, "", t->path, *t->def != '\0' ? "; default " : "", t->def);
-        }
-    }
-    fprintf(to, "\nexamples:\n%s\n", cmd->examples);
-}
 
 /* ----------------------------------------------------------------- parse */
 
@@ -109,6 +53,7 @@ static bool knows_flag(const struct command *cmd, const char *flag, bool *takes_
     return false;
 }
 
+/* of `poa-deploy COMMAND ...`, or of `poa-deploy help COMMAND` */
 static const struct command *find_command(int argc, char **argv, int *used)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {
@@ -131,27 +76,6 @@ static bool looks_like_address(const char *s)
     return s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
 }
 
-/* arguments: those that the usage names, then at most one more: DIR */
-static bool place_positionals(struct cli *c, const char **words, size_t n)
-{
-    const char *args = c->command->args;
-    bool takes_dir = strstr(args, "[DIR]") != NULL, many = strstr(args, "ADDR...") != NULL;
-    bool one = !many && (strncmp(args, "ADDR", 4) == 0 || strncmp(args, "ID ", 3) == 0 || strncmp(args, "FILE", 4) == 0 || strcmp(args, "KEYSTORE") == 0 || strncmp(args, "COMMAND", 7) == 0);
-    size_t i = 0;
-    if (one) {
-        if (n == 0) return false;
-        c->args[c->n_args++] = words[i++];
-    }
-    while (many && i < n && looks_like_address(words[i]) && c->n_args < CLI_ARGS_MAX)
-        c->args[c->n_args++] = words[i++];
-    if (many && args[0] == 'A' && c->n_args == 0) return false;
-    if (takes_dir && i < n) {
-        c->dir = words[i++];
-        c->has_dir = true;
-    }
-    return i == n;
-}
-
 PRINTF_LIKE(2, 3) static int usage_error(struct cli *c, const char *fmt, ...)
 {
     struct err err = {.status = E_INVALID};
@@ -160,9 +84,29 @@ PRINTF_LIKE(2, 3) static int usage_error(struct cli *c, const char *fmt, ...)
     (void)vsnprintf(err.text, sizeof err.text, fmt, ap);
     va_end(ap);
     IGNORE(cli_fail(c, &err), "a usage error has a code of its own");
-    if (c->command != NULL) fprintf(stderr, "usage: poa-deploy %s %s [options]; see poa-deploy %s --help\n", c->command->words, c->command->args, c->command->words);
-    else fputs("see poa-deploy --help\n", stderr);
+    if (c->command != NULL) fprintf(stderr, "usage: poa-deploy %s%s%s [options]; see `poa-deploy %s --help`\n", c->command->words, *c->command->args == '\0' ? "" : " ", c->command->args, c->command->words);
+    else fputs("see `poa-deploy --help`\n", stderr);
     return EXIT_USAGE;
+}
+
+/* arguments: those that the usage names, then at most one more: DIR. 0: go on; else exit code + 1 */
+static int place_positionals(struct cli *c, const char **words, size_t n)
+{
+    const char *args = c->command->args;
+    bool takes_dir = strstr(args, "[DIR]") != NULL, many = strstr(args, "ADDR...") != NULL, one = !many && *args != '\0' && *args != '[';
+    int first = (int)strcspn(args, " .");
+    size_t i = 0;
+    if ((one || (many && *args == 'A')) && n == 0) return 1 + usage_error(c, "%.*s is missing", first, args);
+    if (one) c->args[c->n_args++] = words[i++];
+    while (many && i < n && looks_like_address(words[i]) && c->n_args < CLI_ARGS_MAX)
+        c->args[c->n_args++] = words[i++];
+    if (many && *args == 'A' && c->n_args == 0) return 1 + usage_error(c, "'%s' is no address: 0x and 40 hexadecimal digits", words[0]);
+    if (takes_dir && i < n) {
+        c->dir = words[i++];
+        c->has_dir = true;
+    }
+    if (i < n && many) return 1 + usage_error(c, "'%s' is no address: 0x and 40 hexadecimal digits", words[takes_dir ? i - 1 : i]);
+    return i == n ? 0 : 1 + usage_error(c, "'%s' is one argument too many", words[i]);
 }
 
 /* 0: go on; else exit code + 1 */
@@ -171,29 +115,38 @@ static int parse(struct cli *c, int argc, char **argv, int from)
     const char *words[CLI_ARGS_MAX];
     size_t n = 0;
     for (int i = from; i < argc; i++) {
-        char *a = argv[i], *eq = NULL;
+        char *a = argv[i], *eq = a[0] == '-' && a[1] == '-' ? strchr(a, '=') : NULL;
+        if (eq != NULL) *eq = '\0';
         if (a[0] != '-' || a[1] == '\0') {
             if (n == CLI_ARGS_MAX) return 1 + usage_error(c, "too many arguments at '%s'", a);
             words[n++] = a;
             continue;
         }
-        if (strcmp(a, "--json") == 0) c->json = true;
-        else if (strcmp(a, "--yes") == 0 || strcmp(a, "-y") == 0) c->yes = true;
-        else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) c->help = true;
-        else if (strcmp(a, "--push") == 0) {
-            if (i + 1 >= argc) return 1 + usage_error(c, "option '--push' needs a value: a git URL, a folder, or the name of a remote");
-            c->push = argv[++i];
+        bool *common = strcmp(a, "--json") == 0                               ? &c->json
+                       : strcmp(a, "--yes") == 0 || strcmp(a, "-y") == 0  ? &c->yes
+                       : strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0 ? &c->help
+                                                                          : NULL;
+        if (common != NULL && eq != NULL) return 1 + usage_error(c, "option '%s' takes no value", a);
+        if (common != NULL) {
+            *common = true;
+        } else if (strcmp(a, "--push") == 0) {
+            if (eq == NULL && i + 1 >= argc) return 1 + usage_error(c, "option '--push' needs a value: a git URL, a folder, or the name of a remote");
+            c->push = eq != NULL ? eq + 1 : argv[++i];
         } else {
+            struct err err = {0};
             bool takes_value = false, settings = false;
-            const char *value = "";
-            if (a[1] == '-' && (eq = strchr(a, '=')) != NULL) *eq = '\0';
-            if (!knows_flag(c->command, a, &takes_value, &settings)) return 1 + usage_error(c, "unknown option '%s'", a);
+            const char *value = "", *near;
+            if (!knows_flag(c->command, a, &takes_value, &settings)) {
+                near = guess_flag(c->command, a);
+                return 1 + usage_error(c, "unknown option '%s'%s%s%s", a, near == NULL ? "" : "; did you mean '", near == NULL ? "" : near, near == NULL ? "" : "'?");
+            }
             if (!takes_value && eq != NULL) return 1 + usage_error(c, "option '%s' takes no value", a);
             if (takes_value && eq == NULL && i + 1 >= argc) return 1 + usage_error(c, "option '%s' needs a value", a);
             if (takes_value) value = eq != NULL ? eq + 1 : argv[++i];
             if (settings) {
                 if (!settings_take_flag(&c->settings, a, value)) BUG("flag without setting");
             } else {
+                if (option_check(c->command, a, value, &err) != OK) return 1 + usage_error(c, "%s", err_text(&err));
                 if (c->n_flags == CLI_FLAGS_MAX) return 1 + usage_error(c, "too many options at '%s'", a);
                 c->flags[c->n_flags].name = a;
                 c->flags[c->n_flags++].value = value;
@@ -201,8 +154,7 @@ static int parse(struct cli *c, int argc, char **argv, int from)
         }
     }
     if (c->help) return 0;
-    if (!place_positionals(c, words, n)) return 1 + usage_error(c, "%s", n == 0 ? "an argument is missing" : "wrong number of arguments");
-    return 0;
+    return place_positionals(c, words, n);
 }
 
 /* ---------------------------------------------------------------- results */
@@ -365,6 +317,23 @@ static void find_folders(struct cli *c)
     }
 }
 
+/* a word of two that stands alone gets the commands that it begins; any other the nearest that there is */
+static int unknown_command(struct cli *c, const char *first, const char *second)
+{
+    bool asked = c->help, alone = second == NULL || *second == '-';
+    if (alone && second != NULL && (strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0)) asked = true;
+    if (alone && help_is_family(first)) {
+        if (!asked) IGNORE(cli_fail_text(c, EXIT_USAGE, "'%s' alone is no command, these are:", first) == EXIT_USAGE, "the code is given below");
+        help_family(asked ? stdout : stderr, first);
+        return asked ? EXIT_DONE : EXIT_USAGE;
+    }
+    const char *near = guess_command(first, alone ? NULL : second);
+    bool both = !alone && (near == NULL ? help_is_family(first) : strchr(near, ' ') != NULL);
+    char typed[80];
+    (void)snprintf(typed, sizeof typed, "%.30s%s%.30s", first, both ? " " : "", both ? second : "");
+    return near == NULL ? usage_error(c, "unknown command '%s'", typed) : usage_error(c, "unknown command '%s'; did you mean '%s'?", typed, near);
+}
+
 int cli_main(int argc, char **argv)
 {
     static struct cli c; /* large; one a process */
@@ -380,11 +349,17 @@ int cli_main(int argc, char **argv)
         if (s != OK) report_error(&err);
         return s == OK ? 0 : 1;
     }
+    /* `help COMMAND` is `COMMAND --help` */
+    if (argc > 2 && strcmp(argv[1], "help") == 0) {
+        c.help = true;
+        argv++;
+        argc--;
+    }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help_all(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         puts("poa-deploy " POA_VERSION);
         return EXIT_DONE;
     }
@@ -393,7 +368,7 @@ int cli_main(int argc, char **argv)
         if (strcmp(argv[i], "--json") == 0) c.json = true;
     int used = 0;
     c.command = find_command(argc, argv, &used);
-    if (c.command == NULL) return usage_error(&c, "unknown command '%s'", argv[1]);
+    if (c.command == NULL) return unknown_command(&c, argv[1], argc > 2 ? argv[2] : NULL);
     int code = parse(&c, argc, argv, used);
     if (code != 0) code--;
     else if (c.help) help_command(c.command, stdout);

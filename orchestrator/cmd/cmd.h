@@ -40,8 +40,10 @@ extern const struct command COMMANDS[];
 extern const size_t N_COMMANDS;
 
 #define C(words, fn, args, flags, summary, examples) enum exit_code fn(struct cli *c);
+#define G(title)
 #include "orchestrator/cmd/commands.def"
 #undef C
+#undef G
 
 /** cli_main: parse, run, report. */
 int cli_main(int argc, char **argv);

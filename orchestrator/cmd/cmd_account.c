@@ -118,7 +118,7 @@ enum exit_code cmd_account_show(struct cli *c)
     address a = {{0}};
     buf_init(&text, 1 << 16);
     enum status s = file_read(&text, c->args[0], &err);
-    if (s == OK) s = json_parse(&doc, buf_view(&text), &err);
+    if (s == OK && (s = json_parse(&doc, buf_view(&text), &err)) != OK) s = err_prefix(&err, "%s", c->args[0]);
     const char *hex = json_string_value(json_object_get(doc, "address"));
     if (s == OK && (hex == NULL || address_get(&a, bytes_str(hex)) != OK))
         s = err_set(&err, E_DECODE, "%s: a keystore file has \"address\": 40 hexadecimal digits", c->args[0]);

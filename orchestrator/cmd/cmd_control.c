@@ -37,7 +37,7 @@ enum exit_code cmd_up(struct cli *c)
     unsigned timeout = t == NULL ? 60 : (unsigned)strtoul(t, NULL, 10);
     if (s == OK && !already) {
         report_step(&c->report, "wait for the nodes");
-        s = network_wait_block(&number, workspace_fact(&l.ws, "rpc"), 0, timeout == 0 ? 60 : timeout, &c->report, &err);
+        s = network_wait_block(&number, workspace_fact(&l.ws, "rpc"), 0, timeout, &c->report, &err);
     }
     live_close(&l);
     if (s != OK) return cli_fail(c, &err);

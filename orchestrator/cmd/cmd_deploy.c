@@ -538,8 +538,7 @@ static void note_failure(struct workspace *ws, const struct err *err)
 static unsigned timeout_of(struct cli *c)
 {
     const char *t = cli_flag(c, "--timeout");
-    unsigned long v = t == NULL ? FIRST_BLOCK_S : strtoul(t, NULL, 10);
-    return v == 0 || v > 86400 ? FIRST_BLOCK_S : (unsigned)v;
+    return t == NULL ? FIRST_BLOCK_S : (unsigned)strtoul(t, NULL, 10);
 }
 
 /* the deployment stands whether or not the mail goes out */

@@ -124,8 +124,8 @@ static enum status parse_list(struct recovery *r, const char *text, struct err *
     while (*text != '\0') {
         const size_t len = strcspn(text, ", ");
         address a;
-        if (len > 0 && (r->n_list == SET_MAX || address_get(&a, bytes_make(text, len)) != OK || place_of(r->list, r->n_list, &a) < r->n_list))
-            return err_set(err, E_INVALID, "--validators: '%.*s' is no address, or stands there twice: addresses with commas between them are wanted", (int)len, text);
+        if (len > 0 && (r->n_list == SET_MAX || address_get_typed(&a, bytes_make(text, len)) != OK || place_of(r->list, r->n_list, &a) < r->n_list))
+            return err_set(err, E_INVALID, "--validators: '%.*s' is no address, has a mistyped digit, or stands there twice: addresses with commas between them are wanted", (int)len, text);
         if (len > 0) r->list[r->n_list++] = a;
         text += len + (text[len] != '\0');
     }

@@ -206,11 +206,10 @@ static enum status choose(unsigned *out, size_t *n_out, struct rotation *r, stru
     size_t total = json_array_size(json_object_get(outputs, "VALIDATOR_ADDRESSES")), n = 0;
     json_decref(outputs);
     address want = {{0}};
-    if (s == OK && validator != NULL && address_get(&want, bytes_str(validator)) != OK)
-        s = err_set(err, E_INVALID, "--validator: '%s' is no address: 0x and 40 hexadecimal digits", validator);
+    if (s == OK && validator != NULL) s = govern_address(&want, validator, err);
     for (unsigned i = 0; s == OK && i < total && i < IDENTITIES_MAX; i++) {
         struct identity_state now;
-        bool take = all || (index != NULL && strtoul(index, NULL, 10) == i && index[0] >= '0' && index[0] <= '9');
+        bool take = all || (index != NULL && strtoul(index, NULL, 10) == i);
         if (validator != NULL) {
             s = identities_read(&now, &r->access, i, err);
             take = s == OK && address_eq(&now.who, &want);

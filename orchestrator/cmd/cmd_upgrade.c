@@ -116,8 +116,7 @@ enum exit_code cmd_upgrade(struct cli *c)
     static struct live l; /* large */
     size_t changed = 0;
     const char *t = cli_flag(c, "--timeout");
-    unsigned long timeout = t == NULL ? GATE_S : strtoul(t, NULL, 10);
-    struct gate g = {.cli = c, .timeout_s = timeout == 0 || timeout > 86400 ? GATE_S : (unsigned)timeout, .done = json_array()};
+    struct gate g = {.cli = c, .timeout_s = t == NULL ? GATE_S : (unsigned)strtoul(t, NULL, 10), .done = json_array()};
     const struct target_upgrade u = {.package = cli_flag(c, "--to"), .sha256 = cli_flag(c, "--sha256"), .instance = cli_flag(c, "--node"), .gate = gate, .arg = &g};
     enum status s = live_open(&l, c, &err);
     if (s == OK && !workspace_is_finished(&l.ws)) s = err_set(&err, E_CONFLICT, "this deployment is not finished: run the same `poa-deploy new` or `join` again");

@@ -1,11 +1,10 @@
 /* wizard.c: `new` and `join` on a terminal: the guide's five steps, one question a setting, with the default in brackets. */
 #include "orchestrator/cmd/cmd.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum when { ALWAYS, NEW_ONLY, JOIN_ONLY, WITH_EMAIL, REMOTE /* ssh, azure */, SSH, AZURE, PASSWORD, AZURE_KEY, JOIN_PRIVATE, PRIVATE, AZURE_MONITOR, NEW_WORKSPACE, OLD_WORKSPACE };
-enum { COLUMNS_MIN = 24, COLUMNS_DEFAULT = 80, WIDE = 72, NAME_WIDTH = 42, ANSWER_ROOM = 12 };
+enum { WIDE = 72, NAME_WIDTH = 42, ANSWER_ROOM = 12 };
 
 /* the guide's steps and their order; needed: there is no default */
 static const struct step {
@@ -84,29 +83,12 @@ static bool is_due(const struct settings *s, enum when when, bool join)
 
 static size_t columns(void)
 {
-    struct winsize w = {.ws_col = 0};
-    if (ioctl(2, TIOCGWINSZ, &w) != 0 || w.ws_col == 0) return COLUMNS_DEFAULT;
-    return w.ws_col < COLUMNS_MIN ? COLUMNS_MIN : w.ws_col;
-}
-
-/* words in lines of the terminal's width, each begun by some blanks; a word that is longer than a line stays whole */
-static void put_words(size_t indent, const char *text, size_t width)
-{
-    size_t at = 0;
-    for (const char *p = text; *p != '\0';) {
-        size_t n = strcspn(p, " ");
-        if (at > 0 && at + 1 + n >= width) at = 0;
-        if (at == 0) fprintf(stderr, "%s%*s%.*s", p == text ? "" : "\n", (int)indent, "", (int)n, p);
-        else fprintf(stderr, " %.*s", (int)n, p);
-        at = at == 0 ? indent + n : at + 1 + n;
-        p += n;
-        while (*p == ' ') p++;
-    }
+    return report_columns(2);
 }
 
 static void put_line(size_t indent, const char *text, size_t width)
 {
-    put_words(indent, text, width);
+    report_words(stderr, 0, indent, text, width);
     fputc('\n', stderr);
 }
 

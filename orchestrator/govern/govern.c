@@ -36,16 +36,9 @@ void govern_close(struct govern *g)
 
 enum status govern_address(address *out, const char *text, struct err *err)
 {
-    char right[43];
-    address a;
-    if (strncmp(text, "0x", 2) != 0 || strlen(text) != 42 || address_get(&a, bytes_str(text)) != OK)
-        return err_set(err, E_INVALID, "'%.100s' is no address: 0x and 40 hexadecimal digits", text);
-    bool lower = strpbrk(text + 2, "ABCDEF") == NULL, upper = strpbrk(text + 2, "abcdef") == NULL;
-    address_put_checksum(right, &a);
-    if (!lower && !upper && strcmp(right, text) != 0)
-        return err_set(err, E_INVALID, "'%s' is mistyped: the capitals of an address are its checksum, and they do not fit these digits", text);
-    *out = a;
-    return OK;
+    enum status st = address_get_typed(out, bytes_str(text));
+    if (st == E_CRYPTO) return err_set(err, E_INVALID, "'%.100s' is mistyped: the capitals of an address are its checksum, and they do not fit these digits", text);
+    return st == OK ? OK : err_set(err, E_INVALID, "'%.100s' is no address: 0x and 40 hexadecimal digits", text);
 }
 
 /* -------------------------------------------------------------- refusals */

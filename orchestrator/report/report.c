@@ -5,13 +5,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { COLUMNS_MIN = 24, COLUMNS_DEFAULT = 80 };
+
 void report_init(struct report *r, bool quiet)
 {
-    *r = (struct report){.quiet = quiet, .columns = 80, .start_ms = clock_mono_ms()};
+    *r = (struct report){.quiet = quiet, .columns = COLUMNS_DEFAULT, .start_ms = clock_mono_ms()};
     const char *term = getenv("TERM");
     r->is_terminal = isatty(2) == 1 && term != NULL && strcmp(term, "dumb") != 0;
-    struct winsize w;
-    if (r->is_terminal && ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20) r->columns = w.ws_col;
+    if (r->is_terminal) r->columns = (unsigned)report_columns(2);
 }
 
 static const char *seconds(char dst[static 32], uint64_t ms)
@@ -96,6 +97,38 @@ void report_fail(struct report *r)
 void report_error(const struct err *err)
 {
     fprintf(stderr, "poa-deploy: error: %s\n", err_text(err));
+}
+
+size_t report_columns(int fd)
+{
+    struct winsize w = {.ws_col = 0};
+    if (isatty(fd) != 1) return 0;
+    if (ioctl(fd, TIOCGWINSZ, &w) != 0 || w.ws_col == 0) return COLUMNS_DEFAULT;
+    return w.ws_col < COLUMNS_MIN ? COLUMNS_MIN : w.ws_col;
+}
+
+void report_words(FILE *to, size_t at, size_t indent, const char *text, size_t width)
+{
+    bool first = true;
+    for (const char *p = text + strspn(text, " "); *p != '\0'; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (first ? at > 0 && at + 2 > indent : at + 1 + n > width) {
+            fputc('\n', to);
+            at = 0;
+            first = true;
+        }
+        if (first && at < indent) {
+            fprintf(to, "%*s", (int)(indent - at), "");
+            at = indent;
+        } else if (!first) {
+            fputc(' ', to);
+            at++;
+        }
+        fprintf(to, "%.*s", (int)n, p);
+        at += n;
+        p += n;
+        first = false;
+    }
 }
 
 void report_json(const json_t *doc)

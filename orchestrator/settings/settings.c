@@ -2,6 +2,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/file.h"
+#include "lib/base/guess.h"
 #include "lib/base/secret.h"
 #include "lib/codec/yaml.h"
 #include "lib/eth/units.h"
@@ -32,7 +33,7 @@ const struct setting_info SETTING_TABLE[SETTING_N] = {
 #undef URL
 #undef FILE_
 
-enum { VALUE_MAX = 64 << 10, NAME_SUGGEST_MAX = 3 };
+enum { VALUE_MAX = 64 << 10, HEX_FILE_MAX = 4 << 20 };
 
 static char *copy_text(const char *s)
 {
@@ -138,7 +139,11 @@ static void take_node(struct settings *s, const char *file, const char *path, co
     size_t i = find_path(path);
     (void)snprintf(origin, sizeof origin, "%s in %s", path, file);
     if (i == SETTING_N) {
-        settings_problem(s, "%s: no such setting; `poa-deploy new --help` lists them all", origin);
+        struct guess g = guess_start(path);
+        for (size_t k = 0; k < SETTING_N; k++)
+            guess_offer(&g, SETTING_TABLE[k].path);
+        if (g.best != NULL) settings_problem(s, "%s: no such setting; did you mean %s?", origin, g.best);
+        else settings_problem(s, "%s: no such setting; `poa-deploy new --help` lists them all", origin);
         return;
     }
     struct buf text;
@@ -213,10 +218,18 @@ uint64_t settings_get_int(const struct settings *s, enum setting_id id)
 static bool matches(const char *pattern, const char *text)
 {
     regex_t re;
+    pattern += strcspn(pattern, "^"); /* the words before it are for people */
     if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0) BUG("bad expression in settings.def");
     bool ok = regexec(&re, text, 0, NULL, 0) == 0;
     regfree(&re);
     return ok;
+}
+
+/* how much of an allowed form is words */
+static int words(const char *allowed)
+{
+    int n = (int)strcspn(allowed, "^");
+    return n >= 2 ? n - 2 : n;
 }
 
 /* the flag a person would use, with where the value came from if that was a file */
@@ -251,7 +264,7 @@ static void check_list(struct settings *s, size_t i)
     char w[160], *copy = copy_text(s->value[i]), *save = NULL;
     for (char *item = strtok_r(copy, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save))
         if (!matches(SETTING_TABLE[i].allowed, item))
-            settings_problem(s, "%s: '%s' is not allowed: each entry must match %s", where(s, i, w), item, SETTING_TABLE[i].allowed);
+            settings_problem(s, "%s: '%s' is not allowed: each entry is %.*s", where(s, i, w), item, words(SETTING_TABLE[i].allowed), SETTING_TABLE[i].allowed);
     free(copy);
 }
 
@@ -261,6 +274,7 @@ static void check_one(struct settings *s, size_t i)
     const char *v = s->value[i];
     char w[160];
     address a;
+    enum status st;
     if (*v == '\0' && *t->def == '\0') return; /* optional and not given */
     switch (t->kind) {
     case SETTING_INT: check_int(s, i); break;
@@ -272,12 +286,13 @@ static void check_one(struct settings *s, size_t i)
         break;
     case SETTING_STR:
         if (*t->allowed != '\0' && !matches(t->allowed, v))
-            settings_problem(s, "%s: '%s' is not allowed: %s must match %s", where(s, i, w), v, t->name, t->allowed);
+            settings_problem(s, "%s: '%s' is not allowed: %s is %.*s", where(s, i, w), v, t->name, words(t->allowed), t->allowed);
         break;
     case SETTING_LIST: check_list(s, i); break;
     case SETTING_ADDR:
-        if (strncmp(v, "0x", 2) != 0 || address_get(&a, bytes_str(v)) != OK)
-            settings_problem(s, "%s: '%s' is not allowed: %s is 0x and 40 hexadecimal digits", where(s, i, w), v, t->name);
+        st = address_get_typed(&a, bytes_str(v));
+        if (st == E_CRYPTO) settings_problem(s, "%s: '%s' is mistyped: the capitals of an address are its checksum, and they do not fit these digits", where(s, i, w), v);
+        else if (st != OK) settings_problem(s, "%s: '%s' is not allowed: %s is 0x and 40 hexadecimal digits", where(s, i, w), v, t->name);
         else if (address_is_zero(&a)) settings_problem(s, "%s: the zero address cannot be an admin", where(s, i, w));
         break;
     case SETTING_URL:
@@ -312,6 +327,20 @@ static bool first_line(char *dst, size_t cap, const char *path)
         dst[n] = '\0';
     }
     if (b.ptr != NULL) secret_wipe(b.ptr, b.cap);
+    buf_fini(&b);
+    return ok;
+}
+
+/* does a file hold hexadecimal digits, with 0x or without, and nothing else? */
+static bool holds_hex(const char *path)
+{
+    struct buf b;
+    buf_init(&b, HEX_FILE_MAX);
+    bool ok = file_read(&b, path, NULL) == OK;
+    const char *text = ok ? buf_cstr(&b) : "";
+    text += strncmp(text, "0x", 2) == 0 ? 2 : 0;
+    size_t n = strspn(text, "0123456789abcdefABCDEF");
+    ok = ok && n > 0 && n % 2 == 0 && text[n + strspn(text + n, " \r\n")] == '\0';
     buf_fini(&b);
     return ok;
 }
@@ -360,8 +389,8 @@ static void check_together(struct settings *s, bool join)
     uint64_t regions;
     size_t named = count_list(SETTING(s, locations));
     if (get_int(&regions, SETTING(s, regions)) && named > 0 && named != regions)
-        settings_problem(s, "%s: %zu regions are named, but %s is %llu: name each region, or none", where(s, SETTING_ID_locations, w),
-                         named, SETTING_TABLE[SETTING_ID_regions].flag, (unsigned long long)regions);
+        settings_problem(s, "%s: %zu region%s named, but %s is %llu: name each region, or none", where(s, SETTING_ID_locations, w),
+                         named, named == 1 ? " is" : "s are", SETTING_TABLE[SETTING_ID_regions].flag, (unsigned long long)regions);
     if (strcmp(SETTING(s, target), "azure") == 0 && named == 0)
         settings_problem(s, "--locations (regions.locations): missing: Azure needs the name of each region, e.g. --locations westeurope");
     bool is_ssh = strcmp(SETTING(s, target), "ssh") == 0;
@@ -391,10 +420,16 @@ static void check_together(struct settings *s, bool join)
             if (!settings_is_default(s, fixed[k]))
                 settings_problem(s, "%s: the network that you join has decided this; leave it out", where(s, fixed[k], w));
     }
+    const char *contract = SETTING(s, tx_permission);
+    if (*contract != '\0' && file_exists(contract) && !holds_hex(contract))
+        settings_problem(s, "%s: '%s' does not hold a contract's bytecode: hexadecimal digits and nothing else", where(s, SETTING_ID_tx_permission, w), contract);
     char *copy = copy_text(SETTING(s, alloc)), *save = NULL;
     for (char *item = strtok_r(copy, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
         const char *eq = strchr(item, '=');
+        address who;
         u256 wei;
+        if (eq != NULL && address_get_typed(&who, bytes_make(item, (size_t)(eq - item))) == E_CRYPTO)
+            settings_problem(s, "%s: '%.*s' is mistyped: the capitals of an address are its checksum, and they do not fit these digits", where(s, SETTING_ID_alloc, w), (int)(eq - item), item);
         if (eq != NULL && units_get_wei(&wei, bytes_str(eq + 1)) != OK)
             settings_problem(s, "%s: '%s' is no amount: use wei, or a unit as in 1.5ether", where(s, SETTING_ID_alloc, w), eq + 1);
     }

@@ -12,17 +12,35 @@ const MODE = 0o777;
 
 leaf('help names every command, and each has help of its own with examples', async () => {
   const top = await done(['--help']);
-  for (const c of ['new', 'join', 'plan', 'status', 'outputs', 'up', 'down', 'destroy', 'account new', 'admin list', 'admin propose', 'admin vote', 'validator list',
-    'validator add', 'spec hash', 'spec check']) {
-    assert.match(top.out, new RegExp(`^  ${c} `, 'm'), c);
+  const commands = [...top.out.matchAll(/^ {2}([a-z][a-z -]*[a-z]) {2}/gm)].map((m) => m[1]);
+  assert.ok(commands.length > 40 && ['new', 'join', 'status', 'admin vote', 'validator add', 'ssh run'].every((c) => commands.includes(c)), top.out);
+  for (const c of commands) {
     const h = await done([...c.split(' '), '--help']);
     assert.match(h.out, new RegExp(`usage: poa-deploy ${c}`));
     assert.match(h.out, new RegExp(`examples:\n.*poa-deploy ${c}`));
+    assert.equal((await done(['help', ...c.split(' ')])).out, h.out);
+    for (const line of h.out.split('\nexamples:')[0].split('\n')) assert.ok(line.length <= 100, `${c}: ${line}`);
   }
-  for (const p of ['poa-node', 'poa-evm']) assert.equal((await exec(path.join(bin, p), ['--help'])).code, 0, p);
-  assert.match((await exec(path.join(bin, 'poa-node'), ['--version'])).out, /^poa-node \d/);
-  assert.equal((await poa(['frobnicate'])).code, 2);
-  assert.equal((await poa(['new', '--no-such-flag'])).code, 2);
+  assert.match((await done(['admin', '--help'])).out, /^ {2}admin list .*\n(.*\n)* {2}admin vote /);
+  const { out } = await done(['--version']);
+  for (const p of ['poa-node', 'poa-evm', 'poa-agent', 'poa-identity-store']) {
+    assert.match((await exec(path.join(bin, p), ['--help'])).out, new RegExp(`^${p}: `), p);
+    assert.equal((await exec(path.join(bin, p), ['--version'])).out, out.replace('poa-deploy', p));
+    const r = await exec(path.join(bin, p), ['--no-such']);
+    assert.equal(r.code, 2, p);
+    assert.match(r.err, new RegExp(`--no-such'[^]*${p} --help`), p);
+  }
+});
+leaf('what is mistyped is named, with the nearest that there is', async () => {
+  const wrong = { frobnicate: /unknown command 'frobnicate'$/, statsu: /'statsu'; did you mean 'status'\?/, 'admin prpose': /did you mean 'admin propose'\?/, admin: /'admin' alone is no command/,
+    'new --no-such-flag': /unknown option '--no-such-flag'/, 'new --node 3': /did you mean '--nodes'\?/, 'logs --folow': /did you mean '--follow'\?/, 'new --json=1': /'--json' takes no value/,
+    'plan a b': /'b' is one argument too many/, 'admin propose': /ADDR is missing/, 'validator remove me': /'me' is no address/, 'up --timeout soon': /--timeout: 'soon' .* 1 to 86400/,
+    'doctor --min-free lots': /--min-free: 'lots'/, 'spec hash': /FILE is missing/ };
+  for (const [words, pattern] of Object.entries(wrong)) {
+    const r = await poa(words.split(' '));
+    assert.equal(r.code, 2, words);
+    assert.match(r.err.split('\n')[0], pattern, words);
+  }
 });
 
 leaf('account new writes a keystore that other tools open', async () => {

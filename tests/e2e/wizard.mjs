@@ -136,7 +136,7 @@ leaf('answers that do not go together are told at the end, and asked for again w
   await t.answer(/Number of region\(s\) \(1-5\) \[1\]: $/, '2');
   await t.answer(/First region \[needed\]: $/, 'westeurope');
   await t.enter(12);
-  await t.says(/These do not go together yet:[^]*1 regions are named, but --regions is 2/);
+  await t.says(/These do not go together yet:[^]*1 region is named, but --regions is 2/);
   await t.answer(/Go through the steps again\? \[Y\/n\] $/, '');
   await t.enter(4);
   await t.answer(/Subscription \[11111111-2222-3333-4444-555555555555\]: $/, '');

@@ -14,7 +14,7 @@ export function badTests({ test, fresh, rig, azure, ok, fails, file }) {
     ['no SSH key', { '--ssh-key-file': null }, /--ssh-key-file .*missing/], ['an SSH key that is none', { '--ssh-key-file': noKey }, /holds no public SSH key/], ['subscription', { '--subscription': 'mine' }, /--subscription .*'mine' is not allowed/], ['no subscription', { '--subscription': null }, /--subscription .*missing/],
     ['resource group', { '--resource-group': 'a b' }, /--resource-group/], ['resource group that ends in a point', { '--resource-group': 'a.' }, /--resource-group/],
     // Regions
-    ['no region', { '--regions': 0 }, /--regions .*1 to 5/], ['six regions', { '--regions': 6 }, /--regions .*1 to 5/], ['fewer names than regions', { '--regions': 2 }, /1 regions are named, but --regions is 2/], ['no names', { '--locations': null }, /--locations .*missing/], ['a name that is none', { '--locations': 'west europe' }, /'west europe' is not allowed/],
+    ['no region', { '--regions': 0 }, /--regions .*1 to 5/], ['six regions', { '--regions': 6 }, /--regions .*1 to 5/], ['fewer names than regions', { '--regions': 2 }, /1 region is named, but --regions is 2/], ['no names', { '--locations': null }, /--locations .*missing/], ['a name that is none', { '--locations': 'west europe' }, /'west europe' is not allowed/],
     // Size
     ['one node', { '--nodes': 1 }, /--nodes .*2 to 15/], ['sixteen nodes', { '--nodes': 16 }, /--nodes .*2 to 15/], ['storage', { '--storage': 'Ultra' }, /--storage .*Standard\|Premium/], ['machine size', { '--vm-size': 'Standard_M128' }, /--vm-size/],
     // Ethereum

@@ -49,6 +49,24 @@ static void address_put_checksum_gives_the_examples_of_eip55(void **state)
     }
 }
 
+static void a_typed_address_needs_0x_and_in_mixed_case_its_checksum(void **state)
+{
+    (void)state;
+    address a = ADDRESS_SYSTEM, b = a;
+    assert_int_equal(address_get_typed(&a, bytes_str("5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")), E_DECODE);
+    assert_int_equal(address_get_typed(&a, bytes_str("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAe")), E_DECODE);
+    assert_int_equal(address_get_typed(&a, bytes_str("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeg")), E_DECODE);
+    assert_int_equal(address_get_typed(&a, bytes_str("")), E_DECODE);
+    assert_int_equal(address_get_typed(&a, bytes_str("0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")), E_CRYPTO); /* one capital */
+    assert_int_equal(address_get_typed(&a, bytes_str("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAee")), E_CRYPTO); /* one digit */
+    assert_memory_equal(a.b, b.b, sizeof a.b);
+    assert_int_equal(address_get_typed(&a, bytes_str("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")), OK);
+    assert_int_equal(address_get_typed(&b, bytes_str("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed")), OK);
+    assert_true(address_eq(&a, &b));
+    assert_int_equal(address_get_typed(&b, bytes_str("0x5AAEB6053F3E94C9B9A09F33669435E7EF1BEAED")), OK);
+    assert_true(address_eq(&a, &b));
+}
+
 static void address_get_and_hash_get_refuse_every_other_form(void **state)
 {
     (void)state;
@@ -132,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(constants_are_the_hashes_that_they_name),
         cmocka_unit_test(address_put_checksum_gives_the_examples_of_eip55),
+        cmocka_unit_test(a_typed_address_needs_0x_and_in_mixed_case_its_checksum),
         cmocka_unit_test(address_get_and_hash_get_refuse_every_other_form),
         cmocka_unit_test(hash_put_is_the_inverse_of_hash_get),
         cmocka_unit_test(address_create_follows_the_nonce),

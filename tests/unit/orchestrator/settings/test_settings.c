@@ -166,7 +166,12 @@ static void texts_and_lists_match_their_expressions(void **state)
         {"--admin", "00000000000000000000000000000000000000aa", false},
         {"--admin", "0x0000000000000000000000000000000000000000", false},
         {"--admin", "0x00000000000000000000000000000000000000", false},
+        {"--admin", "0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B", true},
+        {"--admin", "0xab5801a7D398351b8bE11C439e05C5B3259aeC9B", false}, /* by its checksum */
+        {"--alloc", "0xab5801a7D398351b8bE11C439e05C5B3259aeC9B=1", false},
         {"--tx-permission", "/nowhere/at/all", false},
+        {"--tx-permission", "/etc/passwd", false}, /* no bytecode */
+        {"--host-keys", "10.0.0.1", false},
         {"--alias", "The \xc3\x84rmel \"Co\"", true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -179,6 +184,7 @@ static void texts_and_lists_match_their_expressions(void **state)
             fail_msg("%s '%s': %s", cases[i].flag, cases[i].value, status_name(got));
         }
         if (!cases[i].good) assert_problem(&s, cases[i].flag, "");
+        assert_false(has_problem(&s, "", "^")); /* people are told in words */
         settings_fini(&s);
     }
 }
@@ -234,7 +240,7 @@ static void what_a_file_must_not_hold_is_told_with_its_path(void **state)
         const char *yaml, *a, *b;
     } cases[] = {
         {"nodes: 3\n", "nodes in consortium.yaml", "no such setting"},
-        {"size:\n  Nodes: 3\n", "size.Nodes in consortium.yaml", "no such setting"},
+        {"size:\n  Nodes: 3\n", "size.Nodes in consortium.yaml", "no such setting; did you mean size.nodes?"},
         {"size:\n  nodes: [2, 3]\n", "size.nodes in consortium.yaml", "single value"},
         {"size:\n  nodes: {a: 1}\n", "size.nodes in consortium.yaml", "single value"},
         {"regions:\n  locations: [[a]]\n", "regions.locations in consortium.yaml", "list"},
