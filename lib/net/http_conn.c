@@ -221,7 +221,7 @@ static bool wants_input(const struct conn *c)
 {
     if (c->state == CONN_DRAIN) return true;
     if (c->drain_after_flush || c->close_after_flush || c->peer_done) return false;
-    if (c->state == CONN_WS) return c->out_len < OUT_PARSE_MAX;
+    if (c->state == CONN_WS) return !c->pending && c->out_len < OUT_PARSE_MAX;
     return !c->pending && c->in.len == c->in_pos && c->out_len < OUT_PARSE_MAX;
 }
 

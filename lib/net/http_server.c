@@ -30,6 +30,7 @@ static void conn_free(struct conn *c)
     if (c->ssl) SSL_free(c->ssl);
     if (c->ws) {
         wslay_event_context_free(c->ws->ctx);
+        chunks_free(c->ws->waiting);
         free(c->ws->path);
         free(c->ws);
     }
@@ -154,7 +155,7 @@ static void check_timeouts(struct http_server *s)
             if (now >= c->drain_until_ms) conn_kill(c);
             break;
         case CONN_WS:
-            if (c->ws->is_stream && !c->close_after_flush) break; /* a local program may be silent as long as it likes */
+            if (c->pending || (c->ws->is_stream && !c->close_after_flush)) break; /* a local program may be silent as long as it likes */
             if (quiet >= 2 * idle_ms || (c->close_after_flush && quiet >= DRAIN_MS)) conn_kill(c);
             else if (quiet >= idle_ms && !c->ws->pinged) ws_ping(c);
             break;
@@ -243,19 +244,16 @@ static void deliver(struct http_server *s, struct mail *m)
     } else if (m->is_response && c->state == CONN_DEAD) {
         c->pending = false;
         conn_bury(c);
+    } else if (m->is_response && c->state == CONN_WS) {
+        ws_go_on(c, m->chunks);
+        m->chunks = NULL;
     } else if (m->is_response) {
         conn_append_chunk(c, m->chunks);
         m->chunks = NULL;
         http_response_done(c, m->keep_alive);
     } else if (c->state == CONN_WS && !c->close_after_flush) {
-        size_t len = m->chunks->len;
-        if (c->out_len > 0 && c->out_len + len > WS_OUT_MAX) {
-            conn_drop(c, WS_TOO_SLOW);
-        } else {
-            conn_append_chunk(c, m->chunks);
-            m->chunks = NULL;
-            conn_want_flush(c);
-        }
+        ws_append(c, m->chunks);
+        m->chunks = NULL;
     }
     chunks_free(m->chunks);
     free(m);

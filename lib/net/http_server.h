@@ -36,7 +36,8 @@ struct http_handler {
     void (*wake)(void *ctx);
     /* turn_end: called on the server's thread when it has no more requests at hand. May be NULL */
     void (*turn_end)(void *ctx);
-    /* stream: bytes of a Unix socket's client, all that were not used before.  ret how many are used now; SIZE_MAX: close it when its answers are sent */
+    /* stream: bytes of a Unix socket's client, all that were not used before.  ret how many are used now; SIZE_MAX: close it when its answers are sent.
+     * After ws_hold it is called again when that is over. */
     size_t (*stream)(void *ctx, struct ws_conn *c, bytes data);
     /* dropped: a client was let go for what it did not read: reason names the limit, unsent is what was due to it. May be NULL */
     void (*dropped)(void *ctx, const char *peer, const char *reason, size_t unsent);
@@ -104,6 +105,10 @@ void http_respond_take(struct http_request *r, int status, const char *content_t
 /** ws_send: queue one text message; any thread, until ws_close has returned for it (a caller on another thread holds a lock that ws_close takes).
  *  ret OK | E_CLOSED | E_LIMIT: client too slow, connection is being dropped */
 MUST_CHECK enum status ws_send(struct ws_conn *c, bytes text);
+/** ws_hold: within ws_message or stream: no more of this connection's input is handed out until ws_resume, once, from any thread: it queues one text
+ *  message, empty: none, and goes on. Until then c stays valid, also when the client has gone. */
+void ws_hold(struct ws_conn *c);
+void ws_resume(struct ws_conn *c, bytes text);
 /** ws_user: a pointer of the handler's, NULL at open. */
 void ws_set_user(struct ws_conn *c, void *user);
 void *ws_user(struct ws_conn *c);

@@ -80,6 +80,7 @@ struct ws_conn {
     void *user;
     char *path;
     wslay_event_context_ptr ctx;
+    struct out_chunk *waiting; /* messages that wslay had taken in when the connection was held */
     bool is_open, is_message, pinged, is_stream; /* is_stream: of a Unix socket, ctx is NULL */
 };
 
@@ -96,7 +97,7 @@ struct conn {
     SSL *ssl;
     bool ssl_wants_write;
     bool close_after_flush, drain_after_flush, in_flush_list, peer_done;
-    bool pending;    /* the request was handed out and is not answered */
+    bool pending;    /* the request was handed out and is not answered, or the WebSocket is held */
     bool knocked;    /* input came while it was pending: not listened to until then */
     bool orphan;     /* closed while pending: lives on until it is answered */
     uint64_t last_ms, drain_until_ms, drained;
@@ -117,7 +118,7 @@ struct mail {
     struct conn *conn; /* NULL: a new connection, fd and from */
     int fd;
     struct sockaddr_storage from;
-    bool is_response; /* else a WebSocket message */
+    bool is_response; /* to a request, or ends the hold of a WebSocket; else a WebSocket message */
     struct out_chunk *chunks;
     bool keep_alive;
 };
@@ -185,6 +186,10 @@ bool ws_is_handshake(const struct http_request *r);
 void ws_accept(struct conn *c);
 void ws_feed(struct conn *c, const uint8_t *data, size_t len);
 void ws_ping(struct conn *c);
+/** ws_append: a frame to be sent; a client that is too far behind is dropped instead. Takes k. */
+void ws_append(struct conn *c, struct out_chunk *k);
+/** ws_go_on: the hold is over; k is sent first, if the client is not too slow for it */
+void ws_go_on(struct conn *c, struct out_chunk *k);
 void ws_fini(struct conn *c);
 
 /** ws_open_stream: a Unix socket's connection */

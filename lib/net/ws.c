@@ -20,7 +20,7 @@ static ssize_t on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *dst, size_t c
     struct conn *c = arg;
     /* the input that is being fed lies in c->in */
     size_t left = c->in.len - c->in_pos;
-    if (left == 0) {
+    if (left == 0 || c->pending) {
         wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
@@ -38,12 +38,27 @@ static ssize_t on_wslay_send(wslay_event_context_ptr ctx, const uint8_t *data, s
     return (ssize_t)len;
 }
 
+static void hand_out(struct conn *c, bytes message)
+{
+    if (c->server->handler.ws_message) c->server->handler.ws_message(c->server->handler.ctx, c->ws, message);
+}
+
 static void on_wslay_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m, void *arg)
 {
     (void)ctx;
     struct conn *c = arg;
     if (wslay_is_ctrl_frame(m->opcode) || c->state != CONN_WS || !c->ws->is_open) return;
-    if (c->server->handler.ws_message) c->server->handler.ws_message(c->server->handler.ctx, c->ws, bytes_make(m->msg, m->msg_length));
+    if (!c->pending) {
+        hand_out(c, bytes_make(m->msg, m->msg_length));
+        return;
+    }
+    /* held, and wslay had read on: its own buffer is small, so these are few */
+    struct out_chunk *k = chunk_new(m->msg_length), **last = &c->ws->waiting;
+    if (k == NULL) BUG("out of memory for a message");
+    memcpy(k->ptr, m->msg, m->msg_length);
+    k->len = m->msg_length;
+    while (*last != NULL) last = &(*last)->next;
+    *last = k;
 }
 
 /* ------------------------------------------------------------------ handshake */
@@ -176,12 +191,45 @@ void ws_feed(struct conn *c, const uint8_t *data, size_t len)
         conn_kill(c);
         return;
     }
-    /* wslay takes all that there is */
-    if (c->in.cap > (size_t)2 * READ_CHUNK) buf_fini(&c->in);
-    else buf_clear(&c->in);
+    /* wslay takes all that there is, unless it is held */
+    if (c->in_pos < c->in.len) {
+        buf_consume(&c->in, c->in_pos);
+    } else if (c->in.cap > (size_t)2 * READ_CHUNK) {
+        buf_fini(&c->in);
+    } else {
+        buf_clear(&c->in);
+    }
     c->in_pos = 0;
     finish_if_closed(c);
     conn_want_flush(c);
+}
+
+void ws_append(struct conn *c, struct out_chunk *k)
+{
+    if (c->out_len > 0 && c->out_len + k->len > WS_OUT_MAX) {
+        chunks_free(k);
+        conn_drop(c, WS_TOO_SLOW);
+        return;
+    }
+    conn_append_chunk(c, k);
+    conn_want_flush(c);
+}
+
+void ws_go_on(struct conn *c, struct out_chunk *k)
+{
+    c->pending = false;
+    if (k != NULL && !c->close_after_flush) ws_append(c, k);
+    else chunks_free(k);
+    while (c->state == CONN_WS && !c->pending && !c->close_after_flush && c->ws->waiting != NULL) {
+        struct out_chunk *next = c->ws->waiting;
+        c->ws->waiting = next->next;
+        next->next = NULL;
+        hand_out(c, bytes_make(next->ptr, next->len));
+        chunks_free(next);
+    }
+    if (c->state != CONN_WS || c->pending) return;
+    if (c->in.len > 0 && !c->close_after_flush) ws_feed(c, NULL, 0);
+    else conn_want_flush(c);
 }
 
 void ws_ping(struct conn *c)
@@ -282,6 +330,20 @@ enum status ws_send(struct ws_conn *w, bytes text)
     }
     conn_want_flush(c);
     return OK;
+}
+
+void ws_hold(struct ws_conn *w)
+{
+    w->conn->pending = true;
+}
+
+void ws_resume(struct ws_conn *w, bytes text)
+{
+    struct mail *m = calloc(1, sizeof *m);
+    if (m == NULL) BUG("out of memory for an answer");
+    *m = (struct mail){.conn = w->conn, .is_response = true};
+    if (text.len > 0 && (m->chunks = frame_text(text, w->is_stream)) == NULL) BUG("out of memory for an answer");
+    server_post(w->conn->server, m);
 }
 
 void ws_set_user(struct ws_conn *w, void *user)

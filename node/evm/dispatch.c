@@ -462,7 +462,7 @@ h_JUMP_EXACT:
     ip = u256_is_u64(sp) ? code_entry(e, f->tr, sp->w[0]) : NULL;
     sp--;
     if (ip == NULL) FAIL(EVM_BAD_JUMP);
-    if (unlikely(*e->cancel)) goto cancelled;
+    if (evm_must_end(e, 1)) goto cancelled;
     DISPATCH();
 op_JUMPI:
     if (u256_is_zero(&sp[-1])) {
@@ -483,7 +483,7 @@ op_JUMP: {
         ip = code_entry(e, f->tr, pc);
         if (ip == NULL) FAIL(EVM_BAD_JUMP);
     }
-    if (unlikely(*e->cancel)) goto cancelled;
+    if (evm_must_end(e, 1)) goto cancelled;
     ENTER_BLOCK();
 }
 h_LINK:
@@ -495,7 +495,7 @@ h_BAD_JUMP:
 #define TAKE()                                                                                     \
     do {                                                                                           \
         const struct insn *to_ = ip->ptr;                                                          \
-        if (to_ <= ip && unlikely(*e->cancel)) goto cancelled;                                     \
+        if (to_ <= ip && evm_must_end(e, 1)) goto cancelled;                                       \
         ip = to_;                                                                                  \
         if (unlikely(ip == &bad_jump)) DISPATCH();                                                 \
         ENTER_BLOCK();                                                                             \

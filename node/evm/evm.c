@@ -2,8 +2,6 @@
 
 #define CACHE_DEFAULT ((size_t)16 << 20)
 
-static const volatile bool never;
-
 const char *evm_outcome_text(enum evm_outcome o)
 {
     switch (o) {
@@ -25,7 +23,6 @@ enum status evm_new(struct evm **out, size_t cache_bytes)
         return E_NOMEM;
     }
     e->cache_max = cache_bytes == 0 ? CACHE_DEFAULT : cache_bytes;
-    e->cancel = &never;
     e->labels = dispatch_labels();
     e->top = -1;
     *out = e;
@@ -73,7 +70,19 @@ void evm_run(struct evm_result *out, struct evm *e, const struct evm_message *ms
     memory_trim(e);
 }
 
-void evm_set_cancel(struct evm *e, const volatile bool *flag)
+void evm_watch(struct evm *e, bool (*is_over)(void *ctx), void *ctx)
 {
-    e->cancel = flag != NULL ? flag : &never;
+    e->is_over = is_over;
+    e->watch_ctx = ctx;
+}
+
+void evm_ask(struct evm *e)
+{
+    e->ticks = 0;
+}
+
+bool evm_look(struct evm *e)
+{
+    e->ticks = EVM_LOOK_TICKS;
+    return e->is_over != NULL && e->is_over(e->watch_ctx);
 }

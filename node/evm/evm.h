@@ -160,7 +160,9 @@ void evm_free(struct evm *e);
 void evm_begin(struct evm *e, const struct rules *rules, const struct evm_block *block, const struct evm_tx *tx,
                const struct evm_host *host, void *host_ctx, const struct evm_tracer *tracer);
 void evm_run(struct evm_result *out, struct evm *e, const struct evm_message *msg);
-/** evm_set_cancel: *flag is looked at now and then (backward jumps, calls); true ends the run as EVM_HOST_FAILURE/E_CANCELLED. NULL: never. */
-void evm_set_cancel(struct evm *e, const volatile bool *flag);
+/** evm_watch: is_over is asked now and then, in each thousand jumps or sixteen calls; true ends the run as EVM_HOST_FAILURE/E_CANCELLED. NULL: never. */
+void evm_watch(struct evm *e, bool (*is_over)(void *ctx), void *ctx);
+/** evm_ask: is_over is asked at the next jump back or call, whenever that is. From a tracer's functions. */
+void evm_ask(struct evm *e);
 
 #endif

@@ -142,7 +142,9 @@ struct evm {
     void *ctx; /* the host's */
     const struct evm_tracer *tracer;
     const struct schedule *sched;
-    const volatile bool *cancel;
+    bool (*is_over)(void *ctx); /* NULL: nobody watches */
+    void *watch_ctx;
+    int32_t ticks; /* until is_over is asked: jumps and calls count down */
     const void *const *labels; /* dispatch.c's handlers */
 
     struct frame *frames; /* [EVM_DEPTH_MAX + 1] */
@@ -180,6 +182,16 @@ struct evm {
         const enum status host_s_ = HOST(e, call, __VA_ARGS__);                                    \
         if (unlikely(host_s_ != OK)) return evm_host_failed((e), host_s_);                         \
     } while (0)
+
+/** evm_look: asks is_over, for evm_must_end */
+bool evm_look(struct evm *e);
+/* evm_must_end: a step that took about as long as that many jumps is done: does the watcher end the run? */
+static inline bool evm_must_end(struct evm *e, int32_t ticks)
+{
+    e->ticks -= ticks;
+    return unlikely(e->ticks < 0) && evm_look(e);
+}
+enum { EVM_LOOK_TICKS = 1024, EVM_CALL_TICKS = 64 }; /* a call may be that of a precompile */
 
 static inline enum evm_outcome evm_host_failed(struct evm *e, enum status s)
 {

@@ -224,7 +224,7 @@ static enum evm_outcome split_gas(const struct evm *e, struct frame *f, const u2
 enum evm_outcome frame_call(struct evm *e, enum opcode op)
 {
     struct frame *f = &e->frames[e->top];
-    if (unlikely(*e->cancel)) return evm_host_failed(e, E_CANCELLED);
+    if (evm_must_end(e, EVM_CALL_TICKS)) return evm_host_failed(e, E_CANCELLED);
     const bool has_value = op == OP_CALL || op == OP_CALLCODE;
     const u256 asked = f->sp[0];
     const address to = word_to_address(&f->sp[-1]);
@@ -301,7 +301,7 @@ static enum evm_outcome start_create(struct evm *e, struct opening *o)
 enum evm_outcome frame_create(struct evm *e, enum opcode op)
 {
     struct frame *f = &e->frames[e->top];
-    if (unlikely(*e->cancel)) return evm_host_failed(e, E_CANCELLED);
+    if (evm_must_end(e, EVM_CALL_TICKS)) return evm_host_failed(e, E_CANCELLED);
     if (f->is_static) return EVM_STATIC_VIOLATION;
     const u256 *sp = f->sp;
     TRY(memory_need(e, f, &sp[-1], &sp[-2]));

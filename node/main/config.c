@@ -10,7 +10,7 @@
 static const struct json_section known[] = {
     {"", " chain base_path network rpc member metrics identity data_url archive cache_mb gas_floor_target log "},
     {"network", " address port public_address nat bootnodes reserved reserved_only allowed_nodes node_key_password_file discovery max_peers max_inbound "},
-    {"rpc", " address port ws_port apis cors max_connections max_unsent_mib threads jwt_secret_file ipc_path "},
+    {"rpc", " address port ws_port apis cors max_connections max_unsent_mib max_request_s threads jwt_secret_file ipc_path "},
     {"member", " address port web_dir "},
     {"metrics", " port "},
     {"identity", " mode key_file vault_uri blob_uri container token ca_file hostname region lease_seconds "},
@@ -112,6 +112,9 @@ static enum status read_services(struct node_config *c, const struct json_at *ro
         c->rpc_max_unsent = (size_t)mib << 20;
         if (s == OK) s = json_section_number(&n, &at, "threads", 1, 32, err);
         c->rpc_threads = (unsigned)n;
+        n = 0;
+        if (s == OK) s = json_section_number(&n, &at, "max_request_s", 1, 3600, err);
+        c->rpc_max_request_s = (unsigned)n;
     }
     if (s == OK) s = json_section_get(&at, &c->has_member, known, root, "member", err);
     if (s == OK && c->has_member) {

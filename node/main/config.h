@@ -61,6 +61,7 @@ struct node_config {
     size_t rpc_connections; /* 0: as the server has it */
     size_t rpc_max_unsent;  /* likewise */
     unsigned rpc_threads;   /* likewise */
+    unsigned rpc_max_request_s; /* likewise */
     uint16_t rpc_port, ws_port;
     const char *member_address, *web_dir;
     uint16_t member_port;

@@ -316,6 +316,7 @@ static enum status start_services(struct node *n, struct err *err)
                                 .max_connections = n->cfg.rpc_connections,
                                 .max_unsent = n->cfg.rpc_max_unsent,
                                 .threads = n->cfg.rpc_threads,
+                                .max_request_s = n->cfg.rpc_max_request_s,
                                 .jwt_secret_file = n->cfg.rpc_jwt_file,
                                 .ipc_path = n->cfg.rpc_ipc_path,
                                 .client_version = NODE_CLIENT,

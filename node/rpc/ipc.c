@@ -46,11 +46,12 @@ size_t ipc_stream(void *ctx, struct ws_conn *c, bytes data)
         const bytes rest = bytes_make(data.ptr + used, data.len - used);
         const size_t len = json_split_end(split, rest);
         if (len == 0) return used;
-        const bool ok = rpc_answer(w, c, bytes_make(rest.ptr, len));
-        if (w->out.len > 0 && ws_send(c, buf_view(&w->out)) != OK) return SIZE_MAX;
-        if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
-        if (!ok) return SIZE_MAX; /* where the next would begin can't be told */
+        const enum rpc_done done = rpc_serve(w, NULL, c, bytes_make(rest.ptr, len));
         *split = (struct json_split){0};
         used += len;
+        if (done == RPC_DUE) return used;
+        if (w->out.len > 0 && ws_send(c, buf_view(&w->out)) != OK) return SIZE_MAX;
+        if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
+        if (done == RPC_NO_JSON) return SIZE_MAX; /* where the next would begin can't be told */
     }
 }

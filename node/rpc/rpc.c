@@ -1,13 +1,14 @@
 #include "node/rpc/rpc.h"
 
 #include "lib/base/log.h"
-#include "node/rpc/rpc_priv.h"
+#include "node/rpc/lane.h"
 
 #include <unistd.h>
 #include <zlib.h>
 
 #define GZIP_MIN 2048 /* below it a packet more or less decides nothing */
 #define RPC_KEPT_OUT ((size_t)1 << 20) /* a larger answer takes its memory along */
+#define LOOK_EVERY 16 /* calls of a batch between two looks at the time */
 #define DEFAULT_NAMESPACES (1U << NS_WEB3 | 1U << NS_NET | 1U << NS_ETH | 1U << NS_PARITY | 1U << NS_TXPOOL | 1U << NS_TRACE | 1U << NS_RPC | 1U << NS_AURA)
 
 /* ------------------------------------------------------------------ for the methods */
@@ -22,8 +23,36 @@ bool rpc_fail(struct rpc_call *c, int code, const char *fmt, ...)
     return false;
 }
 
+bool rpc_is_out_of_time(struct rpc_worker *w)
+{
+    if (w->is_due || w->is_late) return true;
+    const uint64_t now = clock_mono_ms();
+    w->is_due = w->due_ms != 0 && now >= w->due_ms;
+    w->is_late = now >= w->late_ms || atomic_load_explicit(&w->rpc->is_stopping, memory_order_relaxed);
+    return w->is_due || w->is_late;
+}
+
+static bool fail_for_time(struct rpc_call *c)
+{
+    if (atomic_load(&c->rpc->is_stopping)) return rpc_fail(c, RPC_SERVER, "the node is stopping");
+    return rpc_fail(c, RPC_LIMIT, "the request took longer than %u s: ask for less", c->rpc->cfg.max_request_s);
+}
+
+bool rpc_has_time(struct rpc_call *c)
+{
+    return !rpc_is_out_of_time(c->w) || fail_for_time(c);
+}
+
+/* the EVM's watcher */
+static bool is_run_over(void *ctx)
+{
+    struct rpc_worker *w = ctx;
+    return w->stop_run || rpc_is_out_of_time(w);
+}
+
 bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what)
 {
+    if (s == E_CANCELLED) return fail_for_time(c);
     return rpc_fail(c, RPC_INTERNAL, "%s: %s", what, status_text(s));
 }
 
@@ -159,13 +188,32 @@ static bool run_tree(struct rpc_call *c, const json_t *request)
     return run_method(c, name);
 }
 
-/* one call: of a tree, or (q, tree is NULL) of pieces of text */
-static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, const struct request *q)
+/* what a call gave becomes its answer */
+static void finish_one(struct rpc_call *c, const struct call_id *id, size_t mark, bool ok, bool is_odd)
+{
+    struct rpc_worker *w = c->w;
+    struct buf *out = c->out;
+    atomic_fetch_add_explicit(&w->n_calls, 1, memory_order_relaxed);
+    if (ok && buf_status(out) == E_NOMEM) ok = rpc_fail_status(c, E_NOMEM, "answer");
+    if (ok && buf_status(out) != OK) ok = rpc_fail(c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
+    if (!ok) atomic_fetch_add_explicit(&w->n_errors, 1, memory_order_relaxed);
+    if (id->tree == NULL && id->text.len == 0 && !is_odd) {
+        truncate_out(out, mark); /* a notification */
+    } else if (ok) {
+        jo_close(out, '}');
+    } else {
+        truncate_out(out, mark);
+        put_error(out, id, c->error, c->error_text, c->error_data);
+    }
+}
+
+/* one call: of a tree, or (q, tree is NULL) of pieces of text.  ret false: its time on this thread was over, nothing was written */
+static bool answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, const struct request *q)
 {
     struct buf *out = &w->out;
     if (tree != NULL && !json_is_object(tree)) {
         put_error(out, NULL, RPC_INVALID_REQUEST, "invalid request: not an object", NULL);
-        return;
+        return true;
     }
     const struct call_id id = {.tree = tree ? json_object_get(tree, "id") : NULL, .text = q ? q->id : BYTES_EMPTY};
     size_t mark = out->len;
@@ -178,85 +226,126 @@ static void answer_one(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, c
         c.n_params = q->n_args;
     }
     bool ok = q != NULL ? run_method(&c, q->method) : run_tree(&c, tree);
-    atomic_fetch_add_explicit(&w->n_calls, 1, memory_order_relaxed);
-    if (ok && buf_status(out) == E_NOMEM) ok = rpc_fail_status(&c, E_NOMEM, "answer");
-    if (ok && buf_status(out) != OK) ok = rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
-    if (!ok) atomic_fetch_add_explicit(&w->n_errors, 1, memory_order_relaxed);
-    if (q != NULL ? id.text.len == 0 : id.tree == NULL && json_object_get(tree, "method") != NULL) {
-        truncate_out(out, mark); /* a notification */
-    } else if (ok) {
-        jo_close(out, '}');
-    } else {
-        truncate_out(out, mark);
-        put_error(out, &id, c.error, c.error_text, c.error_data);
-    }
+    const bool is_cut = !ok && w->is_due;
+    if (is_cut) truncate_out(out, mark);
+    else finish_one(&c, &id, mark, ok, q == NULL && json_object_get(tree, "method") == NULL);
     for (size_t i = 0; q != NULL && i < q->n_args; i++) json_decref(c.loaded[i]);
     arena_reset(&w->arena);
+    return !is_cut;
 }
+/* batch: trees, or the worker's requests */
+struct batch {
+    json_t *trees; /* NULL: requests */
+    size_t n;
+};
 
-/* the i-th of a batch */
-static void answer_next(struct rpc_worker *w, struct ws_conn *ws, json_t *tree, const struct request *q)
+static json_t *batch_tree(const struct batch *b, size_t i)
 {
-    if (w->out.len > RPC_BATCH_RESPONSE_MAX) {
-        const struct call_id id = {.tree = tree ? json_object_get(tree, "id") : NULL, .text = q ? q->id : BYTES_EMPTY};
-        if (id.tree != NULL || id.text.len > 0) put_error(&w->out, &id, RPC_LIMIT, "the batch's answer is too large", NULL);
-    } else {
-        answer_one(w, ws, tree, q);
-    }
+    return b->trees ? json_array_get(b->trees, i) : NULL;
 }
 
-/* batch: an array's tree, or NULL: n of the worker's requests */
-static void answer_batch(struct rpc_worker *w, struct ws_conn *ws, json_t *batch, size_t n)
+/* subscriptions are the server thread's */
+static bool is_subscription(const struct rpc_worker *w, const struct batch *b, size_t i)
+{
+    static const char suffix[] = "subscribe";
+    const json_t *name = b->trees ? json_object_get(json_array_get(b->trees, i), "method") : NULL;
+    const bytes method = b->trees == NULL ? w->requests[i].method : bytes_make(json_string_value(name), json_string_length(name));
+    return method.len >= sizeof suffix - 1 && memcmp(method.ptr + method.len - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0;
+}
+
+static bool answer_next(struct rpc_worker *w, struct ws_conn *ws, const struct batch *b, size_t i)
+{
+    json_t *tree = batch_tree(b, i);
+    const struct request *q = b->trees ? NULL : &w->requests[i];
+    if (w->out.len <= RPC_BATCH_RESPONSE_MAX && !w->is_late) return answer_one(w, ws, tree, q);
+    const struct call_id id = {.tree = json_object_get(tree, "id"), .text = q ? q->id : BYTES_EMPTY};
+    if (id.tree != NULL || id.text.len > 0) put_error(&w->out, &id, RPC_LIMIT, w->is_late ? "the batch took too long" : "the batch's answer is too large", NULL);
+    return true;
+}
+
+static bool answer_batch(struct rpc_worker *w, struct ws_conn *ws, const struct batch *b, struct rpc_progress *p)
 {
     struct buf *out = &w->out;
-    if (batch != NULL) n = json_array_size(batch);
-    if (n == 0 || n > RPC_BATCH_MAX) {
+    const bool goes_on = p->is_begun;
+    if (b->n == 0 || b->n > RPC_BATCH_MAX) {
         char text[80];
-        if (n == 0) snprintf(text, sizeof text, "empty batch");
-        else snprintf(text, sizeof text, "batch of %zu calls: at most %d are allowed", n, RPC_BATCH_MAX);
+        if (b->n == 0) snprintf(text, sizeof text, "empty batch");
+        else snprintf(text, sizeof text, "batch of %zu calls: at most %d are allowed", b->n, RPC_BATCH_MAX);
         put_error(out, NULL, RPC_INVALID_REQUEST, text, NULL);
-        return;
+        return true;
     }
-    jo_open(out, '[');
-    for (size_t i = 0; i < n; i++) answer_next(w, ws, batch ? json_array_get(batch, i) : NULL, batch ? NULL : &w->requests[i]);
+    if (!goes_on) jo_open(out, '[');
+    for (size_t i = p->next; i < b->n; i++) {
+        if (goes_on && is_subscription(w, b, i)) continue; /* was answered before the rest left its thread */
+        if (i % LOOK_EVERY == LOOK_EVERY - 1) (void)rpc_is_out_of_time(w); /* is_due, is_late */
+        if (!w->is_due && answer_next(w, ws, b, i)) continue;
+        *p = (struct rpc_progress){.is_begun = true, .next = i};
+        w->is_due = false;
+        for (size_t k = i; k < b->n; k++)
+            if (is_subscription(w, b, k)) (void)answer_next(w, ws, b, k); /* never takes long */
+        return false;
+    }
     if (out->len == 1) buf_clear(out); /* notifications only */
     else jo_close(out, ']');
+    return true;
 }
 
-static void answer_doc(struct rpc_worker *w, struct ws_conn *ws, json_t *doc, const json_error_t *e)
+static bool answer_doc(struct rpc_worker *w, struct ws_conn *ws, json_t *doc, const json_error_t *e, struct rpc_progress *p)
 {
+    bool ok = true;
     if (doc == NULL) {
         char text[300];
         snprintf(text, sizeof text, "parse error: %s", e->text);
         put_error(&w->out, NULL, RPC_PARSE, text, NULL);
     } else if (json_is_array(doc)) {
-        answer_batch(w, ws, doc, 0);
+        ok = answer_batch(w, ws, &(struct batch){.trees = doc, .n = json_array_size(doc)}, p);
     } else {
-        answer_one(w, ws, doc, NULL);
+        ok = answer_one(w, ws, doc, NULL);
     }
     json_decref(doc);
+    return ok;
 }
 
-static bool answer_plain(struct rpc_worker *w, struct ws_conn *ws, bytes body)
-{
-    size_t n;
-    bool is_batch;
-    if (!requests_get(w->requests, &n, &is_batch, RPC_BATCH_MAX, body)) return false;
-    if (is_batch) answer_batch(w, ws, NULL, n);
-    else answer_one(w, ws, NULL, w->requests);
-    return true;
-}
-
-bool rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document)
+enum rpc_done rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document, struct rpc_progress *p)
 {
     json_error_t e;
-    buf_clear(&w->out);
+    size_t n;
+    bool is_batch;
+    if (p->is_whole) return RPC_ANSWERED;
+    if (!p->is_begun) buf_clear(&w->out);
+    w->is_due = w->is_late = false;
     rpc_txn_refresh(w);
-    if (answer_plain(w, ws, document)) return true;
+    if (requests_get(w->requests, &n, &is_batch, RPC_BATCH_MAX, document)) {
+        const bool ok = is_batch ? answer_batch(w, ws, &(struct batch){.n = n}, p) : answer_one(w, ws, NULL, w->requests);
+        return ok ? RPC_ANSWERED : RPC_DUE;
+    }
     json_t *doc = json_loadb(document.len ? (const char *)document.ptr : "", document.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
-    const bool ok = doc != NULL;
-    answer_doc(w, ws, doc, &e);
-    return ok;
+    const bool is_json = doc != NULL;
+    if (!answer_doc(w, ws, doc, &e, p)) return RPC_DUE;
+    return is_json ? RPC_ANSWERED : RPC_NO_JSON;
+}
+
+static bool takes_gzip(const struct http_request *r)
+{
+    const char *takes = http_request_header(r, "Accept-Encoding");
+    return takes != NULL && strstr(takes, "gzip") != NULL;
+}
+
+enum rpc_done rpc_serve(struct rpc_worker *w, struct http_request *r, struct ws_conn *ws, bytes document)
+{
+    struct rpc_progress p = {0};
+    const uint64_t now = clock_mono_ms();
+    w->due_ms = now + RPC_TURN_MS;
+    w->late_ms = now + (uint64_t)w->rpc->cfg.max_request_s * 1000;
+    for (;;) {
+        enum rpc_done done = rpc_answer(w, ws, document, &p);
+        if (done != RPC_DUE && r != NULL && w->out.len > RPC_ZIP_HERE_MAX && takes_gzip(r) && w->due_ms != 0) {
+            p.is_whole = true;
+            done = RPC_DUE;
+        }
+        if (done != RPC_DUE || lane_take(w->rpc->lane, w, r, ws, document, &p)) return done;
+        w->due_ms = 0; /* the lane is no more, or there is no memory */
+    }
 }
 
 /* ------------------------------------------------------------------ HTTP and WebSocket */
@@ -267,10 +356,9 @@ static void respond_text(struct http_request *r, int status, const char *text, c
 }
 
 /* a large answer for a client that takes gzip: hex shrinks to a fraction. Level 1: the wire is to be spared, not the last byte. */
-static bool zip(struct rpc_worker *w, struct http_request *r)
+static bool zip(struct rpc_worker *w, const struct http_request *r)
 {
-    const char *takes = http_request_header(r, "Accept-Encoding");
-    if (w->out.len < GZIP_MIN || takes == NULL || strstr(takes, "gzip") == NULL) return false;
+    if (w->out.len < GZIP_MIN || !takes_gzip(r)) return false;
     z_stream z = {.next_in = w->out.ptr, .avail_in = (uInt)w->out.len};
     if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
     size_t cap = deflateBound(&z, w->out.len);
@@ -291,6 +379,21 @@ static bool zip(struct rpc_worker *w, struct http_request *r)
     return ok;
 }
 
+void rpc_respond(struct rpc_worker *w, struct http_request *r)
+{
+    struct http_header headers[2];
+    size_t n = 0;
+    if (w->rpc->cors) headers[n++] = (struct http_header){"Access-Control-Allow-Origin", w->rpc->cors};
+    if (zip(w, r)) headers[n++] = (struct http_header){"Content-Encoding", "gzip"};
+    if (w->out.len > RPC_KEPT_OUT) {
+        size_t len;
+        uint8_t *p = buf_take(&w->out, &len);
+        http_respond_take(r, 200, "application/json", p, len, headers, n);
+    } else {
+        http_respond(r, 200, w->out.len ? "application/json" : NULL, buf_view(&w->out), headers, n);
+    }
+}
+
 static void on_request(void *ctx, struct http_request *r)
 {
     struct rpc_worker *w = ctx;
@@ -305,18 +408,9 @@ static void on_request(void *ctx, struct http_request *r)
         return;
     }
     switch (http_request_method(r)) {
-    case HTTP_POST: {
-        (void)rpc_answer(w, NULL, http_request_body(r)); /* what is wrong stands in the answer */
-        if (zip(w, r)) headers[n++] = (struct http_header){"Content-Encoding", "gzip"};
-        if (w->out.len > RPC_KEPT_OUT) {
-            size_t len;
-            uint8_t *p = buf_take(&w->out, &len);
-            http_respond_take(r, 200, "application/json", p, len, headers, n);
-        } else {
-            http_respond(r, 200, w->out.len ? "application/json" : NULL, buf_view(&w->out), headers, n);
-        }
+    case HTTP_POST:
+        if (rpc_serve(w, r, NULL, http_request_body(r)) != RPC_DUE) rpc_respond(w, r); /* what is wrong stands in the answer */
         break;
-    }
     case HTTP_OPTIONS:
         if (cors) {
             const char *wanted = http_request_header(r, "Access-Control-Request-Headers");
@@ -348,7 +442,7 @@ static bool on_ws_open(void *ctx, struct ws_conn *ws)
 static void on_ws_message(void *ctx, struct ws_conn *ws, bytes msg)
 {
     struct rpc_worker *w = ctx;
-    (void)rpc_answer(w, ws, msg);
+    if (rpc_serve(w, NULL, ws, msg) == RPC_DUE) return;
     if (w->out.len > 0) IGNORE(ws_send(ws, buf_view(&w->out)), "a client that is gone or too slow is dropped by the server");
     if (w->out.cap > RPC_BODY_MAX) buf_fini(&w->out);
 }
@@ -387,6 +481,9 @@ static void on_wake(void *ctx)
     w->sync_news = false;
     (void)pthread_mutex_unlock(&w->lock);
 
+    w->due_ms = 0; /* of some request */
+    w->late_ms = clock_mono_ms() + (uint64_t)w->rpc->cfg.max_request_s * 1000;
+    w->is_due = w->is_late = false;
     rpc_txn_refresh(w);
     for (size_t i = 0; i < n; i++) {
         subs_on_block(w, &news[i]);
@@ -506,7 +603,7 @@ static enum status parse_namespaces(uint32_t *out, const char *list, struct err 
     return OK;
 }
 
-static enum status worker_init(struct rpc_worker *w, struct rpc *r, struct err *err)
+enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err)
 {
     w->rpc = r;
     arena_init(&w->arena, RPC_ARENA_MAX);
@@ -514,14 +611,16 @@ static enum status worker_init(struct rpc_worker *w, struct rpc *r, struct err *
     (void)pthread_mutex_init(&w->lock, NULL);
     w->requests = calloc(RPC_BATCH_MAX, sizeof *w->requests);
     enum status s = w->requests == NULL ? E_NOMEM : evm_new(&w->evm, 0);
-    return s == OK ? OK : err_set(err, s, "RPC: %s", status_text(s));
+    if (s != OK) return err_set(err, s, "RPC: %s", status_text(s));
+    evm_watch(w->evm, is_run_over, w);
+    return OK;
 }
 
 /* one thread of a port; first: the one that listens, NULL for itself */
 static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t port, const struct rpc_worker *first, struct err *err)
 {
     const struct rpc_config *cfg = &r->cfg;
-    enum status s = worker_init(w, r, err);
+    enum status s = rpc_worker_init(w, r, err);
     if (s != OK) return s;
     struct http_server_config hc = {.bind_address = cfg->address,
                                     .port = port,
@@ -541,7 +640,7 @@ static enum status worker_start(struct rpc_worker *w, struct rpc *r, uint16_t po
 
 static enum status ipc_start(struct rpc_worker *w, struct rpc *r, struct err *err)
 {
-    enum status s = worker_init(w, r, err);
+    enum status s = rpc_worker_init(w, r, err);
     if (s != OK) return s;
     struct http_server_config hc = {.unix_path = r->cfg.ipc_path,
                                     .nice = RPC_NICE,
@@ -553,7 +652,7 @@ static enum status ipc_start(struct rpc_worker *w, struct rpc *r, struct err *er
     return s == OK ? OK : err_prefix(err, "rpc.ipc_path");
 }
 
-static void worker_stop(struct rpc_worker *w)
+void rpc_worker_fini(struct rpc_worker *w)
 {
     http_server_stop(w->server);
     w->server = NULL;
@@ -571,7 +670,10 @@ static void worker_stop(struct rpc_worker *w)
 void rpc_server_stop(struct rpc *r)
 {
     if (r == NULL) return;
-    for (size_t i = 0; i < r->n_workers; i++) worker_stop(&r->workers[i]); /* who listens comes before those who share */
+    atomic_store(&r->is_stopping, true);
+    lane_stop(r->lane); /* it answers to the servers */
+    for (size_t i = 0; i < r->n_workers; i++) rpc_worker_fini(&r->workers[i]); /* who listens comes before those who share */
+    lane_free(r->lane);
     free(r->workers);
     filters_free(r->filters);
     rpc_table_fini(&r->table);
@@ -599,7 +701,8 @@ static enum status start_workers(struct rpc *r, struct err *err)
     enum status s = r->workers == NULL ? err_set(err, E_NOMEM, "RPC: out of memory") : filters_new(&r->filters);
     if (s != OK) return s;
     r->n_workers = 2 * r->n_threads + 1;
-    if (cfg->has_http) s = start_port(r, r->workers, cfg->http_port, err);
+    s = lane_new(&r->lane, r, r->n_threads, err);
+    if (s == OK && cfg->has_http) s = start_port(r, r->workers, cfg->http_port, err);
     if (s == OK && cfg->has_ws) s = start_port(r, r->workers + r->n_threads, cfg->ws_port, err);
     if (s == OK && cfg->ipc_path != NULL) s = ipc_start(&r->workers[2 * r->n_threads], r, err);
     return s;
@@ -611,6 +714,7 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     struct rpc *r = calloc(1, sizeof *r);
     if (r == NULL) return E_NOMEM;
     r->cfg = *cfg;
+    if (r->cfg.max_request_s == 0) r->cfg.max_request_s = RPC_REQUEST_S_MAX;
     r->chain = chain;
     r->spec = chain_spec_of(chain);
     if (pool) r->pool = *pool;
@@ -656,4 +760,5 @@ void rpc_get_counts(uint64_t *calls, uint64_t *errors, uint64_t *connections, co
         *errors += atomic_load_explicit(&w->n_errors, memory_order_relaxed);
         if (w->server != NULL) *connections += http_server_connections(w->server);
     }
+    lane_add_counts(calls, errors, r->lane);
 }

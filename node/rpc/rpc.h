@@ -1,7 +1,8 @@
 /* rpc.h: JSON-RPC 2.0 over HTTP and WebSocket: the node's public face.
  *
  * A request walks: lib/net's server thread -> rpc.c (parse, batch, look up in methods.def) -> the method's function in rpc_<namespace>.c,
- * which reads on a database snapshot and writes its answer straight into the response. Each server thread (several share a port) has
+ * which reads on a database snapshot and writes its answer straight into the response. What takes long leaves the server thread for the lane
+ * (lane.h), so that nobody waits for another's trace. Each server thread (several share a port) has
  * its own EVM and memory, so no read waits for the importer or for another thread; and they run at a lower weight than it. News of the chain come by rpc_on_chain_event, and
  * each server thread turns them into what its subscribers and filters asked for.
  *
@@ -83,7 +84,8 @@ struct rpc_config {
     size_t max_body, max_connections; /* 0: 5 MiB, 1024 */
     unsigned idle_timeout_s;          /* 0: 120 */
     const char *tls_cert_file, *tls_key_file;
-    unsigned threads;      /* of each port; 0: as many as there are cores, up to 4 */
+    unsigned threads;      /* of each port, and as many for long requests; 0: as many as there are cores, up to 4 */
+    unsigned max_request_s; /* one request works no longer: the rest gets errors; 0: 20 */
     size_t max_unsent;     /* bytes of answers that wait for their readers, over all connections of a port; 0: 256 MiB */
     const char *ipc_path;        /* a Unix socket beside the ports, mode 0600; NULL: none */
     const char *jwt_secret_file; /* 32 bytes in hex: every request and WebSocket needs a token signed by it (HS256, iat within a minute); NULL: none */

@@ -28,7 +28,7 @@ bool rpc_trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call *c
                                        .index = r->next,
                                        .has_place = true};
     const uint64_t gas_used = r->env.gas_used;
-    if (!tracer_has_time(c)) return false;
+    if (!rpc_has_time(c)) return false;
     tracer_begin(t, r->state, r->block->header.number);
     enum status s = chain_replay_next(&receipt, &result, r, tracer_hooks(t), c->a);
     if (s != OK) return tracer_fail(t, s);
@@ -45,7 +45,7 @@ bool rpc_skip_to(struct chain_replay *r, struct rpc_call *c, size_t index)
     struct receipt receipt;
     struct evm_result result;
     while (r->next < index) {
-        if (!tracer_has_time(c)) return false;
+        if (!rpc_has_time(c)) return false;
         enum status s = chain_replay_next(&receipt, &result, r, NULL, c->a);
         if (s != OK) return rpc_fail_status(c, s, "trace");
     }

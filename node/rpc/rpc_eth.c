@@ -194,6 +194,10 @@ bool eth_fee_history(struct rpc_call *c)
     struct header h = {0};
     for (uint64_t n = first; ok && n < first + count; n++) {
         hash32 hash;
+        if (n_percentiles && !rpc_has_time(c)) {
+            ok = false;
+            break;
+        }
         enum status s = blocks_get_canonical_hash(&hash, c->w->txn, n);
         if (s == OK) s = blocks_get_header(&h, c->w->txn, &hash, c->a);
         if (s != OK) {

@@ -530,7 +530,7 @@ static bool settle_access_list(struct run *r, struct tracer *t, struct call_env 
 {
     for (int round = 0; round < ACCESS_ROUNDS_MAX; round++) {
         const size_t before = t->touched.n_accounts + t->touched.n_slots;
-        if (!tracer_has_time(c)) return false;
+        if (!rpc_has_time(c)) return false;
         if (!call_run(r, e, c, gas, tracer_hooks(t))) return c->w->stop_run ? tracer_fail(t, E_CANCELLED) : false;
         if (t->failed) return tracer_fail(t, E_NOMEM);
         if (t->touched.n_accounts + t->touched.n_slots == before && round > 0) return true;
@@ -629,7 +629,7 @@ bool rpc_trace_calls(struct rpc_call *c, const json_t *calls, size_t block_arg)
         const json_t *pair = json_array_get(calls, i);
         struct tracer t;
         unsigned wants;
-        ok = tracer_has_time(c) && rpc_trace_types(&wants, c, json_array_get(pair, 1)) && rpc_parse_call(&e.args, c, json_array_get(pair, 0));
+        ok = rpc_has_time(c) && rpc_trace_types(&wants, c, json_array_get(pair, 1)) && rpc_parse_call(&e.args, c, json_array_get(pair, 0));
         if (!ok) break;
         tracer_init_parity(&t, c, wants);
         ok = trace_run(&e, c, &t);

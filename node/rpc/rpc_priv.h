@@ -45,7 +45,10 @@ enum {
     RPC_READS_MAX = 4096,            /* that share a state */
     RPC_TRACE_BLOCKS_MAX = 1000,     /* blocks with transactions that one trace_filter runs again */
     RPC_TRACE_MAX = 10000,           /* entries of its answer, as Parity has it */
-    RPC_TRACE_MS_MAX = 20 * 1000,    /* one request traces no longer: a server thread answers nobody else meanwhile */
+    RPC_TURN_MS = 10,                /* a server thread's for one document; then the lane goes on with it (lane.h), and others are served */
+    RPC_REQUEST_S_MAX = 20,          /* the lane's for one document */
+    RPC_LANE_NICE = 15,              /* long reads yield to short ones, too */
+    RPC_ZIP_HERE_MAX = 1 << 20,      /* a server thread compresses no more */
 };
 
 enum {
@@ -127,7 +130,9 @@ struct rpc_worker {
     struct state *read_state; /* in that snapshot: what reads of read_number look into; NULL: none yet */
     uint64_t read_number;
     size_t n_reads; /* of read_state, which remembers every account that was read */
-    bool stop_run; /* the EVM looks at it: tracers stop a run that answers more than it may */
+    bool stop_run; /* the EVM's watcher looks at it: tracers stop a run that answers more than it may */
+    uint64_t due_ms, late_ms; /* of the monotonic clock: when the document in progress is to go to the lane, 0: never, and when it is given up */
+    bool is_due, is_late;     /* that was found out: the call in progress fails */
 
     pthread_mutex_t lock; /* guards the inbox, which other threads write */
     struct rpc_news *inbox;
@@ -158,6 +163,8 @@ struct rpc {
     secret32 token_key;
     struct rpc_worker *workers; /* n_threads of the HTTP port, n_threads of the WebSocket port, the Unix socket's; those without a server aren't used */
     size_t n_threads, n_workers;
+    struct rpc_lane *lane;
+    atomic_bool is_stopping; /* long requests end */
     struct rpc_filters *filters;
     struct rpc_table table;
 };
@@ -176,12 +183,11 @@ struct rpc_call {
     int error;
     char error_text[600];
     const bytes *error_data; /* hex in "data", or NULL */
-    uint64_t trace_until_ms; /* of the monotonic clock; 0: nothing was traced yet */
 };
 
 /* ------------------------------------------------------------------ rpc.c */
 PRINTF_LIKE(3, 4) bool rpc_fail(struct rpc_call *c, int code, const char *fmt, ...);
-/** rpc_fail_status: -32603 with the status's text for our own trouble */
+/** rpc_fail_status: -32603 with the status's text for our own trouble; E_CANCELLED, the EVM's watcher ended a run: as rpc_has_time */
 bool rpc_fail_status(struct rpc_call *c, enum status s, const char *what);
 /** rpc_txn: the request's snapshot; NULL after rpc_fail */
 struct kv_txn *rpc_txn(struct rpc_call *c);
@@ -189,8 +195,25 @@ void rpc_txn_end(struct rpc_worker *w);
 /** rpc_txn_refresh: before a request: a snapshot of something older than the newest commit goes */
 void rpc_txn_refresh(struct rpc_worker *w);
 
-/** rpc_answer: the answer to one document goes to w->out; empty: none is due.  ret false: it is no JSON, w->out says so */
-bool rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document);
+/** rpc_has_time: to be asked now and then by what may take long and only reads; false after rpc_fail: the time of a server thread or of all is over */
+bool rpc_has_time(struct rpc_call *c);
+bool rpc_is_out_of_time(struct rpc_worker *w);
+
+/* rpc_progress: how far the answer to a document in w->out is */
+struct rpc_progress {
+    bool is_begun, is_whole; /* next has a meaning; only compression is left */
+    size_t next;             /* call of a batch */
+};
+enum rpc_done { RPC_ANSWERED, RPC_NO_JSON, RPC_DUE };
+/** rpc_answer: the answer to one document goes to w->out; empty: none is due. p is {0} at first.
+ *  ret RPC_ANSWERED | RPC_NO_JSON: w->out says so | RPC_DUE: w->due_ms is over, *p says how far it is */
+enum rpc_done rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes document, struct rpc_progress *p);
+/** rpc_serve: a server thread's way: RPC_DUE: the lane has it, and answers r or resumes ws */
+enum rpc_done rpc_serve(struct rpc_worker *w, struct http_request *r, struct ws_conn *ws, bytes document);
+/** rpc_respond: w->out to r. Any thread. */
+void rpc_respond(struct rpc_worker *w, struct http_request *r);
+MUST_CHECK enum status rpc_worker_init(struct rpc_worker *w, struct rpc *r, struct err *err);
+void rpc_worker_fini(struct rpc_worker *w);
 
 /** rpc_run: parameters of the call against its method, then the method.  ret false after rpc_fail */
 bool rpc_run(struct rpc_call *c);

@@ -81,7 +81,7 @@ static bool put_block(struct rpc_call *c, const struct block *b, struct wanted *
             struct receipt receipt;
             struct evm_result result;
             const size_t i = r.next;
-            if (!tracer_has_time(c)) {
+            if (!rpc_has_time(c)) {
                 ok = false;
                 break;
             }

@@ -31,25 +31,13 @@ bytes tracer_keep(struct tracer *t, bytes b)
 
 /* ------------------------------------------------------------------ bounds */
 
-static bool is_late(const struct rpc_call *c)
-{
-    return c->trace_until_ms != 0 && clock_mono_ms() >= c->trace_until_ms;
-}
-
 bool tracer_look(struct tracer *t)
 {
-    if (t->failed || buf_status(t->c->out) != OK || (++t->n_looked % LOOK_EVERY == 0 && is_late(t->c))) t->c->w->stop_run = true;
+    if (t->failed || buf_status(t->c->out) != OK || (++t->n_looked % LOOK_EVERY == 0 && rpc_is_out_of_time(t->c->w))) {
+        t->c->w->stop_run = true;
+        evm_ask(t->c->w->evm);
+    }
     return !t->c->w->stop_run;
-}
-
-static bool fail_late(struct rpc_call *c)
-{
-    return rpc_fail(c, RPC_LIMIT, "tracing took longer than %d s: ask for less", RPC_TRACE_MS_MAX / 1000);
-}
-
-bool tracer_has_time(struct rpc_call *c)
-{
-    return !is_late(c) || fail_late(c);
 }
 
 bool tracer_fail(struct tracer *t, enum status s)
@@ -58,7 +46,7 @@ bool tracer_fail(struct tracer *t, enum status s)
     c->w->stop_run = false;
     if (buf_status(c->out) != OK) return rpc_fail(c, RPC_LIMIT, "the trace is larger than %d bytes: ask for less", RPC_RESPONSE_MAX);
     if (t->failed || s == E_NOMEM) return rpc_fail(c, RPC_LIMIT, "the trace needs more than %d bytes of memory: ask for less", RPC_ARENA_MAX);
-    return s == E_CANCELLED ? fail_late(c) : rpc_fail_status(c, s, "trace");
+    return rpc_fail_status(c, s, "trace");
 }
 
 /* ------------------------------------------------------------------ what the EVM tells */
@@ -135,7 +123,6 @@ static void set_hooks(struct tracer *t)
         t->hooks.enter = on_enter;
         t->hooks.leave = on_leave;
     }
-    if (t->c->trace_until_ms == 0) t->c->trace_until_ms = clock_mono_ms() + RPC_TRACE_MS_MAX;
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -194,7 +181,6 @@ void tracer_init_touched(struct tracer *t, struct rpc_call *c)
     set_hooks(t);
     t->hooks.enter = NULL;
     t->hooks.leave = NULL;
-    evm_set_cancel(c->w->evm, &c->w->stop_run);
 }
 
 const struct evm_tracer *tracer_hooks(const struct tracer *t)
@@ -215,7 +201,6 @@ void tracer_begin(struct tracer *t, struct state *s, uint64_t number)
     t->root = t->at = NULL;
     t->vm = t->vm_spare = NULL;
     t->c->w->stop_run = false;
-    evm_set_cancel(t->c->w->evm, &t->c->w->stop_run);
     if (t->kind == TRACER_PRESTATE || (t->wants & WANT_STATE) != 0) t->snapshot = state_snapshot(s);
     if (t->kind == TRACER_STRUCT_LOGS) {
         jo_open(b, '{');

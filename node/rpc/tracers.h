@@ -109,8 +109,6 @@ void tracer_begin(struct tracer *t, struct state *s, uint64_t number);
 bool tracer_end(struct tracer *t, const struct tracer_facts *f);
 /** tracer_fail: the run, or what there is of its trace, did not come off.  ret false, always */
 bool tracer_fail(struct tracer *t, enum status s);
-/** tracer_has_time: false after rpc_fail: the request has traced for RPC_TRACE_MS_MAX */
-bool tracer_has_time(struct rpc_call *c);
 /** tracer_put_flat: the calls as entries of an open array, each accepted by `keep` (NULL: all). path: its traceAddress */
 typedef bool (*flat_filter)(void *ctx, const struct traced_call *call, const size_t *path, size_t depth);
 void tracer_put_flat(struct tracer *t, const struct tracer_facts *f, flat_filter keep, void *ctx);

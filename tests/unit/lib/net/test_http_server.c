@@ -32,6 +32,7 @@ struct echo {
     struct http_request *kept[8];
     size_t n_kept;
     struct ws_conn *ws;
+    struct ws_conn *held; /* since it said "hold" */
     size_t n_ws_open, n_ws_close;
     atomic_size_t n_wakes;
 };
@@ -83,7 +84,14 @@ static bool on_open(void *ctx, struct ws_conn *c)
 }
 static void on_message(void *ctx, struct ws_conn *c, bytes msg)
 {
-    (void)ctx;
+    struct echo *e = ctx;
+    if (bytes_eq_str(msg, "hold")) {
+        ws_hold(c);
+        pthread_mutex_lock(&e->lock);
+        e->held = c;
+        pthread_mutex_unlock(&e->lock);
+        return;
+    }
     IGNORE(ws_send(c, msg), "the client may be gone");
 }
 static void on_close(void *ctx, struct ws_conn *c)
@@ -732,6 +740,70 @@ static void websocket_echoes_messages_of_all_lengths(void **state)
     assert_int_equal(e.n_ws_close, 2);
 }
 
+/* until a handler has held a connection */
+static struct ws_conn *take_held(struct echo *e)
+{
+    for (int i = 0; i < 3000; i++) {
+        pthread_mutex_lock(&e->lock);
+        struct ws_conn *c = e->held;
+        e->held = NULL;
+        pthread_mutex_unlock(&e->lock);
+        if (c != NULL) return c;
+        poll(NULL, 0, 1);
+    }
+    fail_msg("nothing was held");
+    return NULL;
+}
+
+static void a_websocket_that_is_held_keeps_the_order_of_its_messages(void **state)
+{
+    (void)state;
+    struct echo e;
+    start(&e);
+    uint8_t first, back[300], *long_one = malloc(MAX_BODY);
+    memset(long_one, 'x', MAX_BODY);
+    int fd = ws_dial(&e, "/"), other = ws_dial(&e, "/");
+    for (int round = 0; round < 2; round++) {
+        /* some of what follows is in wslay's hands already, some in the connection's input, some in the socket */
+        ws_put(fd, 0x81, (const uint8_t *)"hold", 4);
+        ws_put(fd, 0x81, (const uint8_t *)"a", 1);
+        ws_put(fd, 0x81, (const uint8_t *)"hold", 4);
+        for (int i = 0; i < 10; i++) ws_put(fd, 0x81, long_one, 70000);
+        ws_put(fd, 0x81, (const uint8_t *)"b", 1);
+        struct ws_conn *held = take_held(&e);
+        ws_put(other, 0x81, (const uint8_t *)"o", 1); /* nobody else waits */
+        assert_int_equal(ws_get(other, &first, back, sizeof back), 1);
+        assert_int_equal(ws_send(held, BYTES_LIT("news")), OK);
+        assert_int_equal(ws_get(fd, &first, back, sizeof back), 4);
+        assert_memory_equal(back, "news", 4);
+        ws_resume(held, BYTES_LIT("held"));
+        assert_int_equal(ws_get(fd, &first, back, sizeof back), 4);
+        assert_memory_equal(back, "held", 4);
+        assert_int_equal(ws_get(fd, &first, back, sizeof back), 1);
+        assert_int_equal(back[0], 'a');
+        ws_resume(take_held(&e), BYTES_EMPTY);
+        for (int i = 0; i < 10; i++) assert_int_equal(ws_get(fd, &first, long_one, MAX_BODY), 70000);
+        assert_int_equal(ws_get(fd, &first, back, sizeof back), 1);
+        assert_int_equal(back[0], 'b');
+    }
+    /* a client that goes while it is held: the connection stays until it is told of the end */
+    struct linger hard = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    ws_put(fd, 0x81, (const uint8_t *)"hold", 4);
+    struct ws_conn *held = take_held(&e);
+    close(fd);
+    for (int i = 0; i < 3000 && http_server_connections(e.server) > 1; i++) poll(NULL, 0, 1);
+    assert_int_equal(http_server_connections(e.server), 1);
+    ws_resume(held, BYTES_LIT("nobody hears it"));
+    ws_put(other, 0x81, (const uint8_t *)"hold", 4);
+    held = take_held(&e);
+    ws_resume(held, BYTES_LIT("last")); /* perhaps only when the server has stopped */
+    stop(&e);
+    close(other);
+    free(long_one);
+    assert_int_equal(e.n_ws_close, 2);
+}
+
 static void websocket_handshakes_that_are_wrong_or_unwanted_are_refused(void **state)
 {
     (void)state;
@@ -806,6 +878,7 @@ int main(void)
         cmocka_unit_test(wake_calls_back_on_the_servers_thread),
         cmocka_unit_test(tls_serves_those_who_trust_its_authority),
         cmocka_unit_test(websocket_echoes_messages_of_all_lengths),
+        cmocka_unit_test(a_websocket_that_is_held_keeps_the_order_of_its_messages),
         cmocka_unit_test(websocket_handshakes_that_are_wrong_or_unwanted_are_refused),
         cmocka_unit_test(a_subscriber_that_does_not_read_is_dropped),
     };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -220,7 +221,13 @@ static void the_slowest_readers_go_when_all_answers_together_are_too_many(void *
 
 /* ------------------------------------------------------------------ Unix sockets */
 
-/* takes lines; echoes each; "bye" closes */
+/* takes lines; echoes each; "bye" closes, "hold" holds for a moment */
+static void *go_on(void *c)
+{
+    poll(NULL, 0, 20);
+    ws_resume(c, BYTES_LIT("held"));
+    return NULL;
+}
 static size_t on_stream(void *ctx, struct ws_conn *c, bytes data)
 {
     (void)ctx;
@@ -228,6 +235,13 @@ static size_t on_stream(void *ctx, struct ws_conn *c, bytes data)
     for (size_t i = 0; i < data.len; i++) {
         if (data.ptr[i] != '\n') continue;
         const bytes line = bytes_make(data.ptr + used, i - used);
+        if (bytes_eq_str(line, "hold")) {
+            pthread_t t;
+            ws_hold(c);
+            assert_int_equal(pthread_create(&t, NULL, go_on, c), 0);
+            pthread_detach(t);
+            return i + 1;
+        }
         IGNORE(ws_send(c, line), "the client may be gone");
         if (bytes_eq_str(line, "bye")) return SIZE_MAX;
         used = i + 1;
@@ -276,9 +290,9 @@ static void a_unix_socket_has_streams_instead_of_requests(void **state)
         assert_int_equal(recv(b, got, 2, MSG_WAITALL), 2);
         int c = dial_unix(path); /* one too many */
         assert_int_equal(recv(c, got, 1, 0), 0);
-        put(a, "o\nbye\nlost\n");
-        assert_int_equal(recv(a, got, 8, MSG_WAITALL), 8);
-        assert_memory_equal(got, "two\nbye\n", 8);
+        put(a, "o\nhold\nlast\nbye\nlost\n");
+        assert_int_equal(recv(a, got, 18, MSG_WAITALL), 18);
+        assert_memory_equal(got, "two\nheld\nlast\nbye\n", 18);
         assert_true(recv(a, got, 1, 0) <= 0);
         close(a), close(b), close(c);
         http_server_stop(o.server);

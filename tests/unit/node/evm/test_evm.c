@@ -983,17 +983,29 @@ static void host_trouble_ends_the_run_and_is_no_verdict(void **state)
     assert_int_equal(b->r.outcome, EVM_SUCCESS);
 }
 
-static void a_cancelled_run_stops(void **state)
+static bool at_the_third(void *ctx)
+{
+    return ++*(int *)ctx == 3;
+}
+
+static void a_run_ends_when_its_watcher_says_so(void **state)
 {
     struct bench *b = *state;
-    volatile bool flag = true;
-    evm_set_cancel(b->evm, &flag);
-    call_gas(b, "5b 6000 56", INT64_MAX, BYTES_EMPTY);
-    assert_int_equal(b->r.outcome, EVM_HOST_FAILURE);
+    static const char *const endless[] = {"5b 6000 56", "5b 5f 5f52 5f51 56", "5b 5f5f5f5f 6004 5a fa 50 6000 56"}; /* one of them calls a precompile */
+    for (size_t i = 0; i < COUNT_OF(endless); i++) {
+        int n_asked = 0;
+        evm_watch(b->evm, at_the_third, &n_asked);
+        call_gas(b, endless[i], INT64_MAX, BYTES_EMPTY);
+        assert_int_equal(b->r.outcome, EVM_HOST_FAILURE);
+        assert_int_equal(b->r.host_status, E_CANCELLED);
+        assert_int_equal(n_asked, 3);
+    }
+    int n_asked = 2;
+    evm_watch(b->evm, at_the_third, &n_asked);
+    evm_ask(b->evm);
+    call_gas(b, "5b 6000 56", 1000, BYTES_EMPTY); /* some hundred jumps: nobody would ask yet */
     assert_int_equal(b->r.host_status, E_CANCELLED);
-    call_gas(b, "5b 5f 5f52 5f51 56", INT64_MAX, BYTES_EMPTY);
-    assert_int_equal(b->r.host_status, E_CANCELLED);
-    evm_set_cancel(b->evm, NULL);
+    evm_watch(b->evm, NULL, NULL);
     call_gas(b, "5b 6000 56", 1000, BYTES_EMPTY);
     assert_int_equal(b->r.outcome, EVM_OUT_OF_GAS);
 }
@@ -1151,7 +1163,7 @@ int main(void)
         T(every_fork_keeps_its_own_translations),
         T(init_code_and_code_sizes_have_their_limits),
         T(host_trouble_ends_the_run_and_is_no_verdict),
-        T(a_cancelled_run_stops),
+        T(a_run_ends_when_its_watcher_says_so),
         T(a_tracer_sees_each_step_with_its_cost),
         T(random_code_ends_alike_with_and_without_a_tracer),
     };
