@@ -51,8 +51,7 @@ static void run_job(struct rpc_worker *w, struct job *j)
     buf_fini(&w->out);
     w->out = j->out;
     buf_init(&j->out, 0);
-    w->due_ms = 0;
-    w->late_ms = clock_mono_ms() + (uint64_t)w->rpc->cfg.max_request_s * 1000;
+    rpc_begin(w, 0, w->rpc->max_request_ms);
     (void)rpc_answer(w, NULL, j->r ? http_request_body(j->r) : buf_view(&j->text), &j->progress);
     if (j->r != NULL) rpc_respond(w, j->r);
     else ws_resume(j->ws, buf_view(&w->out));

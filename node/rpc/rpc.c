@@ -23,6 +23,15 @@ bool rpc_fail(struct rpc_call *c, int code, const char *fmt, ...)
     return false;
 }
 
+void rpc_begin(struct rpc_worker *w, unsigned turn_ms, unsigned max_ms)
+{
+    const uint64_t now = clock_mono_ms();
+    w->due_ms = turn_ms == 0 ? 0 : now + turn_ms;
+    w->late_ms = now + max_ms;
+    w->max_ms = max_ms;
+    w->is_due = w->is_late = false;
+}
+
 bool rpc_is_out_of_time(struct rpc_worker *w)
 {
     if (w->is_due || w->is_late) return true;
@@ -35,7 +44,7 @@ bool rpc_is_out_of_time(struct rpc_worker *w)
 static bool fail_for_time(struct rpc_call *c)
 {
     if (atomic_load(&c->rpc->is_stopping)) return rpc_fail(c, RPC_SERVER, "the node is stopping");
-    return rpc_fail(c, RPC_LIMIT, "the request took longer than %u s: ask for less", c->rpc->cfg.max_request_s);
+    return rpc_fail(c, RPC_LIMIT, "the request took longer than %u ms: ask for less", c->w->max_ms);
 }
 
 bool rpc_has_time(struct rpc_call *c)
@@ -313,7 +322,6 @@ enum rpc_done rpc_answer(struct rpc_worker *w, struct ws_conn *ws, bytes documen
     bool is_batch;
     if (p->is_whole) return RPC_ANSWERED;
     if (!p->is_begun) buf_clear(&w->out);
-    w->is_due = w->is_late = false;
     rpc_txn_refresh(w);
     if (requests_get(w->requests, &n, &is_batch, RPC_BATCH_MAX, document)) {
         const bool ok = is_batch ? answer_batch(w, ws, &(struct batch){.n = n}, p) : answer_one(w, ws, NULL, w->requests);
@@ -334,17 +342,15 @@ static bool takes_gzip(const struct http_request *r)
 enum rpc_done rpc_serve(struct rpc_worker *w, struct http_request *r, struct ws_conn *ws, bytes document)
 {
     struct rpc_progress p = {0};
-    const uint64_t now = clock_mono_ms();
-    w->due_ms = now + RPC_TURN_MS;
-    w->late_ms = now + (uint64_t)w->rpc->cfg.max_request_s * 1000;
-    for (;;) {
+    for (unsigned turn_ms = RPC_TURN_MS;; turn_ms = 0) {
+        rpc_begin(w, turn_ms, w->rpc->max_request_ms);
         enum rpc_done done = rpc_answer(w, ws, document, &p);
-        if (done != RPC_DUE && r != NULL && w->out.len > RPC_ZIP_HERE_MAX && takes_gzip(r) && w->due_ms != 0) {
+        if (done != RPC_DUE && r != NULL && w->out.len > RPC_ZIP_HERE_MAX && takes_gzip(r) && turn_ms != 0) {
             p.is_whole = true;
             done = RPC_DUE;
         }
+        /* else the lane is no more, or there is no memory: here, then */
         if (done != RPC_DUE || lane_take(w->rpc->lane, w, r, ws, document, &p)) return done;
-        w->due_ms = 0; /* the lane is no more, or there is no memory */
     }
 }
 
@@ -481,9 +487,7 @@ static void on_wake(void *ctx)
     w->sync_news = false;
     (void)pthread_mutex_unlock(&w->lock);
 
-    w->due_ms = 0; /* of some request */
-    w->late_ms = clock_mono_ms() + (uint64_t)w->rpc->cfg.max_request_s * 1000;
-    w->is_due = w->is_late = false;
+    rpc_begin(w, 0, RPC_NEWS_MS_MAX);
     rpc_txn_refresh(w);
     for (size_t i = 0; i < n; i++) {
         subs_on_block(w, &news[i]);
@@ -714,7 +718,7 @@ enum status rpc_server_start(struct rpc **out, const struct rpc_config *cfg, str
     struct rpc *r = calloc(1, sizeof *r);
     if (r == NULL) return E_NOMEM;
     r->cfg = *cfg;
-    if (r->cfg.max_request_s == 0) r->cfg.max_request_s = RPC_REQUEST_S_MAX;
+    r->max_request_ms = 1000 * (cfg->max_request_s ? cfg->max_request_s : RPC_REQUEST_S_MAX);
     r->chain = chain;
     r->spec = chain_spec_of(chain);
     if (pool) r->pool = *pool;

@@ -46,6 +46,7 @@ enum {
     RPC_TRACE_BLOCKS_MAX = 1000,     /* blocks with transactions that one trace_filter runs again */
     RPC_TRACE_MAX = 10000,           /* entries of its answer, as Parity has it */
     RPC_TURN_MS = 10,                /* a server thread's for one document; then the lane goes on with it (lane.h), and others are served */
+    RPC_NEWS_MS_MAX = 1000,          /* for what subscribers watch (rpc_parity_watch.c) after a block: nobody is served meanwhile */
     RPC_REQUEST_S_MAX = 20,          /* the lane's for one document */
     RPC_LANE_NICE = 15,              /* long reads yield to short ones, too */
     RPC_ZIP_HERE_MAX = 1 << 20,      /* a server thread compresses no more */
@@ -132,6 +133,7 @@ struct rpc_worker {
     size_t n_reads; /* of read_state, which remembers every account that was read */
     bool stop_run; /* the EVM's watcher looks at it: tracers stop a run that answers more than it may */
     uint64_t due_ms, late_ms; /* of the monotonic clock: when the document in progress is to go to the lane, 0: never, and when it is given up */
+    unsigned max_ms;
     bool is_due, is_late;     /* that was found out: the call in progress fails */
 
     pthread_mutex_t lock; /* guards the inbox, which other threads write */
@@ -164,6 +166,7 @@ struct rpc {
     struct rpc_worker *workers; /* n_threads of the HTTP port, n_threads of the WebSocket port, the Unix socket's; those without a server aren't used */
     size_t n_threads, n_workers;
     struct rpc_lane *lane;
+    unsigned max_request_ms;
     atomic_bool is_stopping; /* long requests end */
     struct rpc_filters *filters;
     struct rpc_table table;
@@ -195,6 +198,8 @@ void rpc_txn_end(struct rpc_worker *w);
 /** rpc_txn_refresh: before a request: a snapshot of something older than the newest commit goes */
 void rpc_txn_refresh(struct rpc_worker *w);
 
+/** rpc_begin: a piece of work: it leaves the server thread after turn_ms, 0: never, and is given up after max_ms */
+void rpc_begin(struct rpc_worker *w, unsigned turn_ms, unsigned max_ms);
 /** rpc_has_time: to be asked now and then by what may take long and only reads; false after rpc_fail: the time of a server thread or of all is over */
 bool rpc_has_time(struct rpc_call *c);
 bool rpc_is_out_of_time(struct rpc_worker *w);

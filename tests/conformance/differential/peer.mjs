@@ -151,6 +151,7 @@ export async function runPeer(line, withRoots = false) {
     out.verdict = err.message
     out.stack = err.stack
   }
+  common.events.removeAllListeners() // each machine leaves one, and with it itself
   if (withRoots) out.root = hex(await state.getStateRoot())
   else out.post = postOfMaps(state)
   return out
