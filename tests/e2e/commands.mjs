@@ -17,7 +17,7 @@ leaf('help names every command, and each has help of its own with examples', asy
   for (const c of commands) {
     const h = await done([...c.split(' '), '--help']);
     assert.match(h.out, new RegExp(`usage: poa-deploy ${c}`));
-    assert.match(h.out, new RegExp(`examples:\n.*poa-deploy ${c}`));
+    assert.match(h.out, new RegExp(`\nexamples:\n[^]*poa-deploy ${c}`));
     assert.equal((await done(['help', ...c.split(' ')])).out, h.out);
     for (const line of h.out.split('\nexamples:')[0].split('\n')) assert.ok(line.length <= 100, `${c}: ${line}`);
   }
