@@ -33,11 +33,6 @@ struct opened {
 
 static enum status open_chain(struct opened *o, const struct node_config *cfg, const struct chain_config *cc, struct err *err)
 {
-    static const char *const tables[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     char path[4096];
     struct buf text;
     if (cfg->chain == NULL) return err_set(err, E_INVALID, "chain: a file of the chain's specification is needed here");
@@ -48,7 +43,7 @@ static enum status open_chain(struct opened *o, const struct node_config *cfg, c
     buf_fini(&text);
     if (s == OK) s = file_mkdirs(cfg->base_path, 0700, err);
     (void)snprintf(path, sizeof path, "%s/db", cfg->base_path);
-    if (s == OK) s = kv_open_lmdb(&o->kv, path, tables, COUNT_OF(tables), MAP_BYTES, 0, err);
+    if (s == OK) s = tables_open(&o->kv, path, MAP_BYTES, 0, err);
     if (s == OK) s = chain_open(&o->chain, o->kv, &o->spec, cc, err);
     return s;
 }

@@ -183,14 +183,9 @@ static unsigned sender_threads(void)
 
 static enum status open_chain(struct node *n, struct err *err)
 {
-    static const char *const tables[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/db", n->cfg.base_path);
-    enum status s = kv_open_lmdb(&n->kv, path, tables, COUNT_OF(tables), MAP_BYTES, 0, err);
+    enum status s = tables_open(&n->kv, path, MAP_BYTES, 0, err);
     struct chain_config cc = {.archive = n->cfg.archive,
                               .cache_bytes = n->cfg.cache_bytes,
                               .gas_floor_target = n->cfg.gas_floor_target,

@@ -1,3 +1,3 @@
-SRCS := kv.c kv_fault.c kv_lmdb.c kv_memory.c
+SRCS := kv.c kv_fault.c kv_lmdb.c kv_memory.c tables.c
 USES := lib/base node/store
 LIBS := -llmdb

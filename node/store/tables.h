@@ -2,6 +2,8 @@
 #ifndef NODE_STORE_TABLES_H
 #define NODE_STORE_TABLES_H
 
+#include "node/store/kv.h"
+
 /* X(ID, "name"): key -> value */
 #define STORE_TABLES(X)                                                                            \
     X(TABLE_META, "meta")               /* text -> value: schema, spec digest, head, finalised, floor of the history */ \
@@ -28,5 +30,8 @@ enum store_table {
 #undef X
         TABLE_N
 };
+
+/** tables_open: the database of a node in a folder (kv.h, kv_open_lmdb), with these tables. */
+MUST_CHECK enum status tables_open(struct kv **out, const char *path, uint64_t map_bytes, unsigned flags, struct err *err);
 
 #endif

@@ -121,16 +121,11 @@ static enum status put_database(struct packer *p, const char *folder, const char
 
 static enum status head_of(uint64_t *number, const char *folder)
 {
-    static const char *const names[] = {
-#define X(id, text) text,
-        STORE_TABLES(X)
-#undef X
-    };
     struct kv *kv = NULL;
     struct kv_txn *txn = NULL;
     hash32 hash;
     uint64_t finalised;
-    enum status s = kv_open_lmdb(&kv, folder, names, TABLE_N, 1 << 20, KV_READONLY, NULL);
+    enum status s = tables_open(&kv, folder, 1 << 20, KV_READONLY, NULL);
     if (s == OK) s = kv_begin(&txn, kv, false);
     if (s == OK) s = blocks_get_head(number, &hash, &finalised, txn);
     kv_abort(txn);

@@ -53,11 +53,6 @@ static enum status sign(void *ctx, uint8_t sig65[static 65], const hash32 *hash,
 
 static enum status open_all(struct maker *m, struct err *err)
 {
-    static const char *const tables[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     char path[4096];
     struct buf text;
     buf_init(&text, SPEC_MAX);
@@ -67,7 +62,7 @@ static enum status open_all(struct maker *m, struct err *err)
     buf_fini(&text);
     (void)snprintf(path, sizeof path, "%s/db", m->cfg->base_path);
     if (s == OK) s = file_mkdirs(path, 0700, err);
-    if (s == OK) s = kv_open_lmdb(&m->kv, path, tables, COUNT_OF(tables), MAP_BYTES, KV_NOSYNC, err);
+    if (s == OK) s = tables_open(&m->kv, path, MAP_BYTES, KV_NOSYNC, err);
     if (s == OK) s = chain_open(&m->chain, m->kv, &m->spec, &cc, err);
     return s;
 }

@@ -123,14 +123,9 @@ static inline void node_open_chain(struct net *w, size_t i)
 
 static inline void node_open_kv(struct net *w, size_t i)
 {
-    static const char *const names[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     struct node *n = &w->node[i];
     if (n->dir[0] == '\0') assert_int_equal(kv_open_memory(&n->kv, TABLE_N), OK);
-    else if (kv_open_lmdb(&n->kv, n->dir, names, TABLE_N, DATABASE_MAX, KV_NOSYNC, &w->err) != OK) fail_msg("%s", err_text(&w->err));
+    else if (tables_open(&n->kv, n->dir, DATABASE_MAX, KV_NOSYNC, &w->err) != OK) fail_msg("%s", err_text(&w->err));
 }
 
 /* end the process as far as the node can tell: an in-memory database lives on, one of LMDB is closed and opened */

@@ -235,17 +235,12 @@ static void opening_survives_the_failure_of_its_commit(void **state)
 static void a_full_database_stops_the_chain_without_harm(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     struct net *w = net_new();
     use_lmdb(w, 1);
     net_open(w, 2, validators_list(w, 1), LONDON, "");
     chain_close(w->node[1].chain);
     kv_close(w->node[1].kv);
-    if (kv_open_lmdb(&w->node[1].kv, w->node[1].dir, names, TABLE_N, 1 << 20, KV_NOSYNC, &w->err) != OK) fail_msg("%s", err_text(&w->err));
+    if (tables_open(&w->node[1].kv, w->node[1].dir, 1 << 20, KV_NOSYNC, &w->err) != OK) fail_msg("%s", err_text(&w->err));
     node_open_chain(w, 1);
     enum status s = OK;
     uint64_t nonce = 0;

@@ -24,11 +24,6 @@ static void write_text(const char *path, bytes text)
 /* some blocks, with transactions, in the database of folder a */
 static void make_chain(const struct folder *f, size_t n_blocks)
 {
-    static const char *const tables[] = {
-#define X(id, name) name,
-        STORE_TABLES(X)
-#undef X
-    };
     struct fixture x = {.now_ms = 1700000000000};
     struct err err = {0};
     char db[120];
@@ -38,7 +33,7 @@ static void make_chain(const struct folder *f, size_t n_blocks)
     snprintf(db, sizeof db, "%s/db", f->a);
     assert_int_equal(address_get(&x.rich, bytes_str(RICH)), OK);
     assert_int_equal(chain_spec_parse(&x.spec, bytes_str(SPEC), &err), OK);
-    assert_int_equal(kv_open_lmdb(&x.kv, db, tables, COUNT_OF(tables), 1 << 30, KV_NOSYNC, &err), OK);
+    assert_int_equal(tables_open(&x.kv, db, 1 << 30, KV_NOSYNC, &err), OK);
     assert_int_equal(chain_open(&x.chain, x.kv, &x.spec, &cc, &err), OK);
     struct buf bytes_of[40];
     size_t n_bufs = 0;
