@@ -427,10 +427,8 @@ static enum status host_warm_address(void *ctx, const address *addr, bool *was_w
 static enum status host_warm_slot(void *ctx, const address *addr, const u256 *key, bool *was_warm)
 {
     struct state *s = ctx;
-    struct account *a;
     struct slot *sl;
-    enum status st = state_load_account(&a, s, addr);
-    if (st == OK) st = state_load_slot(&sl, s, a, key);
+    enum status st = state_load_slot(&sl, s, addr, key);
     if (st != OK) return st;
     *was_warm = sl->warm_tx == s->tx;
     if (*was_warm) return OK;
@@ -560,10 +558,8 @@ static enum status host_get_original_storage(void *ctx, const address *addr, con
 static enum status host_get_transient(void *ctx, const address *addr, const u256 *key, u256 *out)
 {
     struct state *s = ctx;
-    struct account *a;
     struct slot *sl;
-    enum status st = state_load_account(&a, s, addr);
-    if (st == OK) st = state_load_slot(&sl, s, a, key);
+    enum status st = state_load_slot(&sl, s, addr, key);
     if (st == OK) *out = sl->transient_tx == s->tx ? sl->transient : U256_ZERO;
     return st;
 }
@@ -571,10 +567,8 @@ static enum status host_get_transient(void *ctx, const address *addr, const u256
 static enum status host_set_transient(void *ctx, const address *addr, const u256 *key, const u256 *v)
 {
     struct state *s = ctx;
-    struct account *a;
     struct slot *sl;
-    enum status st = state_load_account(&a, s, addr);
-    if (st == OK) st = state_load_slot(&sl, s, a, key);
+    enum status st = state_load_slot(&sl, s, addr, key);
     if (st != OK) return st;
     struct entry *e = journal_push(s, ENTRY_TRANSIENT, sl);
     e->word = sl->transient_tx;

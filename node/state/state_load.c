@@ -150,7 +150,7 @@ enum status state_load_account(struct account **out, struct state *s, const addr
     return OK;
 }
 
-enum status state_load_slot(struct slot **out, struct state *s, struct account *a, const u256 *key)
+static enum status slot_of(struct slot **out, struct state *s, struct account *a, const u256 *key)
 {
     if (s->last_slot != NULL && s->last_slot->account == a && u256_eq(&s->last_slot->key, key)) {
         *out = s->last_slot;
@@ -209,13 +209,17 @@ enum status state_load_base(struct state *s, struct slot *sl)
     return OK;
 }
 
-enum status state_load_value(struct slot **out, struct state *s, const address *addr, const u256 *key)
+enum status state_load_slot(struct slot **out, struct state *s, const address *addr, const u256 *key)
 {
     struct account *a;
     enum status st = state_load_account(&a, s, addr);
-    if (st == OK) st = state_load_slot(out, s, a, key);
-    if (st == OK && a->now.incarnation == 0) st = state_load_base(s, *out);
-    return st;
+    return st == OK ? slot_of(out, s, a, key) : st;
+}
+
+enum status state_load_value(struct slot **out, struct state *s, const address *addr, const u256 *key)
+{
+    enum status st = state_load_slot(out, s, addr, key);
+    return st == OK && (*out)->account->now.incarnation == 0 ? state_load_base(s, *out) : st;
 }
 
 enum status state_load_code(struct state *s, struct account *a)

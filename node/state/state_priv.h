@@ -126,9 +126,9 @@ static inline uint64_t state_mix(uint64_t a, uint64_t b)
 }
 /** state_table_new: n empty places */
 void *state_table_new(size_t n);
-/** state_load_account, state_load_slot: the object, from the table or the database. */
+/** state_load_account, state_load_slot: the object, from the table or the database; what a slot holds is not read yet (state_load_value). */
 MUST_CHECK enum status state_load_account(struct account **out, struct state *s, const address *a);
-MUST_CHECK enum status state_load_slot(struct slot **out, struct state *s, struct account *a, const u256 *key);
+MUST_CHECK enum status state_load_slot(struct slot **out, struct state *s, const address *a, const u256 *key);
 /** account_key, slot_trie_key: their places in the tries, hashed once. */
 const hash32 *account_key(struct account *a);
 const hash32 *slot_trie_key(struct slot *sl);
