@@ -21,14 +21,23 @@ static enum status get_address_map(struct at_address **out, size_t *n, struct sp
     return OK;
 }
 
+/* by timestamp or block: {"0": v, "100": w}, or v alone, which holds from 0 on; *one is the caller's place for that */
+static enum status get_schedule(struct spec_entry **out, size_t *n, struct spec_entry *one, struct spec_reader *r, const struct json_at *at)
+{
+    if (json_is_object(at->value)) return spec_map(out, n, r, at);
+    *one = (struct spec_entry){.at = 0, .value = *at};
+    *out = one;
+    *n = 1;
+    return OK;
+}
+
 static enum status read_step_duration(struct spec_reader *r, void *base, const struct json_at *at)
 {
     enum { STEP_MAX_S = 65535 };
     struct aura_params *p = base;
-    struct spec_entry one = {.at = 0, .value = *at}, *e = &one;
-    size_t n = 1;
-    enum status s = OK;
-    if (json_is_object(at->value)) s = spec_map(&e, &n, r, at);
+    struct spec_entry one, *e;
+    size_t n;
+    enum status s = get_schedule(&e, &n, &one, r, at);
     if (s != OK) return s;
     if (n == 0 || e[0].at != 0) return json_at_fail(at, r->err, "wants the duration from timestamp 0 on, as key \"0\"");
     struct at_u64 *m = arena_zalloc(r->a, n, sizeof *m);
@@ -51,10 +60,9 @@ static enum status read_step_duration(struct spec_reader *r, void *base, const s
 static enum status read_block_reward(struct spec_reader *r, void *base, const struct json_at *at)
 {
     struct aura_params *p = base;
-    struct spec_entry one = {.at = 0, .value = *at}, *e = &one;
-    size_t n = 1;
-    enum status s = OK;
-    if (json_is_object(at->value)) s = spec_map(&e, &n, r, at);
+    struct spec_entry one, *e;
+    size_t n;
+    enum status s = get_schedule(&e, &n, &one, r, at);
     if (s != OK) return s;
     struct at_u256 *m = arena_zalloc(r->a, n, sizeof *m);
     if (m == NULL) return spec_nomem(r);
