@@ -54,6 +54,8 @@ enum exit_code cli_fail(struct cli *c, const struct err *err);
 enum exit_code cli_fail_text(struct cli *c, enum exit_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /** cli_confirm: ask yes/no on the terminal; true at once with --yes; without terminal and --yes: false and an error text */
 bool cli_confirm(struct cli *c, const char *question);
+/** outputs_print: a line each on stdout. */
+void outputs_print(json_t *outputs);
 /** outputs_mail: to --email by --smtp-url: a step of the report.  ret OK: the server has taken it | E_INVALID: no server is named | as mail_send_outputs */
 MUST_CHECK enum status outputs_mail(struct cli *c, json_t *outputs, const char *subject, struct err *err);
 /** wizard_run: ask the guide's five steps for what neither flag nor file has set, each answer checked at once, a summary at the end.

@@ -518,14 +518,7 @@ static enum status resume(struct deployment *d, unsigned timeout_s, struct err *
 
 static void print_outputs(const struct deployment *d, json_t *outputs)
 {
-    const char *key;
-    json_t *v;
-    json_object_foreach(outputs, key, v)
-    {
-        char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-        printf("%-30s %s\n", key, text == NULL ? json_string_value(v) : text);
-        free(text);
-    }
+    outputs_print(outputs);
     if (d->made_admin) printf("%-30s %s (password in admin/password, unless you gave one)\n", "ADMIN_KEYSTORE", d->admin_keystore);
 }
 

@@ -36,7 +36,7 @@ static enum status mail_settings(struct cli *c, struct workspace *ws, struct err
     return s;
 }
 
-static void print_outputs(json_t *outputs)
+void outputs_print(json_t *outputs)
 {
     const char *key;
     json_t *v;
@@ -63,7 +63,7 @@ enum exit_code cmd_outputs(struct cli *c)
     if (s == OK && by_mail) s = outputs_mail(c, outputs, "The outputs of your consortium deployment", &err);
     if (s == OK) report_done(&c->report);
     if (s == OK && c->json) report_json(outputs);
-    else if (s == OK) print_outputs(outputs);
+    else if (s == OK) outputs_print(outputs);
     json_decref(outputs);
     err.status = s;
     return s == OK ? EXIT_DONE : cli_fail(c, &err);

@@ -9,12 +9,14 @@
 
 enum { SPEC_FILE_MAX = 64 << 20 };
 
-static enum status load(struct chain_spec *spec, struct buf *text, const char *path, struct err *err)
+static enum status load(struct chain_spec *spec, const char *path, struct err *err)
 {
-    enum status s = file_read(text, path, err);
-    if (s != OK) return s;
-    s = chain_spec_parse(spec, buf_view(text), err);
-    return s == OK ? OK : err_prefix(err, "%s", path);
+    struct buf text;
+    buf_init(&text, SPEC_FILE_MAX);
+    enum status s = file_read(&text, path, err);
+    if (s == OK && (s = chain_spec_parse(spec, buf_view(&text), err)) != OK) s = err_prefix(err, "%s", path);
+    buf_fini(&text);
+    return s;
 }
 
 enum exit_code cmd_spec_hash(struct cli *c)
@@ -22,13 +24,8 @@ enum exit_code cmd_spec_hash(struct cli *c)
     struct err err = {0};
     struct chain_spec spec;
     struct genesis g;
-    struct buf text;
-    buf_init(&text, SPEC_FILE_MAX);
-    enum status s = load(&spec, &text, c->args[0], &err);
-    if (s != OK) {
-        buf_fini(&text);
-        return cli_fail(c, &err);
-    }
+    enum status s = load(&spec, c->args[0], &err);
+    if (s != OK) return cli_fail(c, &err);
     s = genesis_compute(&g, &spec, &err);
     if (s == OK) {
         char hash[67], root[67];
@@ -45,7 +42,6 @@ enum exit_code cmd_spec_hash(struct cli *c)
         IGNORE(err_set(&err, s, "%s: %s", c->args[0], status_text(s)), "only text");
     }
     chain_spec_fini(&spec);
-    buf_fini(&text);
     return s == OK ? EXIT_DONE : cli_fail(c, &err);
 }
 
@@ -89,13 +85,8 @@ enum exit_code cmd_spec_check(struct cli *c)
 {
     struct err err = {0};
     struct chain_spec spec;
-    struct buf text;
-    buf_init(&text, SPEC_FILE_MAX);
-    enum status s = load(&spec, &text, c->args[0], &err);
-    if (s != OK) {
-        buf_fini(&text);
-        return cli_fail(c, &err);
-    }
+    enum status s = load(&spec, c->args[0], &err);
+    if (s != OK) return cli_fail(c, &err);
     json_t *doc = json_pack("{s:s, s:I, s:[]}", "name", spec.name, "networkId", (json_int_t)spec.network_id, "warnings");
     for (size_t i = 0; i < spec.n_warnings; i++)
         json_array_append_new(json_object_get(doc, "warnings"), json_string(spec.warnings[i]));
@@ -114,6 +105,5 @@ enum exit_code cmd_spec_check(struct cli *c)
     }
     json_decref(doc);
     chain_spec_fini(&spec);
-    buf_fini(&text);
     return s == OK ? EXIT_DONE : cli_fail(c, &err);
 }
