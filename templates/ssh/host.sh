@@ -24,6 +24,16 @@ as() { # USER PROGRAM...: never more than that user may
   setpriv --reuid="$u" --regid="$u" --clear-groups --no-new-privs "$@"
 }
 unit_is() { systemctl is-active --quiet "$1.service" 2>/dev/null; }
+clear_state() { # units stopped and gone, with their configurations and all that they have written
+  for u in $units; do
+    [ -f "/etc/systemd/system/$u.service" ] || continue
+    systemctl disable --quiet "$u.service" 2>/dev/null || true
+    systemctl stop "$u.service"
+    rm -f "/etc/systemd/system/$u.service"
+  done
+  systemctl daemon-reload
+  rm -rf /etc/poa-node.yaml /etc/poa-store /etc/poa-haproxy /var/lib/poa /var/lib/poa-store /var/log/poa
+}
 
 verb=${1:?verb}
 shift
@@ -157,26 +167,13 @@ state) # UNIT...
 
 reset) # ID: back to before; programs stay, so that the next run need not upload them again
   if [ -r $owner ] && [ "$(head -n 1 $owner)" != "$1" ]; then exit 0; fi
-  for u in $units; do
-    [ -f "/etc/systemd/system/$u.service" ] || continue
-    systemctl disable --quiet "$u.service" 2>/dev/null || true
-    systemctl stop "$u.service"
-    rm -f "/etc/systemd/system/$u.service"
-  done
-  systemctl daemon-reload
-  rm -rf /etc/poa-node.yaml /etc/poa-store /etc/poa-haproxy /var/lib/poa /var/lib/poa-store /var/log/poa
+  clear_state
   find /etc/poa -mindepth 1 ! -path $owner -delete 2>/dev/null || true ;;
 
 remove) # ID: nothing of it stays
   if [ -r $owner ] && [ "$(head -n 1 $owner)" != "$1" ]; then die "another deployment holds this host by now: nothing was taken away"; fi
-  for u in $units; do
-    [ -f "/etc/systemd/system/$u.service" ] || continue
-    systemctl disable --quiet "$u.service" 2>/dev/null || true
-    systemctl stop "$u.service"
-    rm -f "/etc/systemd/system/$u.service"
-  done
-  systemctl daemon-reload
-  rm -rf /etc/poa-node.yaml /etc/poa-store /etc/poa-haproxy /var/lib/poa /var/lib/poa-store /var/log/poa $home $cache /etc/poa
+  clear_state
+  rm -rf $home $cache /etc/poa
   for n in poa-node poa-store; do if id -u "$n" >/dev/null 2>&1; then userdel "$n"; fi; done ;;
 
 logs) # UNIT SINCE_S BYTES FOLLOW FILE: the journal of a unit, or FILE if one is named
