@@ -148,6 +148,7 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     hash32 hash;
     enum status s = evm_new(&c->evm, 0);
     if (s == OK && cfg->cache_bytes != CHAIN_NO_CACHE) s = state_cache_new(&c->cache, cfg->cache_bytes == 0 ? CHAIN_CACHE_BYTES : cfg->cache_bytes);
+    if (s == OK) s = state_sieve_new(&c->sieve, STATE_SIEVE_PATIENCE);
     if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
     c->helpers = (struct trie_helpers){.ctx = c->recover, .run = recover_run};
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
@@ -191,6 +192,7 @@ void chain_close(struct chain *c)
     evm_free(c->evm);
     tx_filter_free(c->filter);
     state_cache_free(c->cache);
+    state_sieve_free(c->sieve);
     recover_pool_free(c->recover);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -255,13 +257,12 @@ void chain_call_env(struct exec_env *env, struct chain *c, struct evm *evm, stru
 
 enum status chain_state_at(struct state **out, struct kv_txn *txn, struct chain *c, uint64_t number)
 {
-    (void)c;
     uint64_t head, finalised;
     hash32 hash;
     enum status s = blocks_get_head(&head, &hash, &finalised, txn);
     if (s != OK) return s;
     if (number > head) return E_NOT_FOUND;
-    return state_open(out, txn, number == head ? STATE_LATEST : number);
+    return state_open_sieved(out, txn, number == head ? STATE_LATEST : number, c->sieve);
 }
 
 enum status chain_permitted(bool *out, struct chain *c, struct kv_txn *txn, struct state *s, const struct header *parent,

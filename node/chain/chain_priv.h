@@ -76,6 +76,7 @@ struct chain {
     hash32 genesis_hash;
     struct evm *evm; /* of the importer's thread */
     struct state_cache *cache; /* of the importer's thread; NULL: none is wanted */
+    struct state_sieve *sieve; /* of readers at older blocks, on any thread */
     struct recover_pool *recover;
     struct trie_helpers helpers; /* the same threads, for roots */
     struct tx_filter *filter; /* NULL: the spec has no permission contract */

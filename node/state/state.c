@@ -46,6 +46,13 @@ enum status state_open(struct state **out, struct kv_txn *txn, uint64_t number)
     return OK;
 }
 
+enum status state_open_sieved(struct state **out, struct kv_txn *txn, uint64_t number, struct state_sieve *sieve)
+{
+    enum status st = state_open(out, txn, number);
+    if (st == OK) (*out)->sieve = sieve;
+    return st;
+}
+
 enum status state_open_cached(struct state **out, struct kv_txn *txn, struct state_cache *cache)
 {
     struct state *s;
@@ -66,7 +73,6 @@ void state_free(struct state *s)
     kv_cursor_close(s->hist_account);
     kv_cursor_close(s->hist_storage);
     kv_cursor_close(s->hist_rows);
-    free(s->gathered);
     free(s->accounts);
     free(s->slots);
     free(s->journal);

@@ -39,6 +39,18 @@ size_t state_cache_bytes(const struct state_cache *c);
 /** state_open_cached: the latest state, with a cache (may be NULL), which has to outlive it. Of several states at once the first has the cache. */
 MUST_CHECK enum status state_open_cached(struct state **out, struct kv_txn *txn, struct state_cache *cache);
 
+/* --- a sieve for reads at older blocks: it tells in no time which of the latest blocks may have changed what is asked for, where a walk looks into each.
+ * It belongs to one store, whose TABLE_CANON names the blocks, and to any threads; no bit of an answer comes from it. 4 MiB once it is used. */
+struct state_sieve;
+enum { STATE_SIEVE_PATIENCE = 1024 }; /* as much work as to take in a block or two */
+/** state_sieve_new: patience: seeks that reads need before it takes in the blocks that were missing */
+MUST_CHECK enum status state_sieve_new(struct state_sieve **out, uint64_t patience);
+void state_sieve_free(struct state_sieve *v); /* no state may have it; NULL allowed */
+/** state_sieve_seeks: that reads with it needed so far */
+uint64_t state_sieve_seeks(struct state_sieve *v);
+/** state_open_sieved: as state_open; the sieve (may be NULL) has to outlive the state. */
+MUST_CHECK enum status state_open_sieved(struct state **out, struct kv_txn *txn, uint64_t number, struct state_sieve *sieve);
+
 /** state_set_helpers: threads that help to hash its tries (node/state/trie.h); borrowed. */
 struct trie_helpers;
 void state_set_helpers(struct state *s, const struct trie_helpers *helpers);

@@ -8,9 +8,7 @@
 #define INDEX_KEY BYTES_LIT("state.index") /* number(8) || 1: is on, 0: was */
 
 enum {
-    WALK_MAX = 512,   /* blocks whose rows one read goes through */
-    GATHER_AFTER = 1024, /* seeks: for as many more a table of all rows costs less */
-    GATHER_MAX = 1 << 18, /* places for rows in it */
+    WALK_MAX = SIEVE_BLOCKS, /* blocks whose rows one read goes through */
     PRUNE_MAX = 20000 /* rows at a time: LMDB takes 131,071 pages in one transaction */
 };
 
@@ -58,75 +56,57 @@ enum status history_open(struct state *s)
     if (st != OK) return st;
     st = first_or_last(&newest, &is_old, s->txn, true);
     if (st != OK) return st == E_NOT_FOUND ? OK : st;
+    s->rows_end = newest < s->indexed_from ? newest + 1 : s->indexed_from;
     const uint64_t last = newest < s->indexed_from ? newest : s->indexed_from;
     return last > s->number && last - s->number > WALK_MAX ? E_NOT_FOUND : OK;
 }
 
-/* history_row: views into the transaction */
-struct history_row {
-    bytes key, before; /* key.ptr NULL: a free place */
-};
-
-static struct history_row *place_of(struct history_row *table, size_t mask, uint64_t salt, bytes item)
-{
-    uint64_t hash = salt;
-    for (size_t i = 0; i + 8 <= item.len; i += 8) hash = state_mix(hash, le64_get(item.ptr + i));
-    hash = state_mix(hash, le64_get(item.ptr + item.len - 8));
-    size_t at = hash & mask;
-    while (table[at].key.ptr != NULL && !bytes_eq(bytes_make(table[at].key.ptr + 8, table[at].key.len - 8), item)) at = (at + 1) & mask;
-    return &table[at];
-}
-
-/* gather: a table of each item's first row, unless they are too many. A write transaction's views do not last. */
-static enum status gather(struct state *s)
-{
-    uint8_t from[ROW_MAX];
-    bytes k, v;
-    size_t n = 0;
-    s->is_walker = true; /* unless this comes to an end */
-    if (!s->borrow_views) return OK;
-    struct history_row *table = calloc(GATHER_MAX, sizeof *table);
-    if (table == NULL) return OK;
-    enum status st = kv_cursor_seek(&k, &v, s->hist_rows, row_key(from, s->number + 1, BYTES_EMPTY));
-    for (; st == OK && n < GATHER_MAX / 2 && k.len >= 8 && be64_get(k.ptr) < s->indexed_from; st = kv_cursor_next(&k, &v, s->hist_rows)) {
-        if (k.len < 8 + sizeof(address)) continue; /* of the older form */
-        struct history_row *r = place_of(table, GATHER_MAX - 1, s->salt, bytes_make(k.ptr + 8, k.len - 8));
-        if (r->key.ptr != NULL) continue;
-        *r = (struct history_row){.key = k, .before = v};
-        n++;
-    }
-    if ((st != OK && st != E_NOT_FOUND) || n == GATHER_MAX / 2) {
-        free(table);
-        return st == E_NOT_FOUND ? OK : st;
-    }
-    s->is_walker = false;
-    s->gathered = table;
-    s->gathered_mask = GATHER_MAX - 1;
-    return OK;
-}
-
-/* row_after: what the first of the blocks in (after, until) that changed the item has of it.  ret OK | E_NOT_FOUND: none did */
-static enum status row_after(bytes *value, struct state *s, bytes item, uint64_t until)
+/* row_at: what block n has of the item; *next: the first block from n on that has any rows, if it has none of this one */
+static enum status row_at(bytes *value, uint64_t *next, struct state *s, uint64_t n, bytes item)
 {
     uint8_t key[ROW_MAX];
-    enum status st = OK;
-    if (s->hist_rows == NULL) st = kv_cursor_open(&s->hist_rows, s->txn, TABLE_CHANGES);
-    if (st == OK && s->gathered == NULL && !s->is_walker && s->n_walked >= GATHER_AFTER) st = gather(s);
-    if (st == OK && s->gathered != NULL) {
-        const struct history_row *r = place_of(s->gathered, s->gathered_mask, s->salt, item);
-        if (r->key.ptr == NULL || be64_get(r->key.ptr) >= until) return E_NOT_FOUND;
-        *value = r->before;
+    bytes k, v, want = row_key(key, n, item);
+    enum status st = kv_cursor_seek(&k, &v, s->hist_rows, want);
+    if (st != OK) return st;
+    if (bytes_eq(k, want)) {
+        *value = v;
         return OK;
     }
-    for (uint64_t n = s->number + 1; st == OK && n < until;) {
-        bytes k, want = row_key(key, n, item);
-        st = kv_cursor_seek(&k, value, s->hist_rows, want);
-        s->n_walked++;
-        if (st == OK && bytes_eq(k, want)) return OK;
-        if (st == OK && k.len < 8) st = E_CORRUPT;
-        if (st == OK) n = be64_get(k.ptr) > n ? be64_get(k.ptr) : n + 1;
+    if (k.len < 8) return E_CORRUPT;
+    *next = be64_get(k.ptr) > n ? be64_get(k.ptr) : n + 1;
+    return E_NOT_FOUND;
+}
+
+/* row_after: what the first of the blocks in (after, until) that changed the item has of it.  ret OK | E_NOT_FOUND: none did
+ * Where the sieve ends, the walk begins. */
+static enum status row_after(bytes *value, struct state *s, bytes item, uint64_t until)
+{
+    struct sieved sieved;
+    uint64_t n = s->number + 1, n_seeks = 0;
+    enum status st = E_NOT_FOUND;
+    if (until > s->rows_end) until = s->rows_end;
+    if (n >= until) return E_NOT_FOUND;
+    if (s->hist_rows == NULL) {
+        st = kv_cursor_open(&s->hist_rows, s->txn, TABLE_CHANGES);
+        if (st != OK) return st;
+        st = E_NOT_FOUND;
     }
-    return st == OK ? E_NOT_FOUND : st;
+    uint64_t end = sieve_ask(&sieved, s, n, item);
+    if (end > until) end = until;
+    while (n < end && (n = sieve_next(&sieved, n, end)) < end && st == E_NOT_FOUND) {
+        uint64_t next = n + 1;
+        n_seeks++;
+        st = row_at(value, &next, s, n, item);
+        if (st == E_NOT_FOUND) n = next;
+    }
+    while (n < until && st == E_NOT_FOUND) {
+        uint64_t next = until; /* there are no rows behind it */
+        n_seeks++;
+        st = row_at(value, &next, s, n, item);
+        n = next;
+    }
+    if (s->sieve != NULL && n_seeks != 0) sieve_note_seeks(s, n_seeks);
+    return st;
 }
 
 /* first_after: what the item was before the first block above s->number that changed it, and so after that one. An empty value is an absent item.

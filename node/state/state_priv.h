@@ -105,10 +105,10 @@ struct state {
     const struct trie_helpers *helpers; /* or NULL */
     struct trie *trie; /* of accounts; NULL until a root is asked for, unless there is a cache */
     struct kv_cursor *hist_account, *hist_storage, *hist_rows;
-    struct history_row *gathered; /* by item: its first row above number; NULL: none yet */
-    size_t gathered_mask, n_walked; /* n_walked: seeks so far */
-    bool is_walker; /* there will be no such table */
     uint64_t indexed_from; /* blocks from here on are in the index of an archive */
+    uint64_t rows_end;     /* rows of blocks below it are looked at; 0: of none */
+    struct state_sieve *sieve; /* or NULL */
+    uint64_t sieve_age, sieved_end; /* as of that age, the rows of blocks below sieved_end are in the sieve */
 
     enum status (*block_hash)(void *ctx, uint64_t number, hash32 *out);
     void *block_hash_ctx;
@@ -155,6 +155,19 @@ void cache_give_back(struct state *s);
 /** account_encode: RLP as the table and the trie have it; ret the bytes in dst */
 bytes account_encode(uint8_t dst[static ACCOUNT_RLP_MAX], const struct state_account *a);
 MUST_CHECK enum status account_decode(struct state_account *out, bytes rlp);
+
+/** struct sieved: the blocks that may have changed an item, by number modulo SIEVE_BLOCKS */
+enum { SIEVE_BLOCKS = 512 };
+struct sieved {
+    uint64_t bits[SIEVE_BLOCKS / 64];
+};
+/** sieve_ask: ret the end of the blocks from `from` on that the sieve knows for the chain of s; `from`, with out untouched: it knows of none. */
+uint64_t sieve_ask(struct sieved *out, struct state *s, uint64_t from, bytes item);
+/** sieve_next: ret the first of [from, end) that may have changed it, or end */
+uint64_t sieve_next(const struct sieved *v, uint64_t from, uint64_t end);
+/** sieve_note_seeks: n more seeks were needed; after many the sieve takes in what it has not yet of the blocks that s looks at. s has its sieve and
+ *  its cursor of rows, which moves. */
+void sieve_note_seeks(struct state *s, uint64_t n);
 
 /** history_account, history_slot: what the database held after block s->number. E_NOT_FOUND: absent, or zero. */
 MUST_CHECK enum status history_account(bytes *rlp, struct state *s, struct account *a);

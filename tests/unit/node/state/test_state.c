@@ -282,10 +282,10 @@ static void check_root(struct state *s, const struct plain *m)
     assert_memory_equal(&got, &want, 32);
 }
 
-static void expect_block(struct kv_txn *txn, const struct plain *m, uint64_t number)
+static void expect_block(struct kv_txn *txn, const struct plain *m, uint64_t number, struct state_sieve *sieve)
 {
     struct state *s;
-    assert_int_equal(state_open(&s, txn, number), OK);
+    assert_int_equal(state_open_sieved(&s, txn, number, sieve), OK);
     expect_same(s, m, false);
     if (number == STATE_LATEST) check_root(s, m);
     state_free(s);
@@ -407,8 +407,24 @@ static void make_older(struct kv_txn *txn, uint64_t head)
     assert_int_equal(kv_delete(txn, TABLE_META, BYTES_LIT("state.index")), OK);
 }
 
-/* fault: kv, if it is a store with faults, else NULL; digest (may be NULL): of the store, before it is pruned */
-static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache, uint64_t seed, hash32 *digest)
+/* name_block: no two blocks have one name */
+static void name_block(struct kv_txn *txn, uint64_t number, struct rng_seeded *r)
+{
+    uint8_t key[8], hash[32] = {0};
+    be64_put(key, number);
+    be64_put(hash, rng_below(r, UINT64_MAX));
+    assert_int_equal(kv_put(txn, TABLE_CANON, BYTES_OF(key), BYTES_OF(hash)), OK);
+}
+
+static void unname_block(struct kv_txn *txn, uint64_t number)
+{
+    uint8_t key[8];
+    be64_put(key, number);
+    assert_int_equal(kv_delete(txn, TABLE_CANON, BYTES_OF(key)), OK);
+}
+
+/* fault: kv, if it is a store with faults, else NULL; sieve: of the readers; digest (both may be NULL): of the store, before it is pruned */
+static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache, struct state_sieve *sieve, uint64_t seed, hash32 *digest)
 {
     static struct plain m[BLOCKS];
     struct rng_seeded r;
@@ -423,8 +439,11 @@ static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache
         if (rng_below(&r, 8) == 0) assert_int_equal(state_set_archive(txn, rng_below(&r, 2) == 0, head), OK);
         if (head > 2 && (head + 1 == BLOCKS || rng_below(&r, 5) == 0)) { /* take some back */
             uint64_t back = head;
-            for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) assert_int_equal(state_unwind(txn, back--), OK);
-            expect_block(txn, &m[back], STATE_LATEST);
+            for (uint64_t n = 1 + rng_below(&r, head - 1); n > 0; n--) {
+                unname_block(txn, back);
+                assert_int_equal(state_unwind(txn, back--), OK);
+            }
+            expect_block(txn, &m[back], STATE_LATEST, NULL);
             if (commit_with_faults(fault, txn, &r)) head = back;
             continue;
         }
@@ -449,17 +468,18 @@ static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache
         assert_int_equal(state_commit(s, txn, head + 1, true), OK);
         state_free(s);
         if (apart) kv_abort(reader);
-        expect_block(txn, &next, STATE_LATEST);
-        expect_block(txn, &next, head + 1);
+        name_block(txn, head + 1, &r);
+        expect_block(txn, &next, STATE_LATEST, sieve);
+        expect_block(txn, &next, head + 1, sieve);
         if (commit_with_faults(fault, txn, &r)) m[++head] = next;
         if (fault != NULL) {
             assert_int_equal(kv_begin(&reader, kv, false), OK);
-            expect_block(reader, &m[head], STATE_LATEST);
+            expect_block(reader, &m[head], STATE_LATEST, sieve);
             kv_abort(reader);
         }
         if (round % 8 == 0) {
             assert_int_equal(kv_begin(&reader, kv, false), OK);
-            for (uint64_t n = 0; n <= head; n++) expect_block(reader, &m[n], n);
+            for (uint64_t n = 0; n <= head; n++) expect_block(reader, &m[n], n, sieve);
             kv_abort(reader);
         }
     }
@@ -468,10 +488,10 @@ static void run_chain(struct kv *kv, struct kv *fault, struct state_cache *cache
     assert_int_equal(kv_begin(&txn, kv, true), OK);
     const uint64_t cut = head / 2;
     assert_int_equal(state_prune(txn, cut), OK);
-    for (uint64_t n = cut; n <= head; n++) expect_block(txn, &m[n], n);
+    for (uint64_t n = cut; n <= head; n++) expect_block(txn, &m[n], n, sieve);
     if (cut > 0) assert_int_equal(state_open(&s, txn, cut - 1), E_NOT_FOUND);
     while (head > cut) assert_int_equal(state_unwind(txn, head--), OK);
-    expect_block(txn, &m[head], STATE_LATEST);
+    expect_block(txn, &m[head], STATE_LATEST, sieve);
     if (cut > 0) assert_int_equal(state_unwind(txn, head), E_NOT_FOUND);
     struct kv_cursor *c;
     bytes k, v;
@@ -493,14 +513,14 @@ static void random_chains_agree_with_a_plain_model(void **state)
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *kv;
         assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        run_chain(kv, NULL, NULL, seed + i, NULL);
+        run_chain(kv, NULL, NULL, NULL, seed + i, NULL);
         kv_close(kv);
     }
     for (uint64_t i = 0; i < 6; i++) {
         struct kv *disk, *kv;
         assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
         assert_int_equal(kv_open_fault(&kv, disk), OK);
-        run_chain(kv, kv, NULL, seed + 50 + i, NULL);
+        run_chain(kv, kv, NULL, NULL, seed + 50 + i, NULL);
         kv_close(kv);
         kv_close(disk);
     }
@@ -508,7 +528,7 @@ static void random_chains_agree_with_a_plain_model(void **state)
     assert_non_null(mkdtemp(dir));
     struct kv *kv;
     assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
-    run_chain(kv, NULL, NULL, seed + 100, NULL);
+    run_chain(kv, NULL, NULL, NULL, seed + 100, NULL);
     kv_close(kv);
     assert_int_equal(file_remove_tree(dir, NULL), OK);
 }
@@ -530,7 +550,7 @@ static void a_cache_changes_nothing_but_the_time_it_takes(void **state)
             assert_int_equal(kv_open_fault(&kv, disk), OK);
             if (k != 0) assert_int_equal(state_cache_new(&cache, ROOM[k - 1]), OK);
             hash32 digest;
-            run_chain(kv, kv, cache, seed + i, &digest);
+            run_chain(kv, kv, cache, NULL, seed + i, &digest);
             if (k == 0)
                 without = digest;
             else
@@ -547,10 +567,40 @@ static void a_cache_changes_nothing_but_the_time_it_takes(void **state)
     struct state_cache *cache;
     assert_int_equal(kv_open_lmdb(&kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
     assert_int_equal(state_cache_new(&cache, 20000), OK);
-    run_chain(kv, NULL, cache, seed + 100, NULL);
+    run_chain(kv, NULL, cache, NULL, seed + 100, NULL);
     state_cache_free(cache);
     kv_close(kv);
     assert_int_equal(file_remove_tree(dir, NULL), OK);
+}
+
+/* the same, read through a sieve that takes blocks in at once, or seldom; and one that is carried from a chain to another, as if all had been re-organised */
+static void a_sieve_changes_nothing_but_the_time_it_takes(void **state)
+{
+    (void)state;
+    const char *env = getenv("SEED");
+    const uint64_t seed = env != NULL ? strtoull(env, NULL, 10) : 31;
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    static const uint64_t PATIENCE[] = {0, 20, 1000};
+    struct state_sieve *carried;
+    assert_int_equal(state_sieve_new(&carried, 5), OK);
+    for (uint64_t i = 0; i < 6; i++) {
+        hash32 without;
+        for (size_t k = 0; k <= COUNT_OF(PATIENCE) + 1; k++) {
+            struct kv *disk, *kv;
+            struct state_sieve *sieve = NULL;
+            hash32 digest;
+            assert_int_equal(kv_open_memory(&disk, TABLE_N), OK);
+            assert_int_equal(kv_open_fault(&kv, disk), OK);
+            if (k > 0 && k <= COUNT_OF(PATIENCE)) assert_int_equal(state_sieve_new(&sieve, PATIENCE[k - 1]), OK);
+            run_chain(kv, kv, NULL, k > COUNT_OF(PATIENCE) ? carried : sieve, seed + i, &digest);
+            if (k == 0) without = digest;
+            assert_memory_equal(&digest, &without, sizeof digest);
+            state_sieve_free(sieve);
+            kv_close(kv);
+            kv_close(disk);
+        }
+    }
+    state_sieve_free(carried);
 }
 
 /* read without the table's nodes, but for the root, which says that all the rest is still the same */
@@ -619,110 +669,6 @@ static void what_a_block_has_used_is_read_from_memory_by_the_next(void **state)
     kv_abort(txn);
     state_cache_free(cache);
     kv_close(kv);
-}
-
-/* without an index a read walks from block to block: it is bounded. An archive reads all that came since it is one. */
-static void how_far_back_reads_go_is_bounded_but_in_an_archive(void **state)
-{
-    (void)state;
-    enum { HEAD = 700, ARCHIVE_FROM = 620 };
-    for (int kind = 0; kind < 3; kind++) { /* none, an archive from the start, one since block ARCHIVE_FROM */
-        struct kv *kv;
-        struct kv_txn *txn;
-        struct state *s;
-        u256 v = U256_ONE;
-        const address changing = addr_of(1), early = addr_of(2);
-        assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        assert_int_equal(kv_begin(&txn, kv, true), OK);
-        for (uint64_t n = 0; n <= HEAD; n++) {
-            if (n == 1) assert_int_equal(state_set_archive(txn, kind == 1, 0), OK);
-            if (n == ARCHIVE_FROM) assert_int_equal(state_set_archive(txn, kind != 0, n - 1), OK);
-            assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
-            assert_int_equal(state_add_balance(s, &changing, &v), OK);
-            if (n == 300) assert_int_equal(state_add_balance(s, &early, &v), OK);
-            assert_int_equal(state_commit(s, txn, n, n != 0), OK);
-            state_free(s);
-        }
-        static const uint64_t AT[] = {10, 107, 150, 299, 300, 301, 500, 618, 619, 620, 650, 699, 700};
-        for (size_t i = 0; i < COUNT_OF(AT); i++) {
-            /* the rows of the blocks above, up to the head or to where the index begins, are walked */
-            const uint64_t end = kind == 0 ? HEAD : kind == 1 ? 0 : ARCHIVE_FROM;
-            const bool reads = end <= AT[i] || end - AT[i] <= 512;
-            assert_int_equal(state_open(&s, txn, AT[i]), reads ? OK : E_NOT_FOUND);
-            if (!reads) continue;
-            assert_int_equal(state_get_balance(s, &changing, &v), OK);
-            assert_int_equal(v.w[0], AT[i] + 1);
-            assert_int_equal(state_get_balance(s, &early, &v), OK);
-            assert_int_equal(v.w[0], AT[i] >= 300);
-            state_free(s);
-            v = U256_ONE;
-        }
-        /* what is pruned is not read */
-        assert_int_equal(state_prune(txn, 640), OK);
-        assert_int_equal(state_open(&s, txn, 639), E_NOT_FOUND);
-        assert_int_equal(state_open(&s, txn, 640), OK);
-        assert_int_equal(state_get_balance(s, &changing, &v), OK);
-        assert_int_equal(v.w[0], 641);
-        state_free(s);
-        assert_int_equal(state_unwind(txn, HEAD), OK);
-        kv_abort(txn);
-        kv_close(kv);
-    }
-}
-
-/* so many reads that the rows are gathered, in a store that was an archive for a while */
-static void many_reads_far_back_see_what_was(void **state)
-{
-    (void)state;
-    enum { HEAD = 60, N = 200 };
-    static uint64_t want[HEAD + 1][N];
-    struct rng_seeded r;
-    for (uint64_t archive_at = 0; archive_at <= 60; archive_at += 20) { /* on for ten blocks; 0: never */
-        struct kv *kv;
-        struct kv_txn *txn;
-        struct state *s;
-        u256 v;
-        rng_seed(&r, 5 + archive_at);
-        memset(want, 0, sizeof want);
-        assert_int_equal(kv_open_memory(&kv, TABLE_N), OK);
-        assert_int_equal(kv_begin(&txn, kv, true), OK);
-        for (uint64_t n = 0; n <= HEAD; n++) {
-            if (n != 0) memcpy(want[n], want[n - 1], sizeof want[n]);
-            if (archive_at != 0) assert_int_equal(state_set_archive(txn, n >= archive_at && n < archive_at + 10, n == 0 ? 0 : n - 1), OK);
-            assert_int_equal(state_open(&s, txn, STATE_LATEST), OK);
-            for (int k = 0; k < 20; k++) {
-                const size_t i = (size_t)rng_below(&r, N);
-                address a = {{0xaa}};
-                be64_put(a.b + 12, i);
-                v = u256_from_u64(n + 1);
-                assert_int_equal(state_add_balance(s, &a, &v), OK);
-                want[n][i] += n + 1;
-                assert_int_equal(state_set_storage(s, &a, &v, &v), OK);
-            }
-            assert_int_equal(state_commit(s, txn, n, n != 0), OK);
-            state_free(s);
-        }
-        assert_int_equal(kv_commit(txn), OK);
-        assert_int_equal(kv_begin(&txn, kv, false), OK);
-        for (uint64_t n = 0; n <= HEAD; n++) {
-            assert_int_equal(state_open(&s, txn, n), OK);
-            for (uint64_t i = 0; i < N; i++) {
-                address a = {{0xaa}};
-                be64_put(a.b + 12, i);
-                assert_int_equal(state_get_balance(s, &a, &v), OK);
-                assert_int_equal(v.w[0], want[n][i]);
-                for (uint64_t b = n > 0 ? n - 1 : 0; b <= n + 1 && b <= HEAD; b++) {
-                    const u256 key = u256_from_u64(b + 1);
-                    const bool was_set = b <= n && want[b][i] != (b == 0 ? 0 : want[b - 1][i]);
-                    assert_int_equal(state_get_storage(s, &a, &key, &v), OK);
-                    assert_int_equal(v.w[0], was_set ? b + 1 : 0);
-                }
-            }
-            state_free(s);
-        }
-        kv_abort(txn);
-        kv_close(kv);
-    }
 }
 
 static void an_empty_account_stays_until_a_transaction_touches_it(void **state)
@@ -856,8 +802,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_chains_agree_with_a_plain_model),
         cmocka_unit_test(a_cache_changes_nothing_but_the_time_it_takes),
-        cmocka_unit_test(how_far_back_reads_go_is_bounded_but_in_an_archive),
-        cmocka_unit_test(many_reads_far_back_see_what_was),
+        cmocka_unit_test(a_sieve_changes_nothing_but_the_time_it_takes),
         cmocka_unit_test(what_a_block_has_used_is_read_from_memory_by_the_next),
         cmocka_unit_test(an_empty_account_stays_until_a_transaction_touches_it),
         cmocka_unit_test(proofs_show_accounts_and_slots),
