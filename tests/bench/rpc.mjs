@@ -1,7 +1,7 @@
-// JSON-RPC beside anvil in the same run: calls a second, their latency and the CPU of each, over 32 keep-alive connections; what sealing takes
-// under full read load; the memory of 10,000 idle WebSocket subscribers. The client is wrk where it is installed (Debian's package), else
+// JSON-RPC beside anvil in the same run: calls a second, their latency and the CPU of each, over 32 keep-alive connections; first what a server that does
+// nothing gets (poa-http-floor): the client, the system and it share the cores, so no server can be faster; what sealing takes under full read load; the memory of 10,000 idle WebSocket subscribers. The client is wrk where it is installed (Debian's package), else
 // Node.js, which is slower than what it measures.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -9,7 +9,7 @@ import path from 'node:path';
 import crypto from 'node:crypto';
 import { Wallet } from 'ethers';
 import { Conn } from './conn.mjs';
-import { cpuSeconds, rpc, rssMiB, sleep, startAnvil, startNode } from './single.mjs';
+import { bin, cpuSeconds, freePort, root, rpc, rssMiB, sleep, startAnvil, startNode } from './single.mjs';
 import { havePeer, median, percentile, round, say } from './report.mjs';
 
 const CHAIN = 10101, PRICE = 20_000_000_000n, AIM = 3;
@@ -85,10 +85,26 @@ async function prepare(side) {
   return { to, from: Number(logs[0].blockNumber), until: Number(logs[199].blockNumber) };
 }
 
+// floor: a server that does nothing
+async function startFloor() {
+  const program = path.join(bin, 'poa-http-floor'), made = spawnSync('make', ['-s', '-C', root, path.relative(root, program)], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(made.stderr);
+  const port = await freePort(), url = `http://127.0.0.1:${port}/`, child = spawn(program, [String(port)], { stdio: 'inherit' });
+  for (let i = 0; ; i++) {
+    try { await fetch(url, { method: 'POST', body: '{}' }); break; } catch (e) { if (i === 100) throw e; await sleep(20); }
+  }
+  return { name: 'floor', url, pid: child.pid, stop: async () => { child.kill(); } };
+}
+
 export async function rpcCalls({ runs = 3, seconds = 2, conns = 32 } = {}) {
   const sides = [await startNode({ chainId: CHAIN, connections: 12000 })], out = { runs, seconds, connections: conns, client: wrk ? 'wrk' : 'node', aim: AIM, calls: {} };
   try {
     if (havePeer()) sides.push(await startAnvil({ blockTime: 1, args: ['--chain-id', String(CHAIN)] }));
+    const floor = await startFloor(), list = [];
+    for (let i = 0; i < runs; i++) list.push(await measure(floor, JSON.stringify(one('eth_blockNumber')), { conns, seconds }));
+    await floor.stop();
+    out.floor = { per_s: Math.round(median(list.map((r) => r.per_s))), cpu_us: round(median(list.map((r) => r.cpu_us))), p99_ms: round(median(list.map((r) => r.p99_ms)), 3) };
+    say(`rpc: a server that does nothing: ${out.floor.per_s}/s, p99 ${out.floor.p99_ms} ms, ${out.floor.cpu_us} us CPU: what the client and the system leave on ${os.cpus().length} cores`);
     const made = [];
     for (const s of sides) made.push(await prepare(s));
     const address = sides[0].address, hex = (n) => '0x' + n.toString(16);

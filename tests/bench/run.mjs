@@ -13,7 +13,13 @@ const KINDS = {
   sync: async (o) => ({ full: await (await import('./sync.mjs')).syncChain({ runs: o.runs }), ...(await (await import('./catch_up.mjs')).catchUpBench(o)) }),
   'identity-store': async () => (await import('./identity_store.mjs')).identityStore(),
 };
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, count: { type: 'string' }, json: { type: 'boolean', default: false }, out: { type: 'string' } } });
+let values, positionals;
+try {
+  ({ values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, count: { type: 'string' }, json: { type: 'boolean', default: false }, out: { type: 'string' } } }));
+} catch (e) {
+  console.error(`bench: ${e.message.split('.')[0]}: [${Object.keys(KINDS).join('|')} ...] [--runs N] [--count N] [--json]`);
+  process.exit(2);
+}
 const kinds = positionals.length ? positionals : Object.keys(KINDS);
 const options = {};
 for (const k of ['runs', 'count']) {

@@ -1,0 +1,4 @@
+PROGRAM := poa-http-floor
+MAIN := main.c
+SRCS :=
+USES := lib/base
