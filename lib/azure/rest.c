@@ -12,6 +12,8 @@ enum {
     ATTEMPT_MS = 15000,
     PAUSE_FIRST_MS = 200,
     PAUSE_MAX_MS = 16000, /* the vault's own advice ends there: 1, 2, 4, 8, 16 s */
+    RETRY_AFTER_MAX_MS = 3600000,
+    SKEW_MIN_S = 240,     /* signatures and tokens are refused when their time is some minutes off */
     HEADERS_MAX = 32,
     BODY_MAX = 64 << 20,
 };
@@ -131,12 +133,16 @@ static void offer_recovery(char *hint, size_t cap, const struct azure_rest *r, c
                    "then try again", word, uri, word, uri);
 }
 
-static enum status explain(const struct azure_rest *r, const struct azure_call *c, const struct azure_fault *f, const char *message,
+/* ahead_s: by so much this machine's clock is ahead of the service's */
+static enum status explain(const struct azure_rest *r, const struct azure_call *c, const struct azure_fault *f, const char *message, int64_t ahead_s,
                            enum status s, struct err *err)
 {
     char hint[640] = "";
     const char *who = r->cfg.tokens ? azure_token_identity(r->cfg.tokens) : "nobody (no token)";
-    if (f->http_status == 403 && c->permission)
+    if ((f->http_status == 401 || f->http_status == 403) && (ahead_s >= SKEW_MIN_S || ahead_s <= -SKEW_MIN_S))
+        (void)snprintf(hint, sizeof hint, "; this machine's clock is %lld s %s the service's: set it right first (NTP)", (long long)(ahead_s < 0 ? -ahead_s : ahead_s),
+                       ahead_s < 0 ? "behind" : "ahead of");
+    else if (f->http_status == 403 && c->permission)
         (void)snprintf(hint, sizeof hint, "; grant %s the permission %s on %s (a new grant takes some minutes to work), or let its address "
                        "through the firewall", who, c->permission, r->base_uri);
     else if (f->http_status == 401)
@@ -145,6 +151,16 @@ static enum status explain(const struct azure_rest *r, const struct azure_call *
     else if (f->http_status == 429) (void)snprintf(hint, sizeof hint, "; it is being throttled");
     return err_set(err, s, "%s %s: %s as %s: HTTP %d %s%s%.300s%s", r->service, r->base_uri, c->op, who, f->http_status, f->code,
                    message[0] ? ": " : "", message, hint);
+}
+
+/* an HTTP date; 0: it is none */
+static uint64_t date_of(const struct http_client_response *r, const char *name)
+{
+    char text[64];
+    struct tm tm = {0};
+    const char *end = http_client_header(text, sizeof text, r, name) ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
+    const time_t t = end != NULL && *end == 0 ? timegm(&tm) : 0;
+    return t > 0 ? (uint64_t)t : 0;
 }
 
 uint64_t azure_retry_after_ms(const struct http_client_response *r)
@@ -157,9 +173,11 @@ uint64_t azure_retry_after_ms(const struct http_client_response *r)
         char text[32], *end;
         if (!http_client_header(text, sizeof text, r, forms[i].name)) continue;
         unsigned long v = strtoul(text, &end, 10);
-        if (end != text && *end == 0 && v <= 3600000 / forms[i].unit_ms) return (uint64_t)v * forms[i].unit_ms;
+        if (end != text && *end == 0) return v > RETRY_AFTER_MAX_MS / forms[i].unit_ms ? RETRY_AFTER_MAX_MS : (uint64_t)v * forms[i].unit_ms;
     }
-    return 0;
+    const uint64_t until = date_of(r, "Retry-After"), theirs = date_of(r, "Date"), now = theirs > 0 ? theirs : clock_wall_ms() / 1000;
+    if (until <= now) return 0;
+    return until - now > RETRY_AFTER_MAX_MS / 1000 ? RETRY_AFTER_MAX_MS : (until - now) * 1000;
 }
 
 /* --------------------------------------------------------------- one attempt */
@@ -243,7 +261,8 @@ enum status azure_rest_do(struct http_client_response *out, struct azure_rest *r
                 buf_clear(c->fault_body);
                 buf_put_bytes(c->fault_body, buf_view(&resp.body));
             }
-            s = explain(r, c, &f, message, s, err);
+            const uint64_t theirs = date_of(&resp, "Date");
+            s = explain(r, c, &f, message, theirs == 0 ? 0 : (int64_t)(clock_wall_ms() / 1000) - (int64_t)theirs, s, err);
             http_client_response_fini(&resp);
             if (f.http_status == 401 && r->cfg.tokens && !token_renewed) {
                 azure_token_forget(r->cfg.tokens, r->resource);
@@ -258,6 +277,7 @@ enum status azure_rest_do(struct http_client_response *out, struct azure_rest *r
         uint64_t jittered = backoff / 2 + rng_below(&r->jitter, backoff);
         if (!pause_for(r, asked_ms > jittered ? asked_ms : jittered, deadline)) {
             if (is_cancelled(r)) s = err_set(err, E_CANCELLED, "%s %s: %s: cancelled", r->service, r->base_uri, c->op);
+            f.retry_after_ms = asked_ms;
             break;
         }
         backoff = backoff * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : backoff * 2;

@@ -32,6 +32,7 @@ struct azure_rest;
 struct azure_fault {
     int http_status;
     char code[64]; /* "LeaseAlreadyPresent", "SecretNotFound" */
+    uint64_t retry_after_ms; /* the pause that it asked for, where that goes past the deadline; 0: none */
 };
 
 struct azure_call {
@@ -55,7 +56,7 @@ MUST_CHECK enum status azure_rest_do(struct http_client_response *out, struct az
 const char *azure_rest_base(const struct azure_rest *r);
 /** azure_is_transient: worth another try: E_NET, E_TIMEOUT, E_AGAIN */
 bool azure_is_transient(enum status s);
-/** azure_retry_after_ms: the pause that an answer asks for (Retry-After in seconds, retry-after-ms); 0: none */
+/** azure_retry_after_ms: the pause that an answer asks for (Retry-After in seconds or as a date, retry-after-ms), an hour at the most; 0: none */
 uint64_t azure_retry_after_ms(const struct http_client_response *r);
 /** azure_uri_put: append text percent-encoded (unreserved characters stay, and '/' if keep_slash). */
 void azure_uri_put(struct buf *out, const char *text, bool keep_slash);

@@ -9,11 +9,11 @@
 enum {
     FRAME_BYTES = 256 << 10, /* rows of one frame, about */
     BLOCKS_A_TURN = 64,
-    RECENT = 16,             /* hashes kept to see a re-organisation, and where it began */
+    RECENT = 64,             /* hashes kept to see a re-organisation, and where it began */
+    HASH_DIGITS = 18,        /* of each so many characters, "0x" included */
     SEEN_MAX = 4096,         /* pending transactions that were taken in and are not mined yet */
     SEEN_DIGITS = 16,
     LOG_A_TURN = 1 << 20,
-    PENDING_A_TURN = 1024,
 };
 
 struct collector {
@@ -22,13 +22,16 @@ struct collector {
     struct node_rpc *rpc;
     struct tail *tail;
     struct record_source source;
-    json_t *cursors; /* {"blocks": {"next", "tx", "recent": [hash, ...]}, "log": {...}, "seen": [...]} */
+    json_t *cursors; /* {"blocks": {"next", "tx", "part": hash, "recent": [hash, ...]}, "genesis": hash, "log": {...}, "seen": [...]} */
     json_t *rows;
     size_t rows_bytes;
     char filter[80];
+    json_t *fresh; /* hashes that the filter gave, from the end; those before are to be asked for */
     bool knows_pending; /* what was pending at the start has been taken in */
+    bool knows_chain;   /* the node's genesis is that of the cursors */
     uint64_t stats_ms, trouble_ms;
-    bool had_trouble;
+    bool had_trouble, is_paused, is_behind;
+    struct agent_counts *counts;
 };
 
 /* ------------------------------------------------------------------- rows */
@@ -65,6 +68,21 @@ static void trouble(struct collector *c, const char *what, const struct err *err
     c->trouble_ms = now;
 }
 
+/* a full spool pauses the reading, and says so */
+static bool is_full(struct collector *c)
+{
+    const bool full = spool_is_full(c->spool);
+    if (full && !c->is_paused) {
+        log_warn("spool", "%llu KiB wait to be sent, or its disk is nearly full: reading pauses; blocks stay with the node, lines in its log files as long as those are kept, but transactions "
+                 "that are mined meanwhile are not seen pending", (unsigned long long)(spool_waiting_bytes(c->spool) / 1024));
+        atomic_fetch_add(&c->counts->pauses, 1);
+    }
+    if (!full && c->is_paused) log_info("spool", "there is room again: reading goes on");
+    c->is_paused = full;
+    atomic_store(&c->counts->is_paused, full);
+    return full;
+}
+
 /* ------------------------------------------------------------------ blocks */
 
 static json_t *blocks_cursor(struct collector *c)
@@ -82,6 +100,12 @@ static json_t *quantity(uint64_t v)
     char t[19];
     hex_put_quantity(t, v);
     return json_string(t);
+}
+
+/* a is b, or what is kept of it */
+static bool is_hash(const char *kept, const char *hash)
+{
+    return kept[0] != '\0' && strncmp(kept, hash, strlen(kept)) == 0;
 }
 
 /* mined: no longer pending */
@@ -133,7 +157,7 @@ static void step_back(struct collector *c, json_t *cursor, uint64_t next)
     if (n > 0) json_array_remove(recent, n - 1);
     json_object_set_new(cursor, "next", json_integer((json_int_t)(next - 1)));
     json_object_set_new(cursor, "tx", json_integer(0));
-    (void)c;
+    c->knows_chain = false;
 }
 
 static enum status take_block(struct collector *c, json_t *cursor, uint64_t next, struct err *err)
@@ -146,11 +170,13 @@ static enum status take_block(struct collector *c, json_t *cursor, uint64_t next
     const char *last = n > 0 ? json_string_value(json_array_get(recent, n - 1)) : NULL;
     if (!json_is_object(block)) {
         s = err_set(err, E_AGAIN, "block %llu is not there", (unsigned long long)next);
-    } else if (next > 0 && last != NULL && strcmp(last, json_text(block, "parentHash")) != 0) {
+    } else if (next > 0 && last != NULL && !is_hash(last, json_text(block, "parentHash"))) {
         step_back(c, cursor, next);
         json_decref(block);
         return OK;
     }
+    /* a part of another block of this height had been taken in: that one left the chain */
+    if (s == OK && tx > 0 && !is_hash(json_text(cursor, "part"), json_text(block, "hash"))) tx = 0;
     if (s == OK && n_txs > 0) s = get_receipts(&receipts, c, block, err);
     /* between the two answers the block may have left the chain */
     if (s == OK && n_txs > 0 && strcmp(json_text(json_array_get(receipts, 0), "blockHash"), json_text(block, "hash")) != 0)
@@ -165,10 +191,13 @@ static enum status take_block(struct collector *c, json_t *cursor, uint64_t next
         forget_seen(c, json_text(r, "transactionHash"));
         if (c->rows_bytes < FRAME_BYTES || tx + 1 == n_txs) continue;
         json_object_set_new(cursor, "tx", json_integer((json_int_t)tx + 1));
+        json_object_set(cursor, "part", json_object_get(block, "hash"));
         s = flush(c, err);
     }
     if (s == OK) {
-        json_array_append(recent, json_object_get(block, "hash"));
+        json_array_append_new(recent, json_sprintf("%.*s", HASH_DIGITS, json_text(block, "hash")));
+        json_object_del(cursor, "part");
+        atomic_fetch_add(&c->counts->blocks, 1);
         if (json_array_size(recent) > RECENT) json_array_remove(recent, 0);
         json_object_set_new(cursor, "next", json_integer((json_int_t)next + 1));
         json_object_set_new(cursor, "tx", json_integer(0));
@@ -186,26 +215,50 @@ static enum status check_last(struct collector *c, json_t *cursor, uint64_t next
     size_t n = json_array_size(recent);
     if (n == 0 || next == 0) return OK;
     enum status s = node_rpc_call(&block, c->rpc, "eth_getBlockByNumber", json_pack("[o, b]", quantity(next - 1), 0), err);
-    if (s == OK && json_is_object(block) && strcmp(json_text(block, "hash"), json_string_value(json_array_get(recent, n - 1))) != 0) step_back(c, cursor, next);
+    if (s == OK && json_is_object(block) && !is_hash(json_string_value(json_array_get(recent, n - 1)), json_text(block, "hash"))) step_back(c, cursor, next);
+    json_decref(block);
+    return s;
+}
+
+/* a network that was made anew begins at its own block 0; asked whenever the node comes again,
+ * or does not go on from where it was */
+static enum status check_chain(struct collector *c, struct err *err)
+{
+    json_t *block = NULL;
+    if (c->knows_chain) return OK;
+    enum status s = node_rpc_call(&block, c->rpc, "eth_getBlockByNumber", json_pack("[o, b]", quantity(0), 0), err);
+    const char *is = json_text(block, "hash"), *was = json_text(c->cursors, "genesis");
+    if (s == OK && is[0] == '\0') s = err_set(err, E_AGAIN, "the node has no block 0 yet");
+    if (s == OK && was[0] != '\0' && strcmp(was, is) != 0) {
+        log_warn("blocks", "the node's network is another one now (genesis %s, was %s): its blocks are sent from 0 on", is, was);
+        json_object_set_new(c->cursors, "blocks", json_pack("{s:i, s:i, s:[]}", "next", 0, "tx", 0, "recent"));
+        json_object_del(c->cursors, "seen");
+    }
+    if (s == OK) json_object_set(c->cursors, "genesis", json_object_get(block, "hash"));
+    c->knows_chain = s == OK;
     json_decref(block);
     return s;
 }
 
 static enum status read_blocks(struct collector *c, bool *more, struct err *err)
 {
-    json_t *cursor = blocks_cursor(c);
     uint64_t head;
-    enum status s = node_rpc_u64(&head, c->rpc, "eth_blockNumber", err);
+    enum status s = check_chain(c, err);
+    if (s == OK) s = node_rpc_u64(&head, c->rpc, "eth_blockNumber", err);
     if (s != OK) return s;
+    json_t *cursor = blocks_cursor(c);
     if (!json_is_integer(json_object_get(cursor, "next")))
         json_object_set_new(cursor, "next", json_integer((json_int_t)(c->cfg->from_latest ? head : c->cfg->from_block)));
     uint64_t next = (uint64_t)json_integer_value(json_object_get(cursor, "next"));
     /* a head that went back by one is a re-organisation too; one that is far behind is a node that fetches its chain anew */
     if (next > head && next - head <= RECENT) s = check_last(c, cursor, next, err);
+    if (next > head + RECENT && !c->is_behind) log_info("blocks", "the node is at block %llu, and all before %llu have been read: until it has fetched them anew, there are none to send", (unsigned long long)head, (unsigned long long)next);
+    c->is_behind = next > head + RECENT;
+    if (next > head + 1) c->knows_chain = false;
     for (unsigned i = 0; s == OK && i < BLOCKS_A_TURN; i++) {
         next = (uint64_t)json_integer_value(json_object_get(cursor, "next"));
         if (next > head) return OK;
-        if (spool_is_full(c->spool)) return OK;
+        if (is_full(c)) return OK;
         s = take_block(c, cursor, next, err);
     }
     *more = s == OK;
@@ -266,7 +319,7 @@ static enum status take_all_pending(struct collector *c, struct err *err)
 static enum status read_pending(struct collector *c, bool *more, struct err *err)
 {
     json_t *v = NULL;
-    if (!c->cfg->tables[TABLE_PENDING_TRANSACTION] || spool_is_full(c->spool)) return OK;
+    if (!c->cfg->tables[TABLE_PENDING_TRANSACTION] || is_full(c)) return OK;
     if (c->filter[0] == '\0') {
         enum status s = node_rpc_call(&v, c->rpc, "eth_newPendingTransactionFilter", NULL, err);
         if (s == OK && json_is_string(v)) (void)snprintf(c->filter, sizeof c->filter, "%s", json_string_value(v));
@@ -279,25 +332,26 @@ static enum status read_pending(struct collector *c, bool *more, struct err *err
         if (s != OK) return s;
         c->knows_pending = true;
     }
-    v = NULL;
-    enum status s = node_rpc_call(&v, c->rpc, "eth_getFilterChanges", json_pack("[s]", c->filter), err);
-    if (s == E_DENIED) { /* the node was started again, or forgot it */
-        c->filter[0] = '\0';
-        *more = true;
-        return OK;
+    if (json_array_size(c->fresh) == 0) {
+        json_decref(c->fresh);
+        c->fresh = NULL;
+        enum status s = node_rpc_call(&c->fresh, c->rpc, "eth_getFilterChanges", json_pack("[s]", c->filter), err);
+        if (s == E_DENIED) { /* the node was started again, or forgot it */
+            c->filter[0] = '\0';
+            *more = true;
+            return OK;
+        }
+        if (s != OK) return s;
     }
-    size_t i;
-    const json_t *hash;
-    json_array_foreach(v, i, hash)
-    {
+    /* the filter gives each but once: one that can't be asked for now is asked for later */
+    enum status s = OK;
+    for (size_t n; s == OK && (n = json_array_size(c->fresh)) > 0;) {
         json_t *tx = NULL;
-        if (s != OK) break;
-        if (i == PENDING_A_TURN) log_debug("pending", "%zu new at once", json_array_size(v));
-        s = node_rpc_call(&tx, c->rpc, "eth_getTransactionByHash", json_pack("[O]", hash), err);
+        s = node_rpc_call(&tx, c->rpc, "eth_getTransactionByHash", json_pack("[O]", json_array_get(c->fresh, n - 1)), err);
         if (s == OK && json_is_object(tx)) s = take_pending(c, tx, err);
+        if (s == OK) json_array_remove(c->fresh, n - 1);
         json_decref(tx);
     }
-    json_decref(v);
     return s;
 }
 
@@ -313,9 +367,14 @@ static enum status read_log(struct collector *c, bool *more, struct err *err)
 {
     if (c->tail == NULL) return OK;
     for (size_t total = 0; total < LOG_A_TURN; total += FRAME_BYTES) {
-        if (spool_is_full(c->spool)) return OK;
+        if (is_full(c)) return OK;
         c->source.now_ms = clock_wall_ms();
-        if (!tail_read(c->tail, FRAME_BYTES, take_line, c)) return OK;
+        const bool any = tail_read(c->tail, FRAME_BYTES, take_line, c);
+        if (tail_take_lost(c->tail)) {
+            log_warn("log", "%s was moved away more often than files are kept while nothing was read: lines between are lost", c->cfg->log_file);
+            atomic_fetch_add(&c->counts->lost_logs, 1);
+        }
+        if (!any) return OK;
         if (c->rows_bytes < FRAME_BYTES) continue;
         enum status s = flush(c, err);
         if (s != OK) return s;
@@ -356,7 +415,7 @@ static enum status read_stats(struct collector *c, struct err *err)
 
 /* -------------------------------------------------------------------- turn */
 
-enum status collector_new(struct collector **out, const struct agent_config *cfg, struct spool *spool, json_t *cursors_take, struct err *err)
+enum status collector_new(struct collector **out, const struct agent_config *cfg, struct spool *spool, struct agent_counts *counts, json_t *cursors_take, struct err *err)
 {
     struct collector *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -365,6 +424,7 @@ enum status collector_new(struct collector **out, const struct agent_config *cfg
     }
     c->cfg = cfg;
     c->spool = spool;
+    c->counts = counts;
     c->cursors = cursors_take;
     c->rows = json_array();
     c->source = (struct record_source){.provider = cfg->rpc, .host = cfg->name};
@@ -385,6 +445,7 @@ void collector_free(struct collector *c)
     tail_free(c->tail);
     json_decref(c->cursors);
     json_decref(c->rows);
+    json_decref(c->fresh);
     free(c);
 }
 
@@ -403,19 +464,20 @@ enum status collector_turn(struct collector *c, uint64_t now_ms, struct err *err
     if (s != OK) return s;
     s = read_pending(c, &more, &why);
     if (s == OK) s = read_blocks(c, &more, &why);
-    if (s == OK && c->cfg->stats_s > 0 && (c->stats_ms == 0 || now_ms - c->stats_ms >= c->cfg->stats_s * 1000) && !spool_is_full(c->spool)) {
+    if (s == OK && c->cfg->stats_s > 0 && (c->stats_ms == 0 || now_ms - c->stats_ms >= c->cfg->stats_s * 1000) && !is_full(c)) {
         s = read_stats(c, &why);
         c->stats_ms = now_ms;
     }
     if (is_ours(s)) return err_set(err, s, "%s", err_text(&why));
     if (s != OK) {
-        answered = false;
+        answered = c->knows_chain = false;
         if (s != E_AGAIN) trouble(c, "the node does not answer as it should", &why);
     } else if (c->had_trouble) {
         log_info("node", "it answers again");
         c->had_trouble = false;
     }
+    atomic_store(&c->counts->node_up, answered);
     s = flush(c, err);
     if (s != OK) return s;
-    return more && answered && !spool_is_full(c->spool) ? E_AGAIN : OK;
+    return more && answered && !is_full(c) ? E_AGAIN : OK;
 }

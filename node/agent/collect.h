@@ -10,12 +10,13 @@
 #define NODE_AGENT_COLLECT_H
 
 #include "node/agent/config.h"
+#include "node/agent/counts.h"
 #include "node/agent/spool.h"
 
 struct collector;
 
 /** collector_new: cursors_take: as spool_open gave them */
-MUST_CHECK enum status collector_new(struct collector **out, const struct agent_config *cfg, struct spool *spool, json_t *cursors_take, struct err *err);
+MUST_CHECK enum status collector_new(struct collector **out, const struct agent_config *cfg, struct spool *spool, struct agent_counts *counts, json_t *cursors_take, struct err *err);
 void collector_free(struct collector *c); /* NULL allowed */
 /** collector_turn: read what is new, once. now_ms: monotonic.  ret OK | E_AGAIN: there is more at once | E_IO, E_NOSPACE, E_NOMEM: the spool
  *  can't take it (nothing is lost: it will be read again). Trouble with the node is logged here and is not an error. */

@@ -11,12 +11,13 @@ enum { CONFIG_MAX = 1 << 20 };
 
 /* sections and the keys that each may have */
 static const struct json_section known[] = {
-    {"", " node spool send log "},
+    {"", " node spool send log metrics "},
     {"node", " rpc name log_file poll_ms from_block stats_s "},
-    {"spool", " dir max_mib "},
+    {"spool", " dir max_mib min_free_mib "},
     {"send", " api endpoint rule token workspace_id shared_key_file interval_s columns tables ca_file "},
     {"token", " kind token_uri client_id client_secret_file "},
     {"log", " level file "},
+    {"metrics", " address port "},
     {NULL, NULL},
 };
 
@@ -131,13 +132,15 @@ static enum status read_rest(struct agent_config *c, const struct json_at *root,
 {
     struct json_at at, m;
     bool has;
-    uint64_t mib = c->spool_max >> 20;
+    uint64_t mib = c->spool_max >> 20, free_mib = c->spool_min_free >> 20;
     const char *level = NULL;
     enum status s = json_section_get(&at, &has, known, root, "spool", err);
     if (s == OK && has) {
         s = json_section_text(&c->spool_dir, &at, "dir", err);
         if (s == OK) s = json_section_number(&mib, &at, "max_mib", 8, 1 << 20, err);
+        if (s == OK) s = json_section_number(&free_mib, &at, "min_free_mib", 0, 1 << 30, err);
         c->spool_max = mib << 20;
+        c->spool_min_free = free_mib << 20;
     }
     if (s == OK) s = json_section_get(&at, &has, known, root, "log", err);
     if (s == OK && has) {
@@ -147,6 +150,14 @@ static enum status read_rest(struct agent_config *c, const struct json_at *root,
             s = json_at_fail(&m, err, "error, warn, info, debug or trace");
         }
         if (s == OK) s = json_section_text(&c->agent_log, &at, "file", err);
+    }
+    if (s == OK) s = json_section_get(&at, &has, known, root, "metrics", err);
+    if (s == OK && has) {
+        uint64_t port = 9546;
+        c->metrics_address = "127.0.0.1";
+        s = json_section_text(&c->metrics_address, &at, "address", err);
+        if (s == OK) s = json_section_number(&port, &at, "port", 1, 65535, err);
+        c->metrics_port = (uint16_t)port;
     }
     return s;
 }
@@ -158,6 +169,7 @@ enum status agent_config_read(struct agent_config *out, const char *path, struct
                              .stats_s = 60,
                              .from_latest = true,
                              .spool_max = (uint64_t)256 << 20,
+                             .spool_min_free = (uint64_t)64 << 20,
                              .interval_s = 5,
                              .log_level = LOG_LEVEL_INFO};
     struct buf b;

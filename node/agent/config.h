@@ -10,6 +10,7 @@
  *     spool:
  *       dir: /var/lib/poa-agent
  *       max_mib: 256                     # what waits to be sent; when it is full, reading pauses
+ *       min_free_mib: 64                 # of its disk: with less, reading pauses too; 0: that is not looked at
  *     send:
  *       api: ingestion                   # Logs Ingestion API; collector: HTTP Data Collector API (legacy)
  *       endpoint: https://x.ingest.monitor.azure.com   # collector: default https://<workspace_id>.ods.opinsights.azure.com
@@ -22,6 +23,7 @@
  *       tables: [MinedBlock, MinedTransaction, PendingTransaction, ParityLog, NodeStats]
  *       ca_file: ca.pem                  # absent: the system's authorities
  *     log: {level: info, file: poa-agent.log}
+ *     metrics: {address: 127.0.0.1, port: 9546}   # /metrics for Prometheus; absent: none
  */
 #ifndef NODE_AGENT_CONFIG_H
 #define NODE_AGENT_CONFIG_H
@@ -43,7 +45,7 @@ struct agent_config {
     bool from_latest;
     uint64_t from_block;
     const char *spool_dir;
-    uint64_t spool_max;
+    uint64_t spool_max, spool_min_free;
     enum agent_api api;
     const char *endpoint, *rule, *workspace_id, *ca_file;
     char shared_key[256]; /* base64; wiped in _fini */
@@ -55,6 +57,8 @@ struct agent_config {
     bool tables[TABLE_N];
     enum log_level log_level;
     const char *agent_log;
+    const char *metrics_address; /* NULL: no metrics */
+    uint16_t metrics_port;
 };
 
 /** agent_config_read: ret OK | E_NOT_FOUND, E_IO | E_DECODE | E_INVALID: err has the path of the key */

@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 #include "lib/base/secret.h"
 #include "lib/base/version.h"
+#include "lib/metrics/page.h"
 #include "node/agent/collect.h"
 #include "node/agent/send.h"
 
@@ -40,21 +41,38 @@ static enum status work(struct collector *c, struct sender *s, const struct agen
     }
 }
 
+struct watched {
+    struct agent_counts counts;
+    struct spool *spool;
+};
+
+static void put_metrics(void *ctx, struct exposition *e)
+{
+    struct watched *w = ctx;
+    agent_counts_put(e, &w->counts, w->spool);
+}
+
 static enum status run(const struct agent_config *cfg, const sigset_t *signals, struct err *err)
 {
     struct spool *spool = NULL;
     struct collector *collector = NULL;
     struct sender *sender = NULL;
+    struct metrics_page *page = NULL;
+    struct watched w = {.spool = NULL};
     json_t *cursors = NULL;
-    enum status s = spool_open(&spool, &cursors, cfg->spool_dir, cfg->spool_max, err);
-    if (s == OK) s = collector_new(&collector, cfg, spool, cursors, err);
-    if (s == OK) s = sender_start(&sender, cfg, spool, err);
+    enum status s = spool_open(&spool, &cursors, cfg->spool_dir, cfg->spool_max, cfg->spool_min_free, err);
+    if (s == OK) s = collector_new(&collector, cfg, spool, &w.counts, cursors, err);
+    w.spool = spool;
+    const struct metrics_page_config pc = {.program = "poa-agent", .address = cfg->metrics_address, .port = cfg->metrics_port, .ctx = &w, .put = put_metrics};
+    if (s == OK && cfg->metrics_address != NULL) s = metrics_page_start(&page, &pc, err);
+    if (s == OK) s = sender_start(&sender, cfg, spool, &w.counts, err);
     if (s == OK) {
         log_info("agent", "watching %s for %s, sending to %s, %llu KiB in the spool", cfg->rpc, cfg->name, cfg->endpoint,
                  (unsigned long long)(spool_waiting_bytes(spool) / 1024));
         s = work(collector, sender, cfg, signals);
         log_info("agent", "stopping");
     }
+    metrics_page_stop(page);
     sender_stop(sender);
     collector_free(collector);
     spool_close(spool);

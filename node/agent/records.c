@@ -1,6 +1,7 @@
 #include "node/agent/records.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/utf8.h"
 #include "lib/codec/hex.h"
 
 enum { FIELD_MAX = 32000 }; /* both services cut or refuse longer fields (32 and 64 KB) */
@@ -172,23 +173,26 @@ static json_t *time_of_line(bytes line, uint64_t now_ms)
     return json_string(t);
 }
 
+/* at most so many bytes of text, whole characters */
+static size_t cut_text(const uint8_t *p, size_t n)
+{
+    size_t k = n > FIELD_MAX ? FIELD_MAX : n;
+    while (k > 0 && k < n && (p[k] & 0xc0) == 0x80)
+        k--;
+    return k;
+}
+
 json_t *record_log(const struct record_source *s, bytes line)
 {
+    struct buf text;
     if (line.len == 0) return NULL;
-    size_t n = line.len > FIELD_MAX ? FIELD_MAX : line.len;
-    json_t *raw = json_stringn((const char *)line.ptr, n);
-    if (raw == NULL) {
-        char *clean = malloc(n);
-        if (clean == NULL) return NULL;
-        for (size_t i = 0; i < n; i++)
-            clean[i] = line.ptr[i] >= 0x20 && line.ptr[i] < 0x7f ? (char)line.ptr[i] : '?';
-        raw = json_stringn(clean, n);
-        free(clean);
-    }
-    json_t *r = json_object();
+    buf_init(&text, 4 * FIELD_MAX + 16);
+    utf8_put_visible(&text, bytes_make(line.ptr, cut_text(line.ptr, line.len)));
+    json_t *r = json_object(), *raw = json_stringn((const char *)text.ptr, cut_text(text.ptr, text.len));
     json_object_set_new(r, "TimeGenerated", time_of_line(line, s->now_ms));
     json_object_set_new(r, "Computer", json_string(s->host));
     json_object_set_new(r, "RawData", raw);
+    buf_fini(&text);
     return r;
 }
 

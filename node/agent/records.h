@@ -20,7 +20,8 @@ struct record_source {
 json_t *record_block(const struct record_source *s, const json_t *block);
 json_t *record_mined(const struct record_source *s, const json_t *receipt);
 json_t *record_pending(const struct record_source *s, const json_t *tx);
-/** record_log: one line; its time is the line's own when it begins with one. NULL: no text (not UTF-8 is made so) */
+/** record_log: one line; its time is the line's own when it begins with one. NULL: no text. Bytes that are
+ *  no UTF-8 and control characters are written \xNN: a log of after a power failure holds zeroes */
 json_t *record_log(const struct record_source *s, bytes line);
 
 struct node_stats {

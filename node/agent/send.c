@@ -7,7 +7,9 @@
 #include "lib/codec/hex.h"
 #include "lib/crypto/aead.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 enum {
     WINDOW_BYTES = 700 << 10, /* of frames; a table's array of it is below the service's 1 MB, with what suffixes add */
@@ -16,11 +18,13 @@ enum {
     ATTEMPT_MS = 30000,
     MEND_PAUSE_MS = 30000,
     PAUSE_MS = 5000,
+    REFUSED_MAX = 64 << 20,   /* of refused bodies that are kept */
 };
 
 struct sender {
     const struct agent_config *cfg;
     struct spool *spool;
+    struct agent_counts *counts;
     struct azure_token_source *tokens;
     struct azure_rest *rest;
     pthread_t thread;
@@ -133,17 +137,37 @@ static void tell(struct sender *s, const struct err *err)
     log_warn("send", "%s; %llu KiB wait", err_text(err), (unsigned long long)(spool_waiting_bytes(s->spool) / 1024));
 }
 
-static void lay_aside(struct sender *s, enum agent_table t, const char *id, bytes body, const struct err *why)
+/* bytes of the bodies that were laid down */
+static uint64_t refused_bytes(const struct sender *s)
+{
+    uint64_t n = 0;
+    struct stat st;
+    char path[4400];
+    DIR *d = opendir(s->cfg->spool_dir);
+    for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        if (strncmp(e->d_name, "refused-", 8) != 0) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", s->cfg->spool_dir, e->d_name);
+        if (stat(path, &st) == 0) n += (uint64_t)st.st_size;
+    }
+    if (d != NULL) closedir(d);
+    return n;
+}
+
+static void lay_aside(struct sender *s, enum agent_table t, const char *id, bytes body, size_t n, const struct err *why)
 {
     char path[4200];
     struct err err = {0};
     (void)snprintf(path, sizeof path, "%s/refused-%s-%s.json", s->cfg->spool_dir, table_name(t), id);
-    log_error("send", "refused for good, laid down as %s: %s", path, err_text(why));
-    if (file_write_atomic(path, body, 0600, &err) != OK) log_error("send", "%s", err_text(&err));
+    atomic_fetch_add(&s->counts->refused[t], n);
+    if (refused_bytes(s) + body.len > REFUSED_MAX)
+        log_error("send", "refused for good and dropped, %s x %zu (%d MiB of such are kept in %s already): %s", table_name(t), n, REFUSED_MAX >> 20, s->cfg->spool_dir, err_text(why));
+    else if (file_write_atomic(path, body, 0600, &err) != OK)
+        log_error("send", "refused for good and dropped, %s x %zu (%s): %s", table_name(t), n, err_text(&err), err_text(why));
+    else log_error("send", "refused for good, laid down as %s: %s", path, err_text(why));
 }
 
-/* one request until it has been taken, or refused for good.  ret OK | E_CANCELLED */
-static enum status deliver(struct sender *s, enum agent_table t, const char *id, bytes body)
+/* one request of n records until it has been taken, or refused for good.  ret OK | E_CANCELLED */
+static enum status deliver(struct sender *s, enum agent_table t, const char *id, bytes body, size_t n)
 {
     for (;;) {
         struct err err = {0};
@@ -153,14 +177,19 @@ static enum status deliver(struct sender *s, enum agent_table t, const char *id,
         if (st == OK && s->last_trouble[0] != '\0') log_info("send", "it is taken again");
         if (st == OK) {
             s->last_trouble[0] = '\0';
+            atomic_fetch_add(&s->counts->calls, 1);
+            atomic_fetch_add(&s->counts->sent[t], n);
+            atomic_store(&s->counts->last_sent_ms, clock_wall_ms());
             return OK;
         }
         if (fault.http_status == 400 || fault.http_status == 413) {
-            lay_aside(s, t, id, body, &err);
+            lay_aside(s, t, id, body, n, &err);
             return OK;
         }
+        atomic_fetch_add(&s->counts->failures, 1);
         tell(s, &err);
-        pause_for(s, azure_is_transient(st) ? PAUSE_MS : MEND_PAUSE_MS);
+        const uint64_t pause = azure_is_transient(st) ? PAUSE_MS : MEND_PAUSE_MS;
+        pause_for(s, fault.retry_after_ms > pause ? fault.retry_after_ms : pause);
         if (atomic_load(&s->stop)) return E_CANCELLED;
     }
 }
@@ -178,6 +207,7 @@ static enum status send_table(struct sender *s, const struct spool_window *w, en
     size_t i;
     const json_t *row;
     unsigned part = 0;
+    size_t n_rows = 0;
     enum status st = OK;
     char id[37];
     buf_init(&body, BODY_MAX + (4 << 20));
@@ -192,18 +222,20 @@ static enum status send_table(struct sender *s, const struct spool_window *w, en
         if (body.len > 0 && body.len + n + 2 > BODY_MAX) {
             buf_put_u8(&body, ']');
             request_id(id, spool_name(s->spool), w->segment, w->from, w->to, (unsigned)t, part++);
-            st = deliver(s, t, id, buf_view(&body));
+            st = deliver(s, t, id, buf_view(&body), n_rows);
             buf_clear(&body);
+            n_rows = 0;
         }
         buf_put_u8(&body, body.len == 0 ? '[' : ',');
         buf_put(&body, text, n);
         free(text);
+        n_rows++;
         if (st != OK) break;
     }
     if (st == OK && body.len > 0) {
         buf_put_u8(&body, ']');
         request_id(id, spool_name(s->spool), w->segment, w->from, w->to, (unsigned)t, part);
-        st = deliver(s, t, id, buf_view(&body));
+        st = deliver(s, t, id, buf_view(&body), n_rows);
     }
     buf_fini(&body);
     return st;
@@ -235,6 +267,9 @@ static void *run(void *arg)
         if (st == E_NOT_FOUND) {
             rest_for(s, s->cfg->interval_s * 1000);
             pause_for(s, s->cfg->interval_s * 1000); /* gather a while: few calls, not many small ones */
+        } else if (st == E_CORRUPT) {
+            log_error("spool", "%s", err_text(&err));
+            atomic_fetch_add(&s->counts->damaged_windows, 1);
         } else if (st != OK) {
             tell(s, &err);
             pause_for(s, PAUSE_MS);
@@ -245,12 +280,13 @@ static void *run(void *arg)
 
 /* --------------------------------------------------------------------- life */
 
-enum status sender_start(struct sender **out, const struct agent_config *cfg, struct spool *spool, struct err *err)
+enum status sender_start(struct sender **out, const struct agent_config *cfg, struct spool *spool, struct agent_counts *counts, struct err *err)
 {
     struct sender *s = calloc(1, sizeof *s);
     if (s == NULL) return err_set(err, E_NOMEM, "out of memory");
     s->cfg = cfg;
     s->spool = spool;
+    s->counts = counts;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
     const struct azure_token_config tc = {.kind = cfg->token_kind,

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { HEAD = 12, FRAME_MAX = 32 << 20, SEGMENT_BYTES = 4 << 20, SENT_MAX = 4096 };
@@ -20,7 +21,8 @@ struct spool {
     char dir[3000];
     char name[17];
     int lock_fd, fd; /* fd: of the segment that is written */
-    uint64_t max_bytes;
+    uint64_t max_bytes, min_free;
+    bool is_full;
     /* under lock; frames before `end` of the last segment are durable */
     pthread_mutex_t lock;
     uint64_t first, last, end; /* segments; end: bytes of the last */
@@ -182,9 +184,9 @@ static enum status recover(struct spool *s, json_t **cursors, struct err *err)
         buf_clear(&frame);
         if (!read_frame(&frame, s->fd, s->end, (uint64_t)st.st_size)) break;
         json_t *doc = NULL;
-        r = json_parse(&doc, buf_view(&frame), err);
+        IGNORE(json_parse(&doc, buf_view(&frame), NULL), "the sender tells of it");
         json_t *c = json_object_get(doc, "cursors");
-        if (r == OK && json_is_object(c)) {
+        if (json_is_object(c)) {
             json_decref(*cursors);
             *cursors = json_incref(c);
         }
@@ -197,6 +199,22 @@ static enum status recover(struct spool *s, json_t **cursors, struct err *err)
     }
     buf_fini(&frame);
     return r;
+}
+
+/* sent.json may speak of more than there is: segments were removed by hand, or a disk of before came back. What is written next is not sent yet. */
+static enum status fit_sent(struct spool *s, struct err *err)
+{
+    bool fits = s->segment >= s->first && (s->segment < s->last || (s->segment == s->last && s->sent <= s->end && s->to <= s->end));
+    if (fits) return OK;
+    if (s->segment < s->first) { /* a kill between the last byte sent and the removal of its segment */
+        s->segment = s->first;
+        s->sent = 0;
+    } else {
+        s->segment = s->last;
+        if (s->sent > s->end) s->sent = s->end;
+    }
+    s->to = s->done = 0;
+    return save_sent(s, err);
 }
 
 /* a segment was begun, but a kill came before its first frame: the one before has the cursors */
@@ -212,13 +230,14 @@ static enum status recover_any(struct spool *s, json_t **cursors, struct err *er
     return recover(s, cursors, err);
 }
 
-enum status spool_open(struct spool **out, json_t **cursors, const char *dir, uint64_t max_bytes, struct err *err)
+enum status spool_open(struct spool **out, json_t **cursors, const char *dir, uint64_t max_bytes, uint64_t min_free, struct err *err)
 {
     struct spool *s = calloc(1, sizeof *s);
     if (s == NULL) return err_set(err, E_NOMEM, "out of memory");
     char path[3100];
     s->lock_fd = s->fd = -1;
     s->max_bytes = max_bytes;
+    s->min_free = min_free;
     (void)snprintf(s->dir, sizeof s->dir, "%.2900s", dir);
     (void)snprintf(path, sizeof path, "%s/lock", s->dir);
     pthread_mutex_init(&s->lock, NULL);
@@ -233,11 +252,7 @@ enum status spool_open(struct spool **out, json_t **cursors, const char *dir, ui
         if (s->last == 0) s->first = s->last = s->segment;
         r = recover_any(s, &c, err);
     }
-    /* a kill between the last byte sent and the removal of its segment */
-    if (r == OK && s->segment < s->first) {
-        s->segment = s->first;
-        s->sent = s->to = s->done = 0;
-    }
+    if (r == OK) r = fit_sent(s, err);
     if (r != OK) {
         json_decref(c);
         spool_close(s);
@@ -326,7 +341,12 @@ uint64_t spool_waiting_bytes(struct spool *s)
 
 bool spool_is_full(struct spool *s)
 {
-    return spool_waiting_bytes(s) >= s->max_bytes;
+    struct statvfs disk;
+    const uint64_t waiting = spool_waiting_bytes(s), slack = s->is_full ? 8 : 0; /* once full, until an eighth is free again */
+    const bool known = s->min_free > 0 && statvfs(s->dir, &disk) == 0;
+    const uint64_t free = known ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX;
+    s->is_full = waiting >= s->max_bytes - (slack == 0 ? 0 : s->max_bytes / slack) || free < s->min_free + (slack == 0 ? 0 : s->min_free / slack);
+    return s->is_full;
 }
 
 /* -------------------------------------------------------------------- send */
@@ -362,15 +382,21 @@ static enum status collect(struct spool_window *w, struct spool *s, int fd, uint
     while (r == OK && at < (again ? s->to : end)) {
         buf_clear(&frame);
         if (!read_frame(&frame, fd, at, end)) {
-            r = err_set(err, E_CORRUPT, "segment %llu of the spool is damaged at byte %llu", (unsigned long long)s->segment, (unsigned long long)at);
-            break;
+            if (at == s->sent) w->to = end;
+            if (at == s->sent) r = err_set(err, E_CORRUPT, "segment %llu of the spool is damaged at byte %llu: %llu bytes of it can't be sent", (unsigned long long)s->segment, (unsigned long long)at, (unsigned long long)(end - at));
+            break; /* what stands before it is sent */
         }
         if (!again && at > s->sent && at + HEAD + frame.len - s->sent > max_bytes) break;
         r = add_rows(w->rows, buf_view(&frame), err);
+        if (r == E_DECODE && at > s->sent) { /* what stands before it is sent */
+            r = OK;
+            break;
+        }
+        if (r == E_DECODE) r = err_set(err, E_CORRUPT, "segment %llu of the spool has no records at byte %llu: %zu bytes of it can't be sent", (unsigned long long)s->segment, (unsigned long long)at, frame.len);
         at += HEAD + frame.len;
     }
     buf_fini(&frame);
-    w->to = at;
+    if (r != E_CORRUPT || w->to < at) w->to = at;
     return r;
 }
 
@@ -415,10 +441,19 @@ enum status spool_next(struct spool_window *out, struct spool *s, uint64_t max_b
         struct spool_window w = {.segment = s->segment, .from = s->sent, .done = s->to > s->sent ? s->done : 0, .rows = json_array()};
         enum status r = collect(&w, s, fd, end, max_bytes, err);
         close(fd);
-        if (r == OK && s->to != w.to) {
+        if (r == E_CORRUPT) { /* told once; what follows goes on */
+            s->sent = w.to;
+            s->to = s->done = 0;
+            IGNORE(save_sent(s, NULL), "it is found again after a start");
+        } else if (r == OK && s->to != w.to) {
+            const uint64_t to = s->to, done = s->done;
             s->to = w.to;
-            s->done = 0;
+            s->done = w.done = 0;
             r = save_sent(s, err);
+            if (r != OK) { /* not sent before it is written down */
+                s->to = to;
+                s->done = done;
+            }
         }
         if (r != OK) {
             spool_window_fini(&w);

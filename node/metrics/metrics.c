@@ -1,32 +1,19 @@
 #include "node/metrics/metrics.h"
 
-#include "lib/net/http_server.h"
-#include "node/metrics/exposition.h"
+#include "lib/metrics/page.h"
 
-enum { PAGE_MAX = 8 << 20, COLLECT_MAX = 4 << 20, IDLE_S = 90, CONNECTIONS_MAX = 64 };
+enum { COLLECT_MAX = 4 << 20 };
 
 /* ------------------------------------------------------------------ page */
 
-static void one(struct exposition *e, const char *name, enum metric_kind kind, const char *unit, uint64_t v, const char *help)
-{
-    exposition_family(e, name, kind, unit, help);
-    exposition_sample(e, NULL, 0, v);
-}
-
-static void one_ms(struct exposition *e, const char *name, enum metric_kind kind, uint64_t ms, const char *help)
-{
-    exposition_family(e, name, kind, "seconds", help);
-    exposition_sample_ms(e, NULL, 0, ms);
-}
-
 static void gauge(struct exposition *e, const char *name, uint64_t v, const char *help)
 {
-    one(e, name, METRIC_GAUGE, NULL, v, help);
+    exposition_one(e, name, METRIC_GAUGE, NULL, v, help);
 }
 
 static void counter(struct exposition *e, const char *name, uint64_t v, const char *help)
 {
-    one(e, name, METRIC_COUNTER, NULL, v, help);
+    exposition_one(e, name, METRIC_COUNTER, NULL, v, help);
 }
 
 static void put_chain(struct exposition *e, const struct metrics_facts *f)
@@ -40,7 +27,7 @@ static void put_chain(struct exposition *e, const struct metrics_facts *f)
     gauge(e, "ethereum_blockchain_chain_head_transaction_count", f->totals.head_txs, "Transactions in the head.");
     gauge(e, "ethereum_blockchain_chain_head_gas_used", f->totals.head_gas_used, "Gas used by the head.");
     gauge(e, "ethereum_blockchain_chain_head_gas_limit", f->head.gas_limit, "Gas limit of the head.");
-    one_ms(e, "poa_head_age_seconds", METRIC_GAUGE, f->now_ms > head_ms ? f->now_ms - head_ms : 0, "Time since the head's timestamp, by this node's clock.");
+    exposition_one_ms(e, "poa_head_age_seconds", METRIC_GAUGE, f->now_ms > head_ms ? f->now_ms - head_ms : 0, "Time since the head's timestamp, by this node's clock.");
     gauge(e, "poa_syncing", f->is_syncing, "1 while this node catches up with its peers.");
     counter(e, "poa_imported_blocks", f->totals.blocks, "Blocks that joined the canonical chain, own ones too.");
     counter(e, "poa_imported_transactions", f->totals.txs, "Transactions of blocks that joined the canonical chain.");
@@ -86,63 +73,61 @@ static void put_engine(struct exposition *e, const struct metrics_facts *f)
 {
     if (!f->has_aura) return;
     gauge(e, "poa_step", f->step, "The step that this node's clock is in.");
-    one_ms(e, "poa_step_duration_seconds", METRIC_GAUGE, f->step_ms, "How long a step lasts.");
+    exposition_one_ms(e, "poa_step_duration_seconds", METRIC_GAUGE, f->step_ms, "How long a step lasts.");
     gauge(e, "poa_last_sealed_step", f->head.step, "Step of the head.");
     gauge(e, "poa_finality_signers_seen", f->epoch.signers_seen, "Distinct validators that have built on the oldest block that is not final.");
     gauge(e, "poa_finality_signers_needed", f->epoch.signers_needed, "Distinct validators that make a block final.");
     gauge(e, "poa_set_change_pending", f->epoch.has_pending, "1 while a change of the validator set waits for finality.");
     gauge(e, "poa_clock_peers_measured", f->clock_peers, "Peers whose clock is known.");
-    one_ms(e, "poa_clock_ahead_seconds", METRIC_GAUGE, f->clock_ahead_ms, "How far this node's clock is ahead of its peers' (median); 0: it is not.");
-    one_ms(e, "poa_clock_behind_seconds", METRIC_GAUGE, f->clock_behind_ms, "How far this node's clock is behind its peers' (median); 0: it is not.");
+    exposition_one_ms(e, "poa_clock_ahead_seconds", METRIC_GAUGE, f->clock_ahead_ms, "How far this node's clock is ahead of its peers' (median); 0: it is not.");
+    exposition_one_ms(e, "poa_clock_behind_seconds", METRIC_GAUGE, f->clock_behind_ms, "How far this node's clock is behind its peers' (median); 0: it is not.");
     gauge(e, "poa_promise_waiting", f->waits_promise, "1 while steps of this validator go by because of what its key has promised (its log says what).");
     gauge(e, "poa_clock_off", f->clock_is_off, "1 while the clock is apart from those of most peers by more than half a step: nothing is sealed.");
     put_validators(e, f);
     if (!f->is_validator) return;
     counter(e, "poa_seal_signatures", f->signed_n, "Seals signed.");
-    one_ms(e, "poa_seal_signing_seconds", METRIC_COUNTER, f->signed_ms, "Time that signing them took, with the record on the disk, and the vault if it signs.");
+    exposition_one_ms(e, "poa_seal_signing_seconds", METRIC_COUNTER, f->signed_ms, "Time that signing them took, with the record on the disk, and the vault if it signs.");
     gauge(e, "poa_sealing", f->lease_ms > 0, "1 while this node may seal.");
     if (f->lease_ms != UINT64_MAX)
-        one_ms(e, "poa_lease_remaining_seconds", METRIC_GAUGE, f->lease_ms, "For how long the lease of this node's identity is surely held; 0: it may not seal.");
+        exposition_one_ms(e, "poa_lease_remaining_seconds", METRIC_GAUGE, f->lease_ms, "For how long the lease of this node's identity is surely held; 0: it may not seal.");
 }
 
 static void put_rest(struct exposition *e, const struct metrics_facts *f)
 {
-    const struct metrics_process *p = &f->process;
     gauge(e, "ethereum_peer_count", f->peers, "Connected peers.");
     gauge(e, "ethereum_peer_limit", f->max_peers, "Peers that are allowed at most.");
     gauge(e, "poa_inbound_peers", f->inbound_peers, "Connected peers that dialled this node.");
-    one(e, "poa_peer_received_bytes", METRIC_COUNTER, "bytes", f->bytes_in, "Bytes that came from peers.");
-    one(e, "poa_peer_sent_bytes", METRIC_COUNTER, "bytes", f->bytes_out, "Bytes that went to peers.");
+    exposition_one(e, "poa_peer_received_bytes", METRIC_COUNTER, "bytes", f->bytes_in, "Bytes that came from peers.");
+    exposition_one(e, "poa_peer_sent_bytes", METRIC_COUNTER, "bytes", f->bytes_out, "Bytes that went to peers.");
     counter(e, "poa_peer_received_messages", f->messages_in, "Messages that came from peers.");
     counter(e, "poa_peer_sent_messages", f->messages_out, "Messages that went to peers.");
     gauge(e, "txpool_pending", f->pool_pending, "Transactions that the next blocks can take.");
     gauge(e, "txpool_queued", f->pool_queued, "Transactions that wait for one with a lower nonce.");
-    one(e, "poa_database_bytes", METRIC_GAUGE, "bytes", f->db_bytes, "Pages of the database that are in use.");
+    exposition_one(e, "poa_database_bytes", METRIC_GAUGE, "bytes", f->db_bytes, "Pages of the database that are in use.");
     counter(e, "poa_rpc_requests", f->rpc_requests, "JSON-RPC calls, each of a batch counted.");
     counter(e, "poa_rpc_errors", f->rpc_errors, "JSON-RPC calls that were answered with an error.");
     gauge(e, "poa_rpc_connections", f->rpc_connections, "Open connections of JSON-RPC clients.");
-    one_ms(e, "poa_clock_seconds", METRIC_GAUGE, f->now_ms, "This node's clock.");
-    one_ms(e, "process_cpu_seconds", METRIC_COUNTER, p->cpu_ms, "Total user and system CPU time spent in seconds.");
-    one(e, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", p->resident_bytes, "Resident memory size in bytes.");
-    one(e, "process_virtual_memory_bytes", METRIC_GAUGE, "bytes", p->virtual_bytes, "Virtual memory size in bytes.");
-    one_ms(e, "process_start_time_seconds", METRIC_GAUGE, p->start_ms, "Start time of the process since unix epoch in seconds.");
-    gauge(e, "process_open_fds", p->open_fds, "Number of open file descriptors.");
-    gauge(e, "process_max_fds", p->max_fds, "Maximum number of open file descriptors.");
-    gauge(e, "process_threads", p->threads, "Number of threads of the process.");
+    exposition_one_ms(e, "poa_clock_seconds", METRIC_GAUGE, f->now_ms, "This node's clock.");
+    metrics_put_process(e, &f->process);
+}
+
+static void put_all(struct exposition *e, const struct metrics_facts *f)
+{
+    char network[24];
+    (void)snprintf(network, sizeof network, "%llu", (unsigned long long)f->network_id);
+    const struct metric_label labels[] = {{"version", f->version}, {"name", f->name}, {"network", network}, {"genesis", f->genesis}};
+    exposition_family(e, "poa_node", METRIC_INFO, NULL, "What runs here, and of which network it is.");
+    exposition_sample(e, labels, COUNT_OF(labels), 1);
+    put_chain(e, f);
+    put_engine(e, f);
+    put_rest(e, f);
 }
 
 void metrics_put(struct buf *out, const struct metrics_facts *f, bool is_openmetrics)
 {
     struct exposition e;
-    char network[24];
     exposition_init(&e, out, is_openmetrics);
-    (void)snprintf(network, sizeof network, "%llu", (unsigned long long)f->network_id);
-    const struct metric_label labels[] = {{"version", f->version}, {"name", f->name}, {"network", network}, {"genesis", f->genesis}};
-    exposition_family(&e, "poa_node", METRIC_INFO, NULL, "What runs here, and of which network it is.");
-    exposition_sample(&e, labels, COUNT_OF(labels), 1);
-    put_chain(&e, f);
-    put_engine(&e, f);
-    put_rest(&e, f);
+    put_all(&e, f);
     exposition_end(&e);
 }
 
@@ -150,43 +135,17 @@ void metrics_put(struct buf *out, const struct metrics_facts *f, bool is_openmet
 
 struct metrics {
     struct metrics_config cfg;
-    struct http_server *server;
+    struct metrics_page *page;
 };
 
-static void respond_text(struct http_request *r, int status, const char *text)
+static void put(void *ctx, struct exposition *e)
 {
-    http_respond(r, status, "text/plain; charset=utf-8", bytes_str(text), NULL, 0);
-}
-
-static void on_request(void *ctx, struct http_request *r)
-{
-    struct metrics *m = ctx;
-    enum http_method method = http_request_method(r);
-    const char *path = http_request_path(r);
-    if (method != HTTP_GET && method != HTTP_HEAD) {
-        const struct http_header allow = {"Allow", "GET, HEAD"};
-        http_respond(r, 405, NULL, BYTES_EMPTY, &allow, 1);
-        return;
-    }
-    if (strcmp(path, "/") == 0) {
-        respond_text(r, 200, "poa-node: /metrics\n");
-        return;
-    }
-    if (strcmp(path, "/metrics") != 0) {
-        respond_text(r, 404, "there is only /metrics\n");
-        return;
-    }
+    const struct metrics *m = ctx;
     struct arena a;
-    struct buf page;
     struct metrics_facts f = {0};
-    bool open = exposition_wants_openmetrics(http_request_header(r, "Accept"));
     arena_init(&a, COLLECT_MAX);
-    buf_init(&page, PAGE_MAX);
     m->cfg.collect(m->cfg.ctx, &f, &a);
-    metrics_put(&page, &f, open);
-    if (buf_status(&page) == OK) http_respond(r, 200, open ? EXPOSITION_OPENMETRICS_TYPE : EXPOSITION_TEXT_TYPE, buf_view(&page), NULL, 0);
-    else respond_text(r, 500, "out of memory\n");
-    buf_fini(&page);
+    put_all(e, &f);
     arena_fini(&a);
 }
 
@@ -195,12 +154,11 @@ enum status metrics_start(struct metrics **out, const struct metrics_config *cfg
     struct metrics *m = calloc(1, sizeof *m);
     if (m == NULL) return E_NOMEM;
     m->cfg = *cfg;
-    struct http_server_config sc = {.bind_address = cfg->address, .port = cfg->port, .max_body = 1024, .max_connections = CONNECTIONS_MAX, .idle_timeout_s = IDLE_S};
-    struct http_handler h = {.ctx = m, .request = on_request};
-    enum status s = http_server_start(&m->server, &sc, &h, err);
+    const struct metrics_page_config pc = {.program = "poa-node", .address = cfg->address, .port = cfg->port, .ctx = m, .put = put};
+    enum status s = metrics_page_start(&m->page, &pc, err);
     if (s != OK) {
         free(m);
-        return err_prefix(err, "metrics");
+        return s;
     }
     *out = m;
     return OK;
@@ -209,11 +167,11 @@ enum status metrics_start(struct metrics **out, const struct metrics_config *cfg
 void metrics_stop(struct metrics *m)
 {
     if (m == NULL) return;
-    http_server_stop(m->server);
+    metrics_page_stop(m->page);
     free(m);
 }
 
 uint16_t metrics_port(const struct metrics *m)
 {
-    return http_server_port(m->server);
+    return metrics_page_port(m->page);
 }

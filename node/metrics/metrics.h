@@ -11,11 +11,8 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/metrics/process.h"
 #include "node/metrics/tally.h"
-
-struct metrics_process {
-    uint64_t resident_bytes, virtual_bytes, cpu_ms, open_fds, max_fds, start_ms, threads;
-};
 
 struct metrics_facts {
     const char *version, *name, *genesis; /* genesis: "0x..." */
@@ -61,7 +58,5 @@ uint16_t metrics_port(const struct metrics *m);
 
 /** metrics_put: the whole page */
 void metrics_put(struct buf *out, const struct metrics_facts *f, bool is_openmetrics);
-/** metrics_read_process: from /proc/self; what can't be read is 0 */
-void metrics_read_process(struct metrics_process *out);
 
 #endif

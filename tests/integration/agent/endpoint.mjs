@@ -24,7 +24,7 @@ export class Endpoint {
     this.counts = { taken: 0, repeated: 0, refused: 0, tokens: 0 };
     this.tokens = new Map();
     this.quietUntil = 0;
-    this.weather = () => 'fine'; // fine | 429 | 500 | 503 | lost (taken, but the answer never arrives) | cut (not taken, no answer)
+    this.weather = () => 'fine'; // fine | skewed (403, and the time of another day) | 429 | 500 | 503 | lost (taken, but the answer never arrives) | cut (not taken, no answer)
   }
   fault(text) { this.faults.push(text); }
   async listen(port = 0) {
@@ -58,6 +58,7 @@ export class Endpoint {
       return this.answer(r, 429, '', { 'retry-after': '1' });
     }
     if (w === '500' || w === '503') return this.answer(r, Number(w), '{"Error":"UnspecifiedError"}');
+    if (w === 'skewed') return this.answer(r, 403, '{"Error":"InvalidAuthorization"}', { date: new Date(Date.now() - 7200000).toUTCString() });
     if (w === 'cut') return r.destroy();
     const m = /^\/dataCollectionRules\/([^/]+)\/streams\/([^/]+)$/.exec(u.pathname);
     if (m) return this.ingest(q, r, u, m[1], m[2], body, w);

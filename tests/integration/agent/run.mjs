@@ -41,7 +41,7 @@ async function until(what, body, limit_s = 30, every_ms = 50) {
 }
 
 class Agent {
-  constructor(name, chain, endpoint, { node = {}, send = {}, spool = {} } = {}) {
+  constructor(name, chain, endpoint, { node = {}, send = {}, spool = {}, ...more } = {}) {
     this.dir = path.join(work, name);
     fs.mkdirSync(this.dir);
     this.log = path.join(this.dir, 'node.log');
@@ -55,9 +55,10 @@ class Agent {
       spool: { dir: path.join(this.dir, 'spool'), ...spool },
       send: { endpoint: endpoint.url, interval_s: 1, ...(ingestion ? { rule: endpoint.rule, token: { kind: 'client_credentials', token_uri: `${endpoint.url}/token`, client_id: 'agent', client_secret_file: path.join(this.dir, 'secret') } }
         : { workspace_id: endpoint.workspace, shared_key_file: path.join(this.dir, 'key') }), ...send },
-      log: { file: path.join(this.dir, 'agent.log') },
+      log: { file: path.join(this.dir, 'agent.log') }, ...more,
     }));
   }
+  change(sections) { fs.writeFileSync(this.config, JSON.stringify({ ...JSON.parse(fs.readFileSync(this.config, 'utf8')), ...sections })); }
   start() {
     const p = spawn(path.join(bin, 'poa-agent'), ['--config', this.config], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.p = p;
@@ -89,7 +90,7 @@ for (const api of ['ingestion', 'collector']) {
     chain.announce(3);
     chain.add(2, 1);
     a.start();
-    fs.appendFileSync(a.log, '2026-11-23 09:32:52.123 INFO  sync     Syncing with peers: 3 active, 3 confirmed, 4 total\nno time here: \xe9 "quoted"\n');
+    fs.appendFileSync(a.log, '2026-11-23 09:32:52.123 INFO  sync     Syncing with peers: 3 active, 3 confirmed, 4 total\nno time here: \xe9 \0 "quoted"\n');
     const s = api === 'collector';
     await until('all tables', () => ['MinedBlock_CL', 'MinedTransaction_CL', 'PendingTransaction_CL', 'ParityLog_CL', 'NodeStats_CL'].every((t) => e.tables[t]?.length), 20);
     await until('two blocks, two lines', () => e.tables.MinedBlock_CL.length === 2 && e.tables.ParityLog_CL.length === 2, 20);
@@ -226,16 +227,21 @@ test('one block of 5000 transactions goes in calls below the limit; the log may 
   await until('three', () => e.tables.ParityLog_CL.length === 3);
   await a.kill();
   line('four');
-  fs.renameSync(a.log, `${a.log}.1`);
+  // moved away twice while it was not there, the second file smaller than where it stood in the first
+  fs.renameSync(`${a.log}.1`, `${a.log}.3`);
+  fs.renameSync(a.log, `${a.log}.2`);
+  fs.writeFileSync(`${a.log}.1`, '');
   fs.writeFileSync(a.log, '');
-  line('five, after a rotation while it was away');
+  want.push('4.5');
+  fs.appendFileSync(`${a.log}.1`, '4.5\n');
+  line('five, after two rotations while it was away');
   a.start();
-  await until('five', () => e.tables.ParityLog_CL.length === 5, 20);
+  await until('five', () => e.tables.ParityLog_CL.length === 6, 20);
   await sleep(300);
   fs.truncateSync(a.log);
   await sleep(300);
   line('six');
-  await until('six', () => e.tables.ParityLog_CL.length === 6, 20);
+  await until('six', () => e.tables.ParityLog_CL.length === 7, 20);
   await until('5000 transactions', () => e.tables.MinedTransaction_CL?.length >= 5000, 30);
   same(values(e, 'MinedTransaction_CL', 'TransactionHash'), chain.blocks[1].transactions, 'transactions');
   assert.deepEqual(values(e, 'ParityLog_CL', 'RawData'), want);
@@ -262,6 +268,42 @@ test('what the operator must mend is told and tried again; what can never be tak
   second.start();
   await second.p.gone;
   assert.match(second.p.err + second.said(), /another poa-agent uses the spool/);
+  await chain.close();
+  await e.offline();
+});
+test('its metrics, in both formats; a disk that is nearly full pauses the reading; a network made anew; a clock that is wrong', async () => {
+  const e = new Endpoint(template);
+  let chain = new Chain();
+  await chain.listen();
+  await e.listen();
+  const a = new Agent('watched', chain, e, { spool: { min_free_mib: 1 << 30 }, metrics: { port: 9546 } });
+  a.start();
+  const page = async (accept) => (await fetch('http://127.0.0.1:9546/metrics', { headers: { accept } })).text();
+  const value = async (name) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(await page('text/plain'))?.[1]);
+  await until('reading pauses', async () => fs.existsSync(path.join(a.dir, 'agent.log')) && /WARN +spool .*its disk is nearly full: reading pauses/.test(a.said()) && (await value('poa_agent_reading_paused')) === 1, 20);
+  assert.equal(e.counts.taken, 0);
+  await a.kill();
+  a.change({ spool: { dir: path.join(a.dir, 'spool'), min_free_mib: 1 } });
+  for (let i = 0; i < 5; i++) chain.add(0, 1);
+  a.start();
+  await until('six blocks', async () => e.tables.MinedBlock_CL?.length === 6 && (await value('poa_agent_sent_records_total{table="MinedBlock"}')) === 6, 20);
+  assert.equal(await value('poa_agent_node_up'), 1);
+  assert.ok(Math.abs((await value('poa_agent_last_sent_timestamp_seconds')) - Date.now() / 1000) < 20);
+  assert.match(await page('application/openmetrics-text; version=1.0.0'), /^poa_agent_calls_total \d+\n[^]*# EOF\n$/m);
+  // the same address, another network: shorter, with its own block 0
+  const { port } = chain.server.address();
+  await chain.close();
+  chain = new Chain();
+  chain.add(0, 1);
+  await chain.listen(port);
+  await until('its blocks', () => chain.blocks.every((b) => values(e, 'MinedBlock_CL', 'BlockHash').includes(b.hash)), 20);
+  assert.match(a.said(), /WARN +blocks +the node's network is another one now/);
+  assert.equal(e.tables.MinedBlock_CL.length, 8);
+  e.weather = () => 'skewed';
+  chain.add(0, 1);
+  await until('it names the clock', () => /this machine's clock is 7\d\d\d s ahead of the service's/.test(a.said()), 20);
+  assert.deepEqual(e.faults, []);
+  await a.kill();
   await chain.close();
   await e.offline();
 });

@@ -297,6 +297,33 @@ static void cancellation_ends_a_pause(void **state)
     azure_token_source_free(t);
 }
 
+/* a pause that goes past the call's deadline is for the caller; an hour at the most; also as a date, which counts from the service's own clock */
+static void a_long_pause_is_given_to_the_caller(void **state)
+{
+    static const struct {
+        const char *retry_after;
+        uint64_t from_ms, to_ms;
+    } cases[] = {{"1800", 1800000, 1800000}, {"90000", 3600000, 3600000}, {"soon", 0, 0}, {"Thu, 01 Jan 1970 00:00:10 GMT", 0, 0}, {"Wed, 01 Jan 2270 00:00:00 GMT", 3600000, 3600000}};
+    struct fake *f = *state;
+    struct azure_token_source *t = tokens_of(f);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct answer busy = {429, "", "Retry-After", cases[i].retry_after}, script[] = {busy, busy, busy, busy, busy, busy, busy, busy};
+        f->script = script;
+        f->n_script = COUNT_OF(script);
+        f->at = 0;
+        struct azure_service_config sc = service(f, t, 300);
+        struct azure_rest *r;
+        struct azure_fault fault;
+        struct http_client_response resp;
+        const struct azure_call c = {.op = "call", .method = "GET", .path = "/secrets/a"};
+        assert_int_equal(azure_rest_new(&r, &sc, "key vault", AZURE_RESOURCE_VAULT, NULL), OK);
+        assert_int_equal(azure_rest_do(&resp, r, &c, &fault, NULL), E_AGAIN);
+        assert_true(fault.retry_after_ms >= cases[i].from_ms && fault.retry_after_ms <= cases[i].to_ms);
+        azure_rest_free(r);
+    }
+    azure_token_source_free(t);
+}
+
 static void nobody_there_is_a_network_error(void **state)
 {
     (void)state;
@@ -562,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_refused_token_is_renewed_once),
         cmocka_unit_test(a_denial_may_be_given_time_to_become_a_grant),
         cmocka_unit_test(cancellation_ends_a_pause),
+        cmocka_unit_test(a_long_pause_is_given_to_the_caller),
         cmocka_unit_test(nobody_there_is_a_network_error),
         cmocka_unit_test(lists_follow_their_links_but_only_within_the_vault),
         cmocka_unit_test(versions_of_a_key_are_listed_by_their_kid),

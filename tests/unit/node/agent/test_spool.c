@@ -35,7 +35,7 @@ static struct spool *open_spool(int *next)
     struct spool *s;
     struct err err = {0};
     json_t *cursors;
-    assert_int_equal(spool_open(&s, &cursors, dir, 64 << 20, &err), OK);
+    assert_int_equal(spool_open(&s, &cursors, dir, 64 << 20, 0, &err), OK);
     *next = (int)json_integer_value(json_object_get(cursors, "next"));
     json_decref(cursors);
     return s;
@@ -183,6 +183,106 @@ static void a_window_on_its_way_is_the_same_after_a_kill(void **state)
     spool_close(s);
 }
 
+static void change(const char *name, size_t at, uint8_t bits)
+{
+    char path[100];
+    uint8_t b;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, &b, 1, (off_t)at), 1);
+    b ^= bits;
+    assert_int_equal(pwrite(fd, &b, 1, (off_t)at), 1);
+    close(fd);
+}
+
+/* reads windows; ret a bit for each row that came; *damaged: how often it was told of damage */
+static unsigned rows_that_come(struct spool *s, unsigned *damaged)
+{
+    struct err err = {0};
+    struct spool_window w;
+    enum status st;
+    unsigned bits = 0;
+    *damaged = 0;
+    while ((st = spool_next(&w, s, 1000, &err)) == OK || st == E_CORRUPT) {
+        size_t i;
+        const json_t *row;
+        *damaged += st == E_CORRUPT;
+        if (st == E_CORRUPT) continue;
+        json_array_foreach(w.rows, i, row) bits |= 1U << json_integer_value(json_object_get(json_array_get(row, 1), "i"));
+        assert_int_equal(spool_finish(s, &w, &err), OK);
+        spool_window_fini(&w);
+    }
+    assert_int_equal(st, E_NOT_FOUND);
+    return bits;
+}
+
+static void what_the_disk_damaged_is_told_once_and_passed_over(void **state)
+{
+    (void)state;
+    int next;
+    unsigned damaged;
+    struct spool *s = open_spool(&next);
+    for (int i = 0; i < 3; i++)
+        append(s, i, 2000000); /* the first segment is full with three of them */
+    for (int i = 3; i < 6; i++)
+        append(s, i, 50);
+    change("000000000001.seg", 2100000, 4); /* in the second row */
+    assert_int_equal(rows_that_come(s, &damaged), 1 | 8 | 16 | 32);
+    assert_int_equal(damaged, 1);
+    assert_int_equal(segments(), 1);
+    append(s, 6, 50);
+    change("000000000002.seg", 450, 4); /* in what is written on, in row 6 */
+    append(s, 7, 50);
+    assert_int_equal(rows_that_come(s, &damaged), 0);
+    assert_int_equal(damaged, 1);
+    append(s, 8, 50);
+    assert_int_equal(rows_that_come(s, &damaged), 1 << 8);
+    assert_int_equal(damaged, 0);
+    spool_close(s);
+}
+
+/* who makes room by hand leaves sent.json behind: it must not pass over what is written after that */
+static void segments_that_were_removed_by_hand(void **state)
+{
+    (void)state;
+    int next;
+    unsigned damaged;
+    char path[100];
+    struct spool *s = open_spool(&next);
+    append(s, 0, 500);
+    append(s, 1, 500);
+    assert_int_equal(rows_that_come(s, &damaged), 3);
+    spool_close(s);
+    (void)snprintf(path, sizeof path, "%s/000000000001.seg", dir);
+    assert_int_equal(unlink(path), 0);
+    s = open_spool(&next);
+    append(s, 2, 100);
+    append(s, 3, 100);
+    assert_int_equal(rows_that_come(s, &damaged), 12);
+    assert_int_equal(damaged, 0);
+    /* and a disk that came back as it was before */
+    append(s, 4, 100);
+    assert_int_equal(rows_that_come(s, &damaged), 16);
+    spool_close(s);
+    assert_int_equal(truncate(path, 150), 0);
+    s = open_spool(&next);
+    append(s, 5, 10);
+    assert_int_equal(rows_that_come(s, &damaged), 32);
+    spool_close(s);
+}
+
+static void a_disk_that_is_nearly_full_is_a_full_spool(void **state)
+{
+    (void)state;
+    struct spool *s;
+    struct err err = {0};
+    json_t *cursors;
+    assert_int_equal(spool_open(&s, &cursors, dir, 1 << 20, (uint64_t)1 << 60, &err), OK);
+    json_decref(cursors);
+    assert_true(spool_is_full(s));
+    spool_close(s);
+}
+
 static void one_agent_a_spool(void **state)
 {
     (void)state;
@@ -190,7 +290,7 @@ static void one_agent_a_spool(void **state)
     struct spool *s = open_spool(&next), *second = NULL;
     struct err err = {0};
     json_t *cursors = NULL;
-    assert_int_equal(spool_open(&second, &cursors, dir, 1 << 20, &err), E_BUSY);
+    assert_int_equal(spool_open(&second, &cursors, dir, 1 << 20, 0, &err), E_BUSY);
     assert_null(second);
     assert_null(cursors);
     spool_close(s);
@@ -202,7 +302,7 @@ static void a_full_spool_says_so(void **state)
     struct spool *s;
     struct err err = {0};
     json_t *cursors;
-    assert_int_equal(spool_open(&s, &cursors, dir, 1000, &err), OK);
+    assert_int_equal(spool_open(&s, &cursors, dir, 1000, 0, &err), OK);
     json_decref(cursors);
     assert_false(spool_is_full(s));
     append(s, 0, 1000);
@@ -230,6 +330,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_goes_in_comes_out_in_order_across_segments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_torn_end_is_cut_off_at_any_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_window_on_its_way_is_the_same_after_a_kill, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_disk_damaged_is_told_once_and_passed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(segments_that_were_removed_by_hand, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_disk_that_is_nearly_full_is_a_full_spool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_agent_a_spool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_spool_says_so, set_up, tear_down),
         cmocka_unit_test(the_signature_of_the_collector_api),

@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include "lib/net/http_client.h"
-#include "node/metrics/exposition.h"
 #include "node/metrics/metrics.h"
 
 #include <ctype.h>

@@ -1,4 +1,4 @@
-#include "node/metrics/exposition.h"
+#include "lib/metrics/exposition.h"
 
 #include <strings.h>
 
@@ -101,4 +101,16 @@ bool exposition_wants_openmetrics(const char *accept)
         if (p == NULL) return false;
     }
     return false;
+}
+
+void exposition_one(struct exposition *e, const char *name, enum metric_kind kind, const char *unit, uint64_t v, const char *help)
+{
+    exposition_family(e, name, kind, unit, help);
+    exposition_sample(e, NULL, 0, v);
+}
+
+void exposition_one_ms(struct exposition *e, const char *name, enum metric_kind kind, uint64_t ms, const char *help)
+{
+    exposition_family(e, name, kind, "seconds", help);
+    exposition_sample_ms(e, NULL, 0, ms);
 }

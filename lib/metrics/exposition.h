@@ -8,8 +8,8 @@
  *
  * A family is begun once, and its samples follow it. Names are the program's own ([a-z_:][a-z0-9_:]*, checked by BUG), a counter's without
  * "_total"; label values are escaped. */
-#ifndef NODE_METRICS_EXPOSITION_H
-#define NODE_METRICS_EXPOSITION_H
+#ifndef LIB_METRICS_EXPOSITION_H
+#define LIB_METRICS_EXPOSITION_H
 
 #include "lib/base/buf.h"
 
@@ -35,6 +35,9 @@ void exposition_family(struct exposition *e, const char *name, enum metric_kind 
 void exposition_sample(struct exposition *e, const struct metric_label *labels, size_t n, uint64_t value);
 /** exposition_sample_ms: a value in thousandths: 12345 is written 12.345 */
 void exposition_sample_ms(struct exposition *e, const struct metric_label *labels, size_t n, uint64_t thousandths);
+/** exposition_one, exposition_one_ms: a family of one sample without labels; ms: in thousandths of seconds */
+void exposition_one(struct exposition *e, const char *name, enum metric_kind kind, const char *unit, uint64_t v, const char *help);
+void exposition_one_ms(struct exposition *e, const char *name, enum metric_kind kind, uint64_t ms, const char *help);
 void exposition_end(struct exposition *e);
 /** exposition_wants_openmetrics: does an Accept header ask for it? NULL: it does not */
 bool exposition_wants_openmetrics(const char *accept);

@@ -1,5 +1,5 @@
 /* process.c: this process as /proc/self has it. */
-#include "node/metrics/metrics.h"
+#include "lib/metrics/process.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,4 +54,15 @@ void metrics_read_process(struct metrics_process *out)
     out->open_fds = count_fds();
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) == 0) out->max_fds = (uint64_t)r.rlim_cur;
+}
+
+void metrics_put_process(struct exposition *e, const struct metrics_process *p)
+{
+    exposition_one_ms(e, "process_cpu_seconds", METRIC_COUNTER, p->cpu_ms, "Total user and system CPU time spent in seconds.");
+    exposition_one(e, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", p->resident_bytes, "Resident memory size in bytes.");
+    exposition_one(e, "process_virtual_memory_bytes", METRIC_GAUGE, "bytes", p->virtual_bytes, "Virtual memory size in bytes.");
+    exposition_one_ms(e, "process_start_time_seconds", METRIC_GAUGE, p->start_ms, "Start time of the process since unix epoch in seconds.");
+    exposition_one(e, "process_open_fds", METRIC_GAUGE, NULL, p->open_fds, "Number of open file descriptors.");
+    exposition_one(e, "process_max_fds", METRIC_GAUGE, NULL, p->max_fds, "Maximum number of open file descriptors.");
+    exposition_one(e, "process_threads", METRIC_GAUGE, NULL, p->threads, "Number of threads of the process.");
 }

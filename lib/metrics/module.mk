@@ -1,0 +1,2 @@
+SRCS := exposition.c page.c process.c
+USES := lib/base lib/metrics lib/net
