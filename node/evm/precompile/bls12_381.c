@@ -1,6 +1,7 @@
 /* Subgroup tests: Scott, "A note on group membership tests for G1, G2 and GT on BLS pairing-friendly curves" (2021). Final
  * exponentiation: Hayashida, Hayasaka, Teruya, "Efficient Final Exponentiation via Cyclotomic Structure" (2020). */
 #include "node/evm/precompile/bls12_381_priv.h"
+#include "node/evm/precompile/pairing_priv.h"
 #include "node/evm/precompile/precompile.h"
 
 /* ---- encoding ---- */
@@ -243,89 +244,30 @@ enum status pc_bls_g2_add(uint8_t out[static 256], bytes in)
 
 /* ---- pairing ---- */
 
-/* f *= l0 + l1 xP v + l3 yP v w: the line of an M-type twist, up to a factor that the final exponentiation removes */
-static void line_multiply(struct fp12 *f, const struct fp2 *l0, struct fp2 *l1, struct fp2 *l3,
-                          const struct g1_affine *p)
+/* xi is 1 + i, and the twist's b is 4 xi */
+static inline void fp2_mul_b(struct fp2 *r, const struct fp2 *x)
 {
-    fp2_mul_fp(l1, l1, &p->x);
-    fp2_mul_fp(l3, l3, &p->y);
+    fp2_mul_xi(r, x);
+    fp2_double(r, r);
+    fp2_double(r, r);
+}
+
+/* f *= the line at P: constant + x xP v + y yP v w, as the twist is of type M */
+static void line_multiply(struct fp12 *f, struct line *l, const struct g1_affine *p)
+{
+    fp2_mul_fp(&l->x, &l->x, &p->x);
+    fp2_mul_fp(&l->y, &l->y, &p->y);
     struct fp6 aa, bb, s;
     struct fp2 sum;
-    fp6_mul_ab(&aa, &f->a, l0, l1);
-    fp6_mul_b(&bb, &f->b, l3);
-    fp2_add(&sum, l1, l3);
+    fp6_mul_ab(&aa, &f->a, &l->constant, &l->x);
+    fp6_mul_b(&bb, &f->b, &l->y);
+    fp2_add(&sum, &l->x, &l->y);
     fp6_add(&s, &f->a, &f->b);
-    fp6_mul_ab(&s, &s, l0, &sum);
+    fp6_mul_ab(&s, &s, &l->constant, &sum);
     fp6_sub(&s, &s, &aa);
     fp6_sub(&f->b, &s, &bb);
     fp6_mul_v(&bb, &bb);
     fp6_add(&f->a, &aa, &bb);
-}
-
-/* T = 2T, f *= the tangent at T, taken at P */
-static void pair_double(struct fp12 *f, struct bls_pair *m)
-{
-    struct fp2 a, b, c, e, g, h, j, t, u;
-    fp2_mul(&a, &m->x, &m->y);
-    fp2_half(&a, &a);
-    fp2_sqr(&b, &m->y);
-    fp2_sqr(&c, &m->z);
-    fp2_double(&t, &c);
-    fp2_add(&t, &t, &c);
-    fp2_mul_xi(&e, &t); /* 3 b' z^2 with b' = 4 xi */
-    fp2_double(&e, &e);
-    fp2_double(&e, &e);
-    fp2_double(&t, &e);
-    fp2_add(&t, &t, &e); /* 3e */
-    fp2_add(&g, &b, &t);
-    fp2_half(&g, &g);
-    fp2_add(&h, &m->y, &m->z);
-    fp2_sqr(&h, &h);
-    fp2_add(&u, &b, &c);
-    fp2_sub(&h, &h, &u); /* 2yz */
-    fp2_sqr(&j, &m->x);
-    fp2_sub(&u, &b, &t);
-    fp2_mul(&m->x, &a, &u);
-    fp2_sqr(&g, &g);
-    fp2_sqr(&t, &e);
-    fp2_double(&u, &t);
-    fp2_add(&t, &u, &t);
-    fp2_sub(&m->y, &g, &t);
-    fp2_mul(&m->z, &b, &h);
-    fp2_sub(&e, &e, &b);
-    fp2_neg(&h, &h);
-    fp2_double(&t, &j);
-    fp2_add(&j, &j, &t);
-    line_multiply(f, &e, &j, &h, &m->p);
-}
-
-/* T = T + Q, f *= the line through both, taken at P */
-static void pair_add(struct fp12 *f, struct bls_pair *m)
-{
-    struct fp2 theta, lambda, c, d, e, g, h, t;
-    fp2_mul(&t, &m->q.y, &m->z);
-    fp2_sub(&theta, &m->y, &t);
-    fp2_mul(&t, &m->q.x, &m->z);
-    fp2_sub(&lambda, &m->x, &t);
-    fp2_sqr(&c, &theta);
-    fp2_sqr(&d, &lambda);
-    fp2_mul(&e, &lambda, &d);
-    fp2_mul(&c, &m->z, &c);
-    fp2_mul(&g, &m->x, &d);
-    fp2_double(&t, &g);
-    fp2_add(&h, &e, &c);
-    fp2_sub(&h, &h, &t);
-    fp2_mul(&m->x, &lambda, &h);
-    fp2_sub(&g, &g, &h);
-    fp2_mul(&g, &theta, &g);
-    fp2_mul(&t, &e, &m->y);
-    fp2_sub(&m->y, &g, &t);
-    fp2_mul(&m->z, &m->z, &e);
-    fp2_mul(&g, &theta, &m->q.x);
-    fp2_mul(&t, &lambda, &m->q.y);
-    fp2_sub(&g, &g, &t);
-    fp2_neg(&theta, &theta);
-    line_multiply(f, &g, &theta, &lambda, &m->p);
 }
 
 /* The pairs that wait, multiplied into f. The sign of x is left out: the inverse of a product is 1 when the product is. */
@@ -336,8 +278,13 @@ static void miller_flush(struct bls_miller *m)
     for (unsigned i = 63; i-- > 0;) {
         fp12_sqr(&g, &g);
         for (unsigned k = 0; k < m->n; k++) {
-            pair_double(&g, &m->pair[k]);
-            if (BLS_X >> i & 1) pair_add(&g, &m->pair[k]);
+            struct bls_pair *e = &m->pair[k];
+            struct line l;
+            g2_running_double(&l, &e->t);
+            line_multiply(&g, &l, &e->p);
+            if ((BLS_X >> i & 1) == 0) continue;
+            g2_running_add(&l, &e->t, &e->q);
+            line_multiply(&g, &l, &e->p);
         }
     }
     fp12_mul(&m->f, &m->f, &g);
@@ -356,10 +303,7 @@ void bls_miller_add(struct bls_miller *m, const struct g1_affine *p, const struc
     struct bls_pair *e = &m->pair[m->n++];
     e->p = *p;
     e->q = *q;
-    e->x = q->x;
-    e->y = q->y;
-    memset(&e->z, 0, sizeof(e->z));
-    e->z.a = fp_one;
+    g2_running_start(&e->t, q);
     if (m->n == BLS_PAIRS_MAX) miller_flush(m);
 }
 
@@ -378,12 +322,7 @@ static void pow_x(struct fp12 *r, const struct fp12 *f)
 static void final_exponentiation(struct fp12 *r, const struct fp12 *f)
 {
     struct fp12 m, t, a, b;
-    fp12_inv(&t, f);
-    fp12_conj(&m, f);
-    fp12_mul(&m, &m, &t); /* f^(p^6 - 1) */
-    fp12_frobenius_2(&t, &m);
-    fp12_mul(&m, &m, &t); /* ^(p^2 + 1) */
-
+    fp12_easy_part(&m, f);
     pow_x(&a, &m);
     fp12_conj(&t, &m);
     fp12_mul(&a, &a, &t); /* x - 1 */

@@ -46,7 +46,7 @@ void bls_g1_mul(struct g1_jacobian *r, const struct g1_affine *p, const struct s
 struct bls_pair {
     struct g1_affine p;
     struct g2_affine q;
-    struct fp2 x, y, z; /* the running multiple of q, in homogeneous coordinates (x/z, y/z) */
+    struct g2_running t;
 };
 enum { BLS_PAIRS_MAX = 16 };
 struct bls_miller {

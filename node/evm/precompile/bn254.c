@@ -28,6 +28,8 @@ static inline void fp2_mul_xi(struct fp2 *r, const struct fp2 *x)
 #define CURVE_G g2
 #include "node/evm/precompile/curve_priv.h"
 
+#include "node/evm/precompile/pairing_priv.h"
+
 #define BN_X 0x44e992b44a6909f1u
 
 /* ---- encoding ---- */
@@ -223,96 +225,49 @@ enum status pc_bn254_mul(uint8_t out[static 64], bytes in)
 
 /* ---- pairing ---- */
 
-/* A pair in the Miller loop: T runs over multiples of Q in homogeneous coordinates (x/z, y/z). */
-struct miller {
+struct miller { /* a pair in the Miller loop */
     struct g1_affine p;
     struct g2_affine q, minus_q;
-    struct fp2 x, y, z;
+    struct g2_running t;
 };
 
-/* f *= l0 yP + l1 xP w + l3 w^3 */
-static void line_multiply(struct fp12 *f, struct fp2 *l0, struct fp2 *l1, const struct fp2 *l3,
-                          const struct g1_affine *p)
+static inline void fp2_mul_b(struct fp2 *r, const struct fp2 *x)
 {
-    fp2_mul_fp(l0, l0, &p->y);
-    fp2_mul_fp(l1, l1, &p->x);
+    fp2_mul(r, x, &g2_b);
+}
+
+/* f *= the line at P: y yP + x xP w + constant w^3, as the twist is of type D */
+static void line_multiply(struct fp12 *f, struct line *l, const struct g1_affine *p)
+{
+    fp2_mul_fp(&l->y, &l->y, &p->y);
+    fp2_mul_fp(&l->x, &l->x, &p->x);
     struct fp6 aa, bb, s;
     struct fp2 sum;
-    fp2_mul(&aa.a, &f->a.a, l0);
-    fp2_mul(&aa.b, &f->a.b, l0);
-    fp2_mul(&aa.c, &f->a.c, l0);
-    fp6_mul_ab(&bb, &f->b, l1, l3);
-    fp2_add(&sum, l0, l1);
+    fp2_mul(&aa.a, &f->a.a, &l->y);
+    fp2_mul(&aa.b, &f->a.b, &l->y);
+    fp2_mul(&aa.c, &f->a.c, &l->y);
+    fp6_mul_ab(&bb, &f->b, &l->x, &l->constant);
+    fp2_add(&sum, &l->y, &l->x);
     fp6_add(&s, &f->a, &f->b);
-    fp6_mul_ab(&s, &s, &sum, l3);
+    fp6_mul_ab(&s, &s, &sum, &l->constant);
     fp6_sub(&s, &s, &aa);
     fp6_sub(&f->b, &s, &bb);
     fp6_mul_v(&bb, &bb);
     fp6_add(&f->a, &aa, &bb);
 }
 
-/* T = 2T, f *= the tangent at T, taken at P */
 static void miller_double(struct fp12 *f, struct miller *m)
 {
-    struct fp2 a, b, c, e, g, h, j, t, u;
-    fp2_mul(&a, &m->x, &m->y);
-    fp2_half(&a, &a);
-    fp2_sqr(&b, &m->y);
-    fp2_sqr(&c, &m->z);
-    fp2_double(&t, &c);
-    fp2_add(&t, &t, &c);
-    fp2_mul(&e, &t, &g2_b);
-    fp2_double(&t, &e);
-    fp2_add(&t, &t, &e); /* 3e */
-    fp2_add(&g, &b, &t);
-    fp2_half(&g, &g);
-    fp2_add(&h, &m->y, &m->z);
-    fp2_sqr(&h, &h);
-    fp2_add(&u, &b, &c);
-    fp2_sub(&h, &h, &u); /* 2yz */
-    fp2_sqr(&j, &m->x);
-    fp2_sub(&u, &b, &t);
-    fp2_mul(&m->x, &a, &u);
-    fp2_sqr(&g, &g);
-    fp2_sqr(&t, &e);
-    fp2_double(&u, &t);
-    fp2_add(&t, &u, &t);
-    fp2_sub(&m->y, &g, &t);
-    fp2_mul(&m->z, &b, &h);
-    fp2_sub(&e, &e, &b);
-    fp2_neg(&h, &h);
-    fp2_double(&t, &j);
-    fp2_add(&j, &j, &t);
-    line_multiply(f, &h, &j, &e, &m->p);
+    struct line l;
+    g2_running_double(&l, &m->t);
+    line_multiply(f, &l, &m->p);
 }
 
-/* T = T + Q, f *= the line through both, taken at P */
 static void miller_add(struct fp12 *f, struct miller *m, const struct g2_affine *q)
 {
-    struct fp2 theta, lambda, c, d, e, g, h, t;
-    fp2_mul(&t, &q->y, &m->z);
-    fp2_sub(&theta, &m->y, &t);
-    fp2_mul(&t, &q->x, &m->z);
-    fp2_sub(&lambda, &m->x, &t);
-    fp2_sqr(&c, &theta);
-    fp2_sqr(&d, &lambda);
-    fp2_mul(&e, &lambda, &d);
-    fp2_mul(&c, &m->z, &c);
-    fp2_mul(&g, &m->x, &d);
-    fp2_double(&t, &g);
-    fp2_add(&h, &e, &c);
-    fp2_sub(&h, &h, &t);
-    fp2_mul(&m->x, &lambda, &h);
-    fp2_sub(&g, &g, &h);
-    fp2_mul(&g, &theta, &g);
-    fp2_mul(&t, &e, &m->y);
-    fp2_sub(&m->y, &g, &t);
-    fp2_mul(&m->z, &m->z, &e);
-    fp2_mul(&g, &theta, &q->x);
-    fp2_mul(&t, &lambda, &q->y);
-    fp2_sub(&g, &g, &t);
-    fp2_neg(&theta, &theta);
-    line_multiply(f, &lambda, &theta, &g, &m->p);
+    struct line l;
+    g2_running_add(&l, &m->t, q);
+    line_multiply(f, &l, &m->p);
 }
 
 /* The digits of 6x + 2 in non-adjacent form, and those of x in windows of four bits, highest first. */
@@ -330,10 +285,7 @@ enum { MILLER_BATCH = 16 };
 
 static void miller_start(struct miller *m)
 {
-    m->x = m->q.x;
-    m->y = m->q.y;
-    memset(&m->z, 0, sizeof(m->z));
-    m->z.a = fp_one;
+    g2_running_start(&m->t, &m->q);
     m->minus_q = m->q;
     fp2_neg(&m->minus_q.y, &m->q.y);
 }
@@ -382,13 +334,8 @@ static void pow_x(struct fp12 *r, const struct fp12 *f)
 /* f^((p^12 - 1) / order * 2x(6x^2 + 3x + 1)); the factor is prime to the order */
 static void final_exponentiation(struct fp12 *r, const struct fp12 *f)
 {
-    struct fp12 m, t, a, b, c, e;
-    fp12_inv(&t, f);
-    fp12_conj(&m, f);
-    fp12_mul(&m, &m, &t); /* f^(p^6 - 1) */
-    fp12_frobenius_2(&t, &m);
-    fp12_mul(&m, &m, &t); /* ^(p^2 + 1) */
-
+    struct fp12 m, a, b, c, e;
+    fp12_easy_part(&m, f);
     pow_x(&a, &m);
     fp12_cyclotomic_sqr(&a, &a); /* 2x */
     fp12_cyclotomic_sqr(&b, &a);

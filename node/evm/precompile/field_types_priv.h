@@ -1,4 +1,4 @@
-/* field_types_priv.h: the types of the two pairing curves' fields. FP_N (limbs) is defined by the including constants header. */
+/* field_types_priv.h: the types of the two pairing curves. FP_N (limbs) is defined by the including constants header. */
 #ifndef NODE_EVM_PRECOMPILE_FIELD_TYPES_PRIV_H
 #define NODE_EVM_PRECOMPILE_FIELD_TYPES_PRIV_H
 
@@ -21,6 +21,9 @@ struct fp6 {
 };
 struct fp12 {
     struct fp6 a, b; /* a + b w, w^2 = v */
+};
+struct g2_running { /* a multiple of a point in a Miller loop, in homogeneous coordinates: (x/z, y/z) */
+    struct fp2 x, y, z;
 };
 struct scalar {
     uint64_t l[4]; /* little-endian limbs, plain */
