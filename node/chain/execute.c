@@ -176,9 +176,12 @@ enum status exec_tx_check(enum tx_verdict *v, struct exec_env *env, struct state
 
 /* --- the world of a message */
 
-static void spec_precompile(void *ctx, const address *a, int *id, int *pricing, uint64_t *pa, uint64_t *pb)
+static void unmoved_precompile(const struct exec_env *env, const address *a, int *id, int *pricing, uint64_t *pa, uint64_t *pb)
 {
-    const struct exec_env *env = ctx;
+    if (env->spec == NULL || !env->rules.precompiles_by_spec) {
+        evm_precompile_by_rules(id, pricing, pa, pb, &env->rules, a);
+        return;
+    }
     const struct builtin_price *price;
     const struct spec_account *b = chain_spec_builtin(&price, env->spec, a, env->block.number);
     *id = BUILTIN_NONE;
@@ -187,6 +190,24 @@ static void spec_precompile(void *ctx, const address *a, int *id, int *pricing, 
     *pricing = (int)price->kind;
     *pa = price->a;
     *pb = price->b;
+}
+
+static void spec_precompile(void *ctx, const address *a, int *id, int *pricing, uint64_t *pa, uint64_t *pb)
+{
+    const struct exec_env *env = ctx;
+    const struct exec_move *m = env->moves;
+    while (m != NULL && !address_eq(&m->at, a))
+        m = m->next;
+    *id = BUILTIN_NONE;
+    if (m == NULL || !m->is_gone) unmoved_precompile(env, m == NULL ? a : &m->as, id, pricing, pa, pb);
+}
+
+bool exec_is_precompile(const struct exec_env *env, const address *a)
+{
+    int id, pricing;
+    uint64_t pa, pb;
+    unmoved_precompile(env, a, &id, &pricing, &pa, &pb);
+    return id != BUILTIN_NONE;
 }
 
 /* warm_precompiles: SPEC(EIP-2929): they are warm from the start */
@@ -218,7 +239,7 @@ static enum status warm_precompiles(struct exec_env *env, struct state *s)
 static const struct evm_host *host_for(struct exec_env *env, struct state *s)
 {
     state_set_block_hash_fn(s, env->block_hash, env->block_hash_ctx);
-    if (env->spec == NULL || !env->rules.precompiles_by_spec) return state_host();
+    if ((env->spec == NULL || !env->rules.precompiles_by_spec) && env->moves == NULL) return state_host();
     state_set_precompile_fn(s, spec_precompile, env);
     return state_host_by_spec();
 }

@@ -43,6 +43,13 @@ enum tx_verdict {
 };
 const char *tx_verdict_text(enum tx_verdict v);
 
+/** exec_move: a call's override (movePrecompileToAddress): at `at` stands what stood at `as`, or nothing (is_gone). */
+struct exec_move {
+    address at, as;
+    bool is_gone;
+    const struct exec_move *next;
+};
+
 /** exec_env: all that the transactions of one block share. */
 struct exec_env {
     struct evm *evm;
@@ -54,10 +61,13 @@ struct exec_env {
     uint64_t gas_used;      /* so far in this block */
     uint64_t blob_gas_used;
     const struct evm_tracer *tracer; /* or NULL */
+    const struct exec_move *moves;   /* of precompiles; NULL but for calls that ask for it */
     bool has_fee_collector;
     address fee_collector; /* base fee goes there instead of being burnt */
 };
 
+/** exec_is_precompile: before any moves */
+bool exec_is_precompile(const struct exec_env *env, const address *a);
 /** exec_tx_intrinsic: gas due before the first opcode, and the EIP-7623 floor (0 without it).  ret false on overflow */
 bool exec_tx_intrinsic(uint64_t *gas, uint64_t *floor, const struct tx *tx, const struct rules *rules);
 /** exec_tx_check: verdict on a transaction against rules and state, without running it. */

@@ -152,6 +152,9 @@ struct evm_tracer {
     void (*leave)(void *ctx, enum evm_outcome outcome, uint64_t gas_used, bytes output);
 };
 
+/** evm_precompile_by_rules: what stands at an address where no host says otherwise; *id is 0 for none */
+void evm_precompile_by_rules(int *id, int *pricing, uint64_t *price_a, uint64_t *price_b, const struct rules *rules, const address *a);
+
 struct evm;
 /** evm_new: pooled memory for runs of one thread. cache_bytes bounds the analysis cache (0: default 16 MiB). */
 MUST_CHECK enum status evm_new(struct evm **out, size_t cache_bytes);

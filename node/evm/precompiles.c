@@ -70,11 +70,20 @@ static bool by_rules(struct precompile *out, const struct rules *r, const addres
 
 bool precompile_find(struct precompile *out, const struct evm *e, const address *a)
 {
-    if (!e->rules->precompiles_by_spec || e->host->precompile == NULL) return by_rules(out, e->rules, a);
+    if (e->host->precompile == NULL) return by_rules(out, e->rules, a);
     int id = 0;
     e->host->precompile(e->ctx, a, &id, &out->pricing, &out->a, &out->b);
     out->id = id;
     return id != BUILTIN_NONE;
+}
+
+void evm_precompile_by_rules(int *id, int *pricing, uint64_t *price_a, uint64_t *price_b, const struct rules *rules, const address *a)
+{
+    struct precompile p = {.id = BUILTIN_NONE};
+    *id = by_rules(&p, rules, a) ? p.id : BUILTIN_NONE;
+    *pricing = p.pricing;
+    *price_a = p.a;
+    *price_b = p.b;
 }
 
 /* --- prices; UINT64_MAX is more than any gas */

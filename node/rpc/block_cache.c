@@ -105,7 +105,7 @@ bool cached_block_logs(struct cached_block *e, struct rpc_call *c)
     size_t *at = arena_zalloc(&e->arena, n + 1, sizeof *at), k = 0;
     for (size_t i = 0; at != NULL && i < b->n_txs; i++) {
         for (size_t j = 0; j < e->receipts[i].n_logs; j++) {
-            const struct log_place p = {&b->hash, &b->txs[i].hash, b->header.number, i, k, j, false};
+            const struct log_place p = {&b->hash, &b->txs[i].hash, b->header.number, i, k, j, b->header.timestamp, false};
             at[k++] = text.len;
             json_put_log(&text, &e->receipts[i].logs[j], &p);
             buf_put_u8(&text, ',');

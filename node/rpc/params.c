@@ -11,6 +11,12 @@ json_t *param(struct rpc_call *c, size_t i)
     return v == NULL || json_is_null(v) ? NULL : v;
 }
 
+json_t *json_field(const json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    return v == NULL || json_is_null(v) ? NULL : v;
+}
+
 /* the content of a plain string: no tree of it is needed */
 static bool plain_param(bytes *out, const struct rpc_call *c, size_t i)
 {
@@ -89,6 +95,17 @@ bool value_u64(uint64_t *out, struct rpc_call *c, const json_t *v, const char *n
     if (!u256_is_u64(&n)) return bad(c, name, "does not fit 64 bits");
     *out = n.w[0];
     return true;
+}
+
+/* SPEC(execution APIs, bytesMax32): up to 64 digits, an odd number of them too, also none */
+bool value_slot(u256 *out, bool *is_word, struct rpc_call *c, const json_t *v, const char *name)
+{
+    const bytes t = text_of(v);
+    *is_word = t.len == 66;
+    if (!json_is_string(v)) return value_u256(out, c, v, name);
+    *out = U256_ZERO;
+    if ((t.len == 2 && has_0x(t)) || (t.len > 2 && t.len <= 66 && has_0x(t) && u256_get_hex(out, t) == OK)) return true;
+    return bad(c, name, "unable to decode storage key: wants 0x and at most 64 hex digits");
 }
 
 static bool text_bytes(bytes *out, struct rpc_call *c, bytes t, const char *name)
@@ -250,6 +267,21 @@ bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, con
     return text_block(out, c, text_of(v), name);
 }
 
+static bool is_no_number(bytes t, const json_t *v)
+{
+    return t.len == 66 || json_is_object(v);
+}
+
+static bool bad_number(struct rpc_call *c, const char *name)
+{
+    return bad(c, name, "wants latest, pending, earliest, safe, finalized or a number as 0x..., no hash");
+}
+
+bool value_block_number(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name)
+{
+    return is_no_number(text_of(v), v) ? bad_number(c, name) : value_block(out, c, v, name);
+}
+
 /* by its hash and nothing else */
 static bool param_block_hash(struct block_ref *out, struct rpc_call *c, size_t i)
 {
@@ -267,8 +299,7 @@ bool param_block(struct block_ref *out, struct rpc_call *c, size_t i)
     if (kind == KIND_hash) return param_block_hash(out, c, i);
     const bool is_plain = plain_param(&t, c, i);
     if (!is_plain) t = text_of(param(c, i));
-    if (kind == KIND_number && (t.len == 66 || json_is_object(is_plain ? NULL : param(c, i))))
-        return bad(c, arg_name(name, i), "wants latest, pending, earliest, safe, finalized or a number as 0x..., no hash");
+    if (kind == KIND_number && is_no_number(t, is_plain ? NULL : param(c, i))) return bad_number(c, arg_name(name, i));
     return is_plain ? text_block(out, c, t, arg_name(name, i)) : value_block(out, c, param(c, i), arg_name(name, i));
 }
 

@@ -19,6 +19,8 @@ struct call_args {
 bool rpc_parse_call(struct call_args *a, struct rpc_call *c, const json_t *o);
 bool rpc_apply_overrides(struct rpc_call *c, struct state *st, const json_t *o);
 bool rpc_apply_block_overrides(struct rpc_call *c, struct exec_env *env, const json_t *o);
+/** rpc_move_precompiles: of the same state overrides (NULL: none) */
+bool rpc_move_precompiles(struct rpc_call *c, struct exec_env *env, const json_t *o);
 
 /** rpc_trace_call: run the call object of parameter 0 on the block of parameter block_arg under the tracer; the answer is written. */
 bool rpc_trace_call(struct rpc_call *c, struct tracer *t, size_t block_arg, const json_t *overrides, const json_t *block_overrides);

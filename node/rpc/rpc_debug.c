@@ -4,6 +4,7 @@
 static bool need_block(struct block_ref *ref, struct rpc_call *c)
 {
     if (!param_block(ref, c, 0)) return false;
+    if (ref->is_pending) return rpc_fail(c, RPC_SERVER, "the pending block is not sealed yet: it has no encoding");
     return ref->found || rpc_fail(c, RPC_SERVER, "block not found");
 }
 

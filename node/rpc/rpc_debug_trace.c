@@ -95,6 +95,7 @@ bool debug_trace_block(struct rpc_call *c)
     struct chain_replay r;
     if (!param_block(&ref, c, 0) || !tracer_init(&t, c, param(c, 1))) return false;
     if (!ref.found) return rpc_fail(c, RPC_SERVER, "block not found");
+    if (ref.is_pending) return rpc_fail(c, RPC_SERVER, "the pending block is not sealed yet: trace its transactions by debug_traceCall");
     if (!ref.is_canonical)
         return rpc_fail(c, RPC_SERVER, "block %llu by that hash is not on the canonical chain: its state is not kept", (unsigned long long)ref.number);
     if (!load_block(&b, c, &ref.hash) || !rpc_replay_open(&r, c, &b)) return false;

@@ -171,63 +171,98 @@ static bool parse_percentiles(double **out, size_t *n, struct rpc_call *c, const
     return true;
 }
 
+/* the shortest text that reads back as the same double */
+static void put_ratio(struct buf *b, uint64_t part, uint64_t whole)
+{
+    char text[40] = "0";
+    const double v = whole > 0 ? (double)part / (double)whole : 0.0;
+    for (int digits = 15; v > 0 && digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) break;
+    }
+    buf_printf(b, "%s%s", b->len > 0 ? "," : "", text);
+}
+
+/* the answer's lists, each as text */
+struct fee_lists {
+    struct buf fees, blob_fees, ratios, blob_ratios, rewards;
+};
+
+enum { GAS_PER_BLOB = 131072 }; /* SPEC(EIP-4844) */
+
+static void add_block(struct fee_lists *l, const struct chain_spec *spec, const struct header *h)
+{
+    struct rules rules;
+    u256 blob_fee = U256_ZERO;
+    chain_spec_rules(&rules, spec, h->number, h->timestamp);
+    if (h->has_blob_gas) blob_fee = exec_blob_base_fee(h->excess_blob_gas, rules.eip7691);
+    jo_u256(&l->fees, h->has_base_fee ? &h->base_fee : &U256_ZERO);
+    jo_u256(&l->blob_fees, &blob_fee);
+    put_ratio(&l->ratios, h->gas_used, h->gas_limit);
+    put_ratio(&l->blob_ratios, h->has_blob_gas ? h->blob_gas_used : 0, (rules.eip7691 ? 9 : 6) * GAS_PER_BLOB);
+}
+
+/* what the block behind the last will ask for is known already */
+static void add_next(struct fee_lists *l, const struct chain_spec *spec, const struct header *h)
+{
+    struct rules rules;
+    chain_spec_rules(&rules, spec, h->number + 1, h->timestamp + 1);
+    const u256 fee = rules.eip1559 ? exec_base_fee(spec, h) : U256_ZERO;
+    const u256 blob_fee = rules.eip4844 ? exec_blob_base_fee(exec_excess_blob_gas(h, rules.eip7691), rules.eip7691) : U256_ZERO;
+    jo_u256(&l->fees, &fee);
+    jo_u256(&l->blob_fees, &blob_fee);
+}
+
+static void put_list(struct buf *b, const char *key, const struct buf *list)
+{
+    jo_key(b, key);
+    jo_open(b, '[');
+    buf_put_bytes(b, buf_view(list));
+    jo_close(b, ']');
+}
+
+static bool fill_lists(struct fee_lists *l, struct rpc_call *c, uint64_t first, uint64_t count, const double *percentiles, size_t n_percentiles)
+{
+    struct header h;
+    for (uint64_t n = first; n < first + count; n++) {
+        hash32 hash;
+        if (n_percentiles && !rpc_has_time(c)) return false;
+        enum status s = blocks_get_canonical_hash(&hash, c->w->txn, n);
+        if (s == OK) s = blocks_get_header(&h, c->w->txn, &hash, c->a);
+        if (s != OK) return rpc_fail_status(c, s, "header");
+        add_block(l, c->rpc->spec, &h);
+        if (n_percentiles && !put_rewards(&l->rewards, c, &hash, percentiles, n_percentiles)) return false;
+    }
+    if (count > 0) add_next(l, c->rpc->spec, &h);
+    return true;
+}
+
 bool eth_fee_history(struct rpc_call *c)
 {
     uint64_t count;
     struct block_ref last;
     double *percentiles = NULL;
     size_t n_percentiles;
+    struct fee_lists l;
+    struct buf *b = c->out;
     if (!param_u64(&count, c, 0) || !param_block(&last, c, 1) || !parse_percentiles(&percentiles, &n_percentiles, c, param(c, 2))) return false;
     if (!last.found) return rpc_fail(c, RPC_SERVER, "request beyond head block");
     if (count > RPC_FEE_HISTORY_MAX) count = RPC_FEE_HISTORY_MAX;
     if (count > last.number + 1) count = last.number + 1;
-    uint64_t first = last.number + 1 - count;
-    struct buf *b = c->out, ratios, rewards;
-    buf_init(&ratios, RPC_RESPONSE_MAX);
-    buf_init(&rewards, RPC_RESPONSE_MAX);
+    const uint64_t first = count > 0 ? last.number + 1 - count : 0;
+    struct buf *const all[] = {&l.fees, &l.blob_fees, &l.ratios, &l.blob_ratios, &l.rewards};
+    for (size_t i = 0; i < COUNT_OF(all); i++) buf_init(all[i], RPC_RESPONSE_MAX);
+    const bool ok = fill_lists(&l, c, first, count, percentiles, n_percentiles);
     jo_open(b, '{');
     jo_key(b, "oldestBlock");
     jo_u64(b, first);
-    jo_key(b, "baseFeePerGas");
-    jo_open(b, '[');
-    bool ok = true;
-    struct header h = {0};
-    for (uint64_t n = first; ok && n < first + count; n++) {
-        hash32 hash;
-        if (n_percentiles && !rpc_has_time(c)) {
-            ok = false;
-            break;
-        }
-        enum status s = blocks_get_canonical_hash(&hash, c->w->txn, n);
-        if (s == OK) s = blocks_get_header(&h, c->w->txn, &hash, c->a);
-        if (s != OK) {
-            ok = rpc_fail_status(c, s, "header");
-            break;
-        }
-        jo_u256(b, h.has_base_fee ? &h.base_fee : &U256_ZERO);
-        buf_printf(&ratios, "%s%.9g", n == first ? "" : ",", h.gas_limit ? (double)h.gas_used / (double)h.gas_limit : 0.0);
-        if (n_percentiles) ok = put_rewards(&rewards, c, &hash, percentiles, n_percentiles);
-    }
-    if (ok && count > 0) {
-        struct rules rules;
-        chain_spec_rules(&rules, c->rpc->spec, h.number + 1, h.timestamp + 1);
-        u256 next = rules.eip1559 ? exec_base_fee(c->rpc->spec, &h) : U256_ZERO;
-        jo_u256(b, &next);
-    }
-    jo_close(b, ']');
-    jo_key(b, "gasUsedRatio");
-    jo_open(b, '[');
-    buf_put_bytes(b, buf_view(&ratios));
-    jo_close(b, ']');
-    if (n_percentiles) {
-        jo_key(b, "reward");
-        jo_open(b, '[');
-        buf_put_bytes(b, buf_view(&rewards));
-        jo_close(b, ']');
-    }
+    put_list(b, "baseFeePerGas", &l.fees);
+    put_list(b, "gasUsedRatio", &l.ratios);
+    put_list(b, "baseFeePerBlobGas", &l.blob_fees);
+    put_list(b, "blobGasUsedRatio", &l.blob_ratios);
+    if (n_percentiles) put_list(b, "reward", &l.rewards);
     jo_close(b, '}');
-    buf_fini(&ratios);
-    buf_fini(&rewards);
+    for (size_t i = 0; i < COUNT_OF(all); i++) buf_fini(all[i]);
     return ok;
 }
 
@@ -315,21 +350,24 @@ bool eth_get_code(struct rpc_call *c)
     return s == OK || rpc_fail_status(c, s, "state");
 }
 
+static void put_word(struct buf *b, const u256 *v)
+{
+    uint8_t be[32];
+    u256_to_be(be, v);
+    jo_data(b, BYTES_OF(be));
+}
+
 bool eth_get_storage_at(struct rpc_call *c)
 {
     address a;
     u256 key, v;
     struct state *st;
     bool pending;
-    json_t *k = param(c, 1);
-    if (!param_address(&a, c, 0)) return false;
-    if (k == NULL) return rpc_fail(c, RPC_BAD_PARAMS, "missing value for required argument 1");
-    if (!value_u256(&key, c, k, "argument 1") || !param_read_state(&st, &pending, c, 2)) return false;
+    bool is_word;
+    if (!param_address(&a, c, 0) || !value_slot(&key, &is_word, c, param(c, 1), "argument 1") || !param_read_state(&st, &pending, c, 2)) return false;
     enum status s = state_get_storage(st, &a, &key, &v);
     if (s != OK) return rpc_fail_status(c, s, "state");
-    uint8_t be[32];
-    u256_to_be(be, &v);
-    jo_data(c->out, bytes_make(be, 32));
+    put_word(c->out, &v);
     return true;
 }
 
@@ -352,12 +390,13 @@ static bool put_slot_proof(struct rpc_call *c, struct buf *nodes, struct state *
     struct buf *b = c->out;
     u256 key, v;
     size_t n;
-    if (!value_u256(&key, c, k, "storage key")) return false;
+    bool is_word;
+    if (!value_slot(&key, &is_word, c, k, "storage key")) return false;
     enum status s = state_get_storage(st, a, &key, &v);
     if (s != OK) return rpc_fail_status(c, s, "state");
     jo_open(b, '{');
     jo_key(b, "key");
-    if (json_is_string(k)) jo_str(b, json_string_value(k));
+    if (is_word) put_word(b, &key); /* as it was asked for; else a quantity */
     else jo_u256(b, &key);
     jo_key(b, "value");
     jo_u256(b, &v);

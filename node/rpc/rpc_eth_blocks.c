@@ -3,17 +3,13 @@
 
 #define PENDING_TXS_MAX 5000 /* shown in the pending block */
 
-/* A look at the next block: on top of the head, with what the pool would offer. Roots and seal are not known yet. */
-static bool put_pending_block(struct rpc_call *c, const hash32 *head, bool full)
+/* A look at the next block's header: on top of the head. Roots and seal are not known yet. */
+static bool pending_header(struct header *h, struct rpc_call *c, const hash32 *head)
 {
     struct header parent;
-    struct rpc_pool_tx *pool;
-    size_t n;
     enum status s = blocks_get_header(&parent, c->w->txn, head, c->a);
     if (s != OK) return rpc_fail_status(c, s, "header");
-    if (!rpc_pool_content(&pool, &n, c, NULL)) return false;
-    struct block b = {.header = parent, .uncles_raw = BYTES_LIT("\xc0")};
-    struct header *h = &b.header;
+    *h = parent;
     uint64_t now_s = clock_wall_ms() / 1000;
     h->number++;
     h->parent_hash = *head;
@@ -27,6 +23,16 @@ static bool put_pending_block(struct rpc_call *c, const hash32 *head, bool full)
     struct rules rules;
     chain_spec_rules(&rules, c->rpc->spec, h->number, h->timestamp);
     h->has_base_fee = rules.eip1559;
+    return true;
+}
+
+/* with what the pool would offer */
+static bool put_pending_block(struct rpc_call *c, const hash32 *head, bool full)
+{
+    struct rpc_pool_tx *pool;
+    size_t n;
+    struct block b = {.uncles_raw = BYTES_LIT("\xc0")};
+    if (!pending_header(&b.header, c, head) || !rpc_pool_content(&pool, &n, c, NULL)) return false;
     b.txs = arena_zalloc(c->a, n + 1, sizeof *b.txs);
     if (b.txs == NULL) return rpc_fail_status(c, E_NOMEM, "pending block");
     for (size_t i = 0; i < n && b.n_txs < PENDING_TXS_MAX; i++)
@@ -63,6 +69,11 @@ bool eth_get_header(struct rpc_call *c)
     if (!param_block(&ref, c, 0)) return false;
     if (!ref.found) {
         jo_null(c->out);
+        return true;
+    }
+    if (ref.is_pending) {
+        if (!pending_header(&h, c, &ref.hash)) return false;
+        json_put_header(c->out, &h, NULL);
         return true;
     }
     enum status s = blocks_get_header(&h, c->w->txn, &ref.hash, c->a);
@@ -106,7 +117,7 @@ bool eth_get_uncle_count(struct rpc_call *c)
         return true;
     }
     if (!load_block(&b, c, &ref.hash)) return false;
-    jo_u64(c->out, b.n_uncles);
+    jo_u64(c->out, ref.is_pending ? 0 : b.n_uncles);
     return true;
 }
 
@@ -117,7 +128,7 @@ bool eth_get_uncle(struct rpc_call *c)
     uint64_t index;
     if (!param_block(&ref, c, 0) || !param_u64(&index, c, 1)) return false;
     if (ref.found && !load_block(&b, c, &ref.hash)) return false;
-    if (!ref.found || index >= b.n_uncles) jo_null(c->out);
+    if (!ref.found || ref.is_pending || index >= b.n_uncles) jo_null(c->out);
     else json_put_uncle(c->out, &b.uncles[index]);
     return true;
 }

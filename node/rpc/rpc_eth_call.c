@@ -95,15 +95,9 @@ static bool parse_list(bytes *out, struct rpc_call *c, const json_t *list, bool 
     return ok;
 }
 
-static json_t *field(const json_t *o, const char *key)
-{
-    json_t *v = json_object_get(o, key);
-    return v == NULL || json_is_null(v) ? NULL : v;
-}
-
 static bool parse_fees(struct call_args *a, struct rpc_call *c, const json_t *o)
 {
-    const json_t *price = field(o, "gasPrice"), *max = field(o, "maxFeePerGas"), *tip = field(o, "maxPriorityFeePerGas");
+    const json_t *price = json_field(o, "gasPrice"), *max = json_field(o, "maxFeePerGas"), *tip = json_field(o, "maxPriorityFeePerGas");
     if (price && (max || tip)) return rpc_fail(c, RPC_BAD_PARAMS, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
     struct tx *tx = &a->tx;
     if (price) {
@@ -120,24 +114,44 @@ static bool parse_fees(struct call_args *a, struct rpc_call *c, const json_t *o)
     return true;
 }
 
+static bool put_hashes(struct buf *out, struct rpc_call *c, const json_t *list)
+{
+    hash32 h;
+    if (!json_is_array(list)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid blobVersionedHashes: wants an array");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!value_hash(&h, c, json_array_get(list, i), "blobVersionedHashes")) return false;
+        rlp_put_string(out, BYTES_OF(h.b));
+    }
+    return true;
+}
+
+static bool parse_blobs(struct tx *tx, struct rpc_call *c, const json_t *o)
+{
+    const json_t *hashes = json_field(o, "blobVersionedHashes"), *fee = json_field(o, "maxFeePerBlobGas");
+    if (fee && !value_u256(&tx->max_blob_fee, c, fee, "maxFeePerBlobGas")) return false;
+    if (hashes == NULL) return true;
+    tx->type = TX_BLOB; /* which is refused where the chain has none */
+    return parse_list(&tx->blob_hashes, c, hashes, put_hashes);
+}
+
 bool rpc_parse_call(struct call_args *a, struct rpc_call *c, const json_t *o)
 {
     *a = (struct call_args){0};
     struct tx *tx = &a->tx;
     if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants a call object");
-    const json_t *v, *data = field(o, "input"), *data2 = field(o, "data");
-    if ((v = field(o, "from")) && !value_address(&tx->sender, c, v, "from")) return false;
+    const json_t *v, *data = json_field(o, "input"), *data2 = json_field(o, "data");
+    if ((v = json_field(o, "from")) && !value_address(&tx->sender, c, v, "from")) return false;
     tx->has_sender = true;
-    if ((v = field(o, "to"))) {
+    if ((v = json_field(o, "to"))) {
         if (!value_address(&tx->to, c, v, "to")) return false;
         tx->has_to = true;
     }
-    if ((v = field(o, "gas"))) {
+    if ((v = json_field(o, "gas"))) {
         if (!value_u64(&tx->gas_limit, c, v, "gas")) return false;
         a->has_gas = tx->gas_limit != 0;
     }
-    if ((v = field(o, "value")) && !value_u256(&tx->value, c, v, "value")) return false;
-    if ((v = field(o, "nonce"))) {
+    if ((v = json_field(o, "value")) && !value_u256(&tx->value, c, v, "value")) return false;
+    if ((v = json_field(o, "nonce"))) {
         if (!value_u64(&tx->nonce, c, v, "nonce")) return false;
         a->has_nonce = true;
     }
@@ -149,122 +163,23 @@ bool rpc_parse_call(struct call_args *a, struct rpc_call *c, const json_t *o)
         tx->data = other;
     }
     if (!parse_fees(a, c, o)) return false;
-    if ((v = field(o, "accessList"))) {
+    if ((v = json_field(o, "accessList"))) {
         if (!parse_list(&tx->access_list, c, v, put_access_list)) return false;
         if (tx->type == TX_LEGACY) tx->type = TX_ACCESS_LIST;
     }
-    if ((v = field(o, "authorizationList")) && json_array_size(v) > 0) {
+    if ((v = json_field(o, "authorizationList")) && json_array_size(v) > 0) {
         if (!parse_list(&tx->auth_list, c, v, put_auth_list)) return false;
         tx->type = TX_SET_CODE;
     }
+    if (!parse_blobs(tx, c, o)) return false;
     tx->chain_id = c->rpc->spec->chain_id;
     tx->has_chain_id = true;
-    return true;
-}
-
-/* ------------------------------------------------------------------ overrides */
-
-static enum status set_balance(struct state *st, const address *a, const u256 *v)
-{
-    u256 have, diff;
-    enum status s = state_get_balance(st, a, &have);
-    if (s != OK) return s;
-    if (u256_lt(v, &have)) {
-        diff = u256_sub(have, *v);
-        return state_sub_balance(st, a, &diff);
+    if ((v = json_field(o, "chainId"))) {
+        uint64_t id;
+        if (!value_u64(&id, c, v, "chainId")) return false;
+        if (id != tx->chain_id)
+            return rpc_fail(c, RPC_BAD_PARAMS, "chainId does not match node's (have=%llu, want=%llu)", (unsigned long long)id, (unsigned long long)tx->chain_id);
     }
-    diff = u256_sub(*v, have);
-    return state_add_balance(st, a, &diff);
-}
-
-static bool override_storage(struct rpc_call *c, struct state *st, const address *a, const json_t *slots)
-{
-    const char *k;
-    json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)slots, k, v)
-    {
-        u256 key, value;
-        json_t *ks = json_string(k);
-        bool ok = ks != NULL && value_u256(&key, c, ks, "storage override key") && value_u256(&value, c, v, "storage override value");
-        json_decref(ks);
-        if (!ok) return false;
-        enum status s = state_set_storage(st, a, &key, &value);
-        if (s != OK) return rpc_fail_status(c, s, "state override");
-    }
-    return true;
-}
-
-/* "state" replaces all slots: making the account anew clears them */
-static enum status clear_storage(struct rpc_call *c, struct state *st, const address *a)
-{
-    uint64_t nonce;
-    bytes code;
-    enum status s = state_get_nonce(st, a, &nonce);
-    if (s == OK) s = state_get_code(st, a, &code);
-    if (s != OK) return s;
-    bytes copy = arena_copy(c->a, code);
-    if (copy.ptr == NULL) return E_NOMEM;
-    s = state_host()->create_account(st, a, nonce);
-    if (s == OK && copy.len > 0) s = state_set_code(st, a, copy);
-    return s;
-}
-
-static bool override_account(struct rpc_call *c, struct state *st, const address *a, const json_t *o)
-{
-    const json_t *v, *diff = field(o, "stateDiff"), *full = field(o, "state");
-    enum status s = OK;
-    if (full && diff) return rpc_fail(c, RPC_BAD_PARAMS, "account has both 'state' and 'stateDiff' overrides");
-    if (full) s = clear_storage(c, st, a);
-    if (s == OK && (v = field(o, "nonce"))) {
-        uint64_t nonce;
-        if (!value_u64(&nonce, c, v, "nonce override")) return false;
-        s = state_set_nonce(st, a, nonce);
-    }
-    if (s == OK && (v = field(o, "balance"))) {
-        u256 balance;
-        if (!value_u256(&balance, c, v, "balance override")) return false;
-        s = set_balance(st, a, &balance);
-    }
-    if (s == OK && (v = field(o, "code"))) {
-        bytes code;
-        if (!value_bytes(&code, c, v, "code override")) return false;
-        s = state_set_code(st, a, code);
-    }
-    if (s != OK) return rpc_fail_status(c, s, "state override");
-    if (full) return override_storage(c, st, a, full);
-    return diff == NULL || override_storage(c, st, a, diff);
-}
-
-bool rpc_apply_overrides(struct rpc_call *c, struct state *st, const json_t *o)
-{
-    if (o == NULL) return true;
-    if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 2: wants an object of state overrides by address");
-    const char *k;
-    json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)o, k, v)
-    {
-        address a;
-        if (strlen(k) != 42 || address_get(&a, bytes_str(k)) != OK) return rpc_fail(c, RPC_BAD_PARAMS, "state override: '%.60s' is no address", k);
-        if (!override_account(c, st, &a, v)) return false;
-    }
-    return true;
-}
-
-bool rpc_apply_block_overrides(struct rpc_call *c, struct exec_env *env, const json_t *o)
-{
-    const json_t *v;
-    struct evm_block *b = &env->block;
-    if (o == NULL) return true;
-    if ((v = field(o, "number")) && !value_u64(&b->number, c, v, "block override number")) return false;
-    if ((v = field(o, "time")) && !value_u64(&b->timestamp, c, v, "block override time")) return false;
-    if ((v = field(o, "gasLimit")) && !value_u64(&b->gas_limit, c, v, "block override gasLimit")) return false;
-    if ((v = field(o, "coinbase")) && !value_address(&b->author, c, v, "block override coinbase")) return false;
-    if ((v = field(o, "feeRecipient")) && !value_address(&b->author, c, v, "block override feeRecipient")) return false;
-    if ((v = field(o, "difficulty")) && !value_u256(&b->difficulty, c, v, "block override difficulty")) return false;
-    if ((v = field(o, "prevRandao")) && !value_u256(&b->difficulty, c, v, "block override prevRandao")) return false;
-    if ((v = field(o, "random")) && !value_u256(&b->difficulty, c, v, "block override random")) return false;
-    if ((v = field(o, "baseFeePerGas")) && !value_u256(&b->base_fee, c, v, "block override baseFeePerGas")) return false;
-    if ((v = field(o, "baseFee")) && !value_u256(&b->base_fee, c, v, "block override baseFee")) return false;
     return true;
 }
 
@@ -312,9 +227,11 @@ static bool call_run(struct run *out, struct call_env *e, struct rpc_call *c, ui
     struct exec_env env;
     chain_call_env(&env, c->rpc->chain, c->w->evm, c->w->txn, &e->header, e->at.is_pending);
     if (!rpc_apply_block_overrides(c, &env, e->block_overrides)) return false;
+    if (!rpc_move_precompiles(c, &env, e->overrides)) return false;
     env.rules.fee_required = false;
     env.rules.eip3607 = false; /* contracts are asked what they would do as senders */
     if (!e->args.has_price) env.block.base_fee = U256_ZERO;
+    if (u256_is_zero(&e->args.tx.max_blob_fee)) env.block.blob_base_fee = U256_ZERO;
     if (env.block.gas_limit < gas) env.block.gas_limit = gas;
     env.tracer = tracer;
     struct tx tx = e->args.tx;

@@ -9,6 +9,7 @@ enum filter_kind { FILTER_LOGS, FILTER_BLOCKS, FILTER_PENDING };
 struct rpc_filter {
     uint64_t id[2];
     enum filter_kind kind;
+    bool full; /* FILTER_PENDING: whole transactions */
     size_t refs;      /* the table's, and that of each call that polls */
     uint64_t next;    /* place in the ring */
     uint64_t used_ms; /* last polled */
@@ -171,7 +172,7 @@ static bool bound(uint64_t *out, struct rpc_call *c, const json_t *v, uint64_t o
     /* latest and pending mean: from now on, without end */
     if (v == NULL || json_is_null(v)) return true;
     if (json_is_string(v) && (strcmp(json_string_value(v), "latest") == 0 || strcmp(json_string_value(v), "pending") == 0)) return true;
-    if (!value_block(&ref, c, v, "block bound")) return false;
+    if (!value_block_number(&ref, c, v, "block bound")) return false;
     *out = ref.number;
     return true;
 }
@@ -181,7 +182,7 @@ bool eth_new_filter(struct rpc_call *c)
     json_t *o = param(c, 0);
     struct rpc_filter f = {.kind = FILTER_LOGS};
     if (!bound(&f.from, c, json_object_get(o, "fromBlock"), 0) || !bound(&f.to, c, json_object_get(o, "toBlock"), UINT64_MAX)) return false;
-    if (f.from > f.to) return rpc_fail(c, RPC_BAD_PARAMS, "invalid block range: fromBlock is after toBlock");
+    if (f.from > f.to) return rpc_fail(c, RPC_BAD_PARAMS, "invalid block range params: fromBlock is after toBlock");
     if (!log_filter_parse(&f.logs, c, o)) return false;
     f.query = json_incref(o);
     return filter_add(c, &f);
@@ -194,7 +195,8 @@ bool eth_new_block_filter(struct rpc_call *c)
 
 bool eth_new_pending_filter(struct rpc_call *c)
 {
-    return filter_add(c, &(struct rpc_filter){.kind = FILTER_PENDING});
+    struct rpc_filter f = {.kind = FILTER_PENDING};
+    return param_bool(&f.full, c, 0, false) && filter_add(c, &f);
 }
 
 /* ------------------------------------------------------------------ poll */
@@ -251,7 +253,12 @@ static bool put_changes(struct rpc_call *c, const struct changes *ch)
             if (!ch->news[i].removed) jo_hash(c->out, &ch->news[i].hash);
         break;
     case FILTER_PENDING:
-        for (size_t i = 0; i < ch->n; i++) jo_hash(c->out, &ch->pending[i]);
+        for (size_t i = 0; i < ch->n; i++) {
+            struct tx tx;
+            const struct rpc_pool *p = &c->rpc->pool;
+            if (!ch->filter->full) jo_hash(c->out, &ch->pending[i]);
+            else if (p->get != NULL && p->get(p->ctx, &tx, &ch->pending[i], c->a)) json_put_tx(c->out, &tx, NULL); /* those that are still there */
+        }
         break;
     }
     jo_close(c->out, ']');
@@ -299,7 +306,7 @@ bool eth_get_filter_logs(struct rpc_call *c)
     }
     unlock(t);
     if (f == NULL) return rpc_fail(c, RPC_SERVER, "filter not found");
-    const bool ok = f->kind == FILTER_LOGS ? logs_query(c, &f->logs, f->query) : rpc_fail(c, RPC_SERVER, "filter is not one for logs");
+    const bool ok = f->kind == FILTER_LOGS ? logs_query(c, &f->logs, f->query, true) : rpc_fail(c, RPC_SERVER, "filter is not one for logs");
     let_go(t, f);
     return ok;
 }
@@ -309,7 +316,11 @@ bool eth_uninstall_filter(struct rpc_call *c)
     struct rpc_filters *t = c->rpc->filters;
     u256 id;
     size_t at;
-    if (!filter_id(&id, c)) return false;
+    if (!filter_id(&id, c)) { /* whatever it is, there is no filter of that name */
+        c->error = 0;
+        jo_bool(c->out, false);
+        return true;
+    }
     lock(t);
     const bool found = find(&at, t, &id);
     if (found) remove_at(t, at);

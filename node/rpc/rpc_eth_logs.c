@@ -110,7 +110,7 @@ void block_logs_match(const struct block_logs *b, const struct log_filter *f, bo
         for (size_t k = 0; k < b->receipts[i].n_logs; k++, log_index++) {
             const struct log_entry *log = &b->receipts[i].logs[k];
             if (!log_filter_matches(f, log)) continue;
-            struct log_place p = {&b->block.hash, &b->block.txs[i].hash, b->block.header.number, i, log_index, k, removed};
+            struct log_place p = {&b->block.hash, &b->block.txs[i].hash, b->block.header.number, i, log_index, k, b->block.header.timestamp, removed};
             sink(ctx, log, &p);
         }
     }
@@ -169,16 +169,17 @@ bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash,
 
 /* ------------------------------------------------------------------ eth_getLogs */
 
-static bool range_of(uint64_t *from, uint64_t *to, struct rpc_call *c, const json_t *o)
+static bool range_of(uint64_t *from, uint64_t *to, struct rpc_call *c, const json_t *o, bool is_open)
 {
-    const json_t *f = json_object_get(o, "fromBlock"), *t = json_object_get(o, "toBlock");
     struct block_ref head, a, b;
-    if (!value_block(&head, c, NULL, "latest") || !value_block(&a, c, json_is_null(f) ? NULL : f, "fromBlock") ||
-        !value_block(&b, c, json_is_null(t) ? NULL : t, "toBlock"))
+    if (!value_block(&head, c, NULL, "latest") || !value_block_number(&a, c, json_field(o, "fromBlock"), "fromBlock") || !value_block_number(&b, c, json_field(o, "toBlock"), "toBlock"))
         return false;
     *from = a.number;
-    *to = b.number < head.number ? b.number : head.number;
-    if (a.number > b.number) return rpc_fail(c, RPC_BAD_PARAMS, "invalid block range: fromBlock is after toBlock");
+    *to = b.number;
+    if (a.number > b.number) return rpc_fail(c, RPC_BAD_PARAMS, "invalid block range params: fromBlock is after toBlock");
+    /* blocks that are not there yet are no blocks without logs: who asks one node for what another has told of must not miss any */
+    if (b.number > head.number && is_open) *to = head.number;
+    else if (b.number > head.number) return rpc_fail(c, RPC_BAD_PARAMS, "block range extends beyond current head block, which is %llu", (unsigned long long)head.number);
     if (*to >= *from && *to - *from >= RPC_LOGS_BLOCKS_MAX)
         return rpc_fail(c, RPC_LIMIT, "a range of %llu blocks: at most %d are searched at once", (unsigned long long)(*to - *from + 1), RPC_LOGS_BLOCKS_MAX);
     return true;
@@ -196,25 +197,26 @@ static bool write_range(struct log_writer *w, struct rpc_call *c, const struct l
     return true;
 }
 
-bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o)
+bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o, bool is_open)
 {
-    const json_t *by_hash = json_object_get(o, "blockHash");
+    const json_t *by_hash = json_field(o, "blockHash");
     struct arena tmp;
     struct log_writer w = {.out = c->out, .to = UINT64_MAX};
     arena_init(&tmp, RPC_ARENA_MAX);
     jo_open(c->out, '[');
     bool ok;
-    if (by_hash != NULL && !json_is_null(by_hash)) {
+    if (by_hash != NULL) {
         struct block_ref ref;
-        ok = value_block(&ref, c, by_hash, "blockHash");
-        if (ok && !json_is_null(json_object_get(o, "fromBlock")) && json_object_get(o, "fromBlock") != NULL)
+        hash32 h;
+        ok = value_hash(&h, c, by_hash, "blockHash") && value_block(&ref, c, by_hash, "blockHash");
+        if (ok && (json_field(o, "fromBlock") != NULL || json_field(o, "toBlock") != NULL))
             ok = rpc_fail(c, RPC_BAD_PARAMS, "cannot specify both blockHash and fromBlock/toBlock, choose one or the other");
         if (ok && !ref.found) ok = rpc_fail(c, RPC_SERVER, "unknown block");
         w.is_cached = true;
         ok = ok && logs_of_block(&w, c, &ref.hash, f, false, &tmp);
     } else {
         uint64_t from, to;
-        ok = range_of(&from, &to, c, o);
+        ok = range_of(&from, &to, c, o, is_open);
         w.is_cached = ok && to - from < RPC_CACHED_BLOCKS; /* a long walk would only push out what others ask for */
         ok = ok && write_range(&w, c, f, from, to, &tmp);
     }
@@ -228,7 +230,7 @@ bool eth_get_logs(struct rpc_call *c)
     struct log_filter f;
     const json_t *o = param(c, 0);
     if (!log_filter_parse(&f, c, o)) return false;
-    bool ok = logs_query(c, &f, o);
+    bool ok = logs_query(c, &f, o, false);
     log_filter_fini(&f);
     return ok;
 }

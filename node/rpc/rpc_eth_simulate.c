@@ -13,7 +13,8 @@ enum {
 
 struct sim_call {
     enum evm_outcome outcome;
-    bytes output; /* in the request's arena */
+    bytes output;      /* in the request's arena */
+    uint64_t most_gas; /* before refunds */
 };
 
 struct sim_block {
@@ -37,12 +38,6 @@ struct sim {
 };
 
 enum { OP_CALLCODE = 0xf2, OP_DELEGATECALL = 0xf4 };
-
-static json_t *field(const json_t *o, const char *key)
-{
-    json_t *v = json_object_get(o, key);
-    return v == NULL || json_is_null(v) ? NULL : v;
-}
 
 /* BLOCKHASH sees the blocks before, made or not */
 static enum status block_hash(void *ctx, uint64_t number, hash32 *out)
@@ -186,7 +181,7 @@ static bool run_call(struct sim *m, struct sim_block *sb, struct exec_env *env, 
     if (!args.has_gas) tx->gas_limit = room < m->gas_left ? room : m->gas_left;
     if (tx->gas_limit > room) return rpc_fail(c, SIM_BLOCK_GAS, "block gas limit reached: call %zu wants %llu, %llu are left", i, (unsigned long long)tx->gas_limit, (unsigned long long)room);
     if (tx->gas_limit > m->gas_left) return rpc_fail(c, SIM_LIMIT, "the calls of one request may use %llu gas together", (unsigned long long)m->base.gas_limit * 10);
-    if (tx->type == TX_LEGACY && env->rules.eip1559 && field(o, "gasPrice") == NULL) tx->type = TX_DYNAMIC_FEE;
+    if (tx->type == TX_LEGACY && env->rules.eip1559 && json_field(o, "gasPrice") == NULL) tx->type = TX_DYNAMIC_FEE;
     if (tx->type == TX_DYNAMIC_FEE && !env->rules.eip1559) tx->type = TX_LEGACY;
     tx->has_chain_id = tx->type != TX_LEGACY || env->rules.eip155;
     if (m->validation && !args.has_price && env->rules.eip1559 && tx->type == TX_DYNAMIC_FEE) tx->max_fee = tx->max_priority = U256_ZERO;
@@ -216,7 +211,8 @@ static bool run_call(struct sim *m, struct sim_block *sb, struct exec_env *env, 
         r->logs = logs.list;
         r->n_logs = logs.n;
     }
-    sb->calls[i] = (struct sim_call){.outcome = result.outcome, .output = arena_copy(c->a, result.output)};
+    const uint64_t used = tx->gas_limit - result.gas_left;
+    sb->calls[i] = (struct sim_call){.outcome = result.outcome, .output = arena_copy(c->a, result.output), .most_gas = used > r->gas_used ? used : r->gas_used};
     return result.output.len == 0 || sb->calls[i].output.ptr != NULL || rpc_fail_status(c, E_NOMEM, "simulation");
 }
 
@@ -225,7 +221,7 @@ static bool run_call(struct sim *m, struct sim_block *sb, struct exec_env *env, 
 static bool begin_block(struct sim *m, struct sim_block *sb, struct exec_env *env, const struct header *parent, const hash32 *parent_hash, uint64_t number)
 {
     struct rpc_call *c = m->c;
-    const json_t *o = sb->spec == NULL ? NULL : field(sb->spec, "blockOverrides"), *v;
+    const json_t *o = sb->spec == NULL ? NULL : json_field(sb->spec, "blockOverrides");
     chain_call_env(env, c->rpc->chain, c->w->evm, c->w->txn, parent, true);
     m->real_hash = env->block_hash;
     m->real_ctx = env->block_hash_ctx;
@@ -233,13 +229,12 @@ static bool begin_block(struct sim *m, struct sim_block *sb, struct exec_env *en
     env->block_hash_ctx = m;
     env->block.number = number;
     env->block.timestamp = parent->timestamp + m->step_s;
-    if (!m->validation && (o == NULL || (field(o, "baseFeePerGas") == NULL && field(o, "baseFee") == NULL))) env->block.base_fee = U256_ZERO;
+    if (!m->validation && (o == NULL || (json_field(o, "baseFeePerGas") == NULL && json_field(o, "baseFee") == NULL))) env->block.base_fee = U256_ZERO;
     if (!rpc_apply_block_overrides(c, env, o)) return false;
     env->block.number = number;
     if (env->block.timestamp <= parent->timestamp)
         return rpc_fail(c, SIM_TIMES, "block timestamps must grow: block %llu has %llu, the one before it %llu", (unsigned long long)number,
                         (unsigned long long)env->block.timestamp, (unsigned long long)parent->timestamp);
-    if (o != NULL && (v = field(o, "withdrawals")) != NULL && json_array_size(v) > 0) return rpc_fail(c, RPC_BAD_PARAMS, "this chain has no withdrawals");
     env->rules.fee_required = m->validation && env->rules.fee_required;
     if (!m->validation) env->rules.eip3607 = false;
     struct header *h = &sb->block.header;
@@ -270,7 +265,7 @@ static bool run_block(struct sim *m, struct sim_block *sb, const struct header *
 {
     struct rpc_call *c = m->c;
     struct exec_env env;
-    const json_t *calls = sb->spec == NULL ? NULL : field(sb->spec, "calls");
+    const json_t *calls = sb->spec == NULL ? NULL : json_field(sb->spec, "calls");
     if (calls != NULL && !json_is_array(calls)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid calls: wants an array");
     size_t n = json_array_size(calls);
     m->n_calls += n;
@@ -281,7 +276,8 @@ static bool run_block(struct sim *m, struct sim_block *sb, const struct header *
     sb->calls = arena_zalloc(c->a, n + 1, sizeof *sb->calls);
     if (sb->block.txs == NULL || sb->receipts == NULL || sb->calls == NULL) return rpc_fail_status(c, E_NOMEM, "simulation");
     if (!begin_block(m, sb, &env, parent, parent_hash, number)) return false;
-    if (sb->spec != NULL && !rpc_apply_overrides(c, m->state, field(sb->spec, "stateOverrides"))) return false;
+    const json_t *overrides = sb->spec == NULL ? NULL : json_field(sb->spec, "stateOverrides");
+    if (!rpc_apply_overrides(c, m->state, overrides) || !rpc_move_precompiles(c, &env, overrides)) return false;
     for (size_t i = 0; i < n; i++)
         if (!run_call(m, sb, &env, json_array_get(calls, i), i)) return false;
     return end_block(m, sb, &env);
@@ -298,7 +294,7 @@ static bool run_all(struct sim *m, const json_t *list)
     {
         uint64_t number = parent->number + 1;
         if (!json_is_object(spec)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid blockStateCalls: wants objects");
-        const json_t *v = field(field(spec, "blockOverrides"), "number");
+        const json_t *v = json_field(json_field(spec, "blockOverrides"), "number");
         if (v != NULL && !value_u64(&number, c, v, "block override number")) return false;
         if (number <= parent->number)
             return rpc_fail(c, SIM_NUMBERS, "block numbers must grow: %llu does not follow %llu", (unsigned long long)number, (unsigned long long)parent->number);
@@ -329,13 +325,15 @@ static void put_call(struct buf *out, const struct sim_block *sb, size_t i, size
     jo_key(out, "logs");
     jo_open(out, '[');
     for (size_t k = 0; k < r->n_logs; k++) {
-        const struct log_place place = {.block_hash = &sb->block.hash, .tx_hash = &sb->block.txs[i].hash, .number = sb->block.header.number,
+        const struct log_place place = {.block_hash = &sb->block.hash, .tx_hash = &sb->block.txs[i].hash, .number = sb->block.header.number, .timestamp = sb->block.header.timestamp,
                                         .tx_index = i, .log_index = first_log + k, .tx_log_index = k};
         json_put_log(out, &r->logs[k], &place);
     }
     jo_close(out, ']');
     jo_key(out, "gasUsed");
     jo_u64(out, r->gas_used);
+    jo_key(out, "maxUsedGas");
+    jo_u64(out, call->most_gas);
     jo_key(out, "status");
     jo_str(out, ok ? "0x1" : "0x0");
     if (!ok) put_run_error(out, call);
@@ -365,7 +363,7 @@ static void put_block(struct sim *m, const struct sim_block *sb)
 
 static bool flag(bool *out, struct rpc_call *c, const json_t *o, const char *key)
 {
-    const json_t *v = field(o, key);
+    const json_t *v = json_field(o, key);
     if (v != NULL && !json_is_boolean(v)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid %s: wants true or false", key);
     *out = json_is_true(v);
     return true;
@@ -377,7 +375,7 @@ bool eth_simulate_v1(struct rpc_call *c)
     struct sim m = {.c = c, .step_s = 1};
     struct block_ref at;
     if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants an object with blockStateCalls");
-    list = field(o, "blockStateCalls");
+    list = json_field(o, "blockStateCalls");
     if (!json_is_array(list) || json_array_size(list) == 0) return rpc_fail(c, RPC_BAD_PARAMS, "invalid blockStateCalls: wants an array with at least one block");
     if (json_array_size(list) > SIM_BLOCKS_MAX) return rpc_fail(c, SIM_LIMIT, "at most %d blocks", SIM_BLOCKS_MAX);
     if (!flag(&m.validation, c, o, "validation") || !flag(&m.transfers, c, o, "traceTransfers") || !flag(&m.full, c, o, "returnFullTransactions")) return false;

@@ -31,7 +31,7 @@ bool eth_send_raw_transaction(struct rpc_call *c)
 static void put_mined(struct rpc_call *c, const struct block *b, size_t i)
 {
     const struct header *h = &b->header;
-    struct tx_place place = {&b->hash, h->number, i, h->has_base_fee ? &h->base_fee : NULL};
+    struct tx_place place = {&b->hash, h->number, i, h->has_base_fee ? &h->base_fee : NULL, h->timestamp};
     json_put_tx(c->out, &b->txs[i], &place);
 }
 
@@ -66,12 +66,26 @@ bool eth_get_transaction_by_hash(struct rpc_call *c)
     return true;
 }
 
+/* as the pending block lists them */
+static bool put_pending_at(struct rpc_call *c, uint64_t index)
+{
+    struct rpc_pool_tx *list;
+    size_t n, i = 0;
+    if (!rpc_pool_content(&list, &n, c, NULL)) return false;
+    for (; i < n; i++)
+        if (!list[i].queued && index-- == 0) break;
+    if (i < n) json_put_tx(c->out, &list[i].tx, NULL);
+    else jo_null(c->out);
+    return true;
+}
+
 bool eth_get_transaction_by_block_and_index(struct rpc_call *c)
 {
     struct block_ref ref;
     struct block b;
     uint64_t index;
     if (!param_block(&ref, c, 0) || !param_u64(&index, c, 1)) return false;
+    if (ref.is_pending) return put_pending_at(c, index);
     if (ref.found && !load_block(&b, c, &ref.hash)) return false;
     if (!ref.found || index >= b.n_txs) jo_null(c->out);
     else put_mined(c, &b, (size_t)index);
@@ -120,7 +134,7 @@ bool eth_get_block_receipts(struct rpc_call *c)
 {
     struct block_ref ref;
     if (!param_block(&ref, c, 0)) return false;
-    if (!ref.found) {
+    if (!ref.found || ref.is_pending) { /* what was not run yet has no receipts */
         jo_null(c->out);
         return true;
     }

@@ -188,7 +188,7 @@ void json_put_block(struct buf *b, const struct block *blk, const struct block_s
             jo_hash(b, &blk->txs[i].hash);
             continue;
         }
-        struct tx_place place = {&blk->hash, h->number, i, h->has_base_fee ? &h->base_fee : NULL};
+        struct tx_place place = {&blk->hash, h->number, i, h->has_base_fee ? &h->base_fee : NULL, h->timestamp};
         json_put_tx(b, &blk->txs[i], shape->is_pending ? NULL : &place);
     }
     jo_close(b, ']');
@@ -298,6 +298,9 @@ void json_put_tx(struct buf *b, const struct tx *tx, const struct tx_place *plac
     jo_key(b, "blockNumber");
     if (place) jo_u64(b, place->number);
     else jo_null(b);
+    jo_key(b, "blockTimestamp");
+    if (place) jo_u64(b, place->timestamp);
+    else jo_null(b);
     jo_key(b, "transactionIndex");
     if (place) jo_u64(b, place->index);
     else jo_null(b);
@@ -350,6 +353,7 @@ void json_put_log(struct buf *b, const struct log_entry *log, const struct log_p
     put_data(b, "data", log->data.ptr, log->data.len);
     put_hash(b, "blockHash", p->block_hash);
     put_u64(b, "blockNumber", p->number);
+    put_u64(b, "blockTimestamp", p->timestamp);
     put_hash(b, "transactionHash", p->tx_hash);
     put_u64(b, "transactionIndex", p->tx_index);
     put_u64(b, "logIndex", p->log_index);
@@ -384,7 +388,7 @@ void json_put_receipt(struct buf *b, const struct block *blk, size_t i, const st
     jo_key(b, "logs");
     jo_open(b, '[');
     for (size_t k = 0; k < r->n_logs; k++) {
-        struct log_place p = {&blk->hash, &tx->hash, h->number, i, first_log + k, k, false};
+        struct log_place p = {&blk->hash, &tx->hash, h->number, i, first_log + k, k, h->timestamp, false};
         json_put_log(b, &r->logs[k], &p);
     }
     jo_close(b, ']');

@@ -16,6 +16,7 @@ struct tx_place {
     uint64_t number;
     size_t index;
     const u256 *base_fee; /* NULL before EIP-1559 */
+    uint64_t timestamp;   /* of the block */
 };
 
 struct block_shape {
@@ -37,6 +38,7 @@ struct log_place {
     const hash32 *block_hash, *tx_hash;
     uint64_t number;
     size_t tx_index, log_index, tx_log_index;
+    uint64_t timestamp; /* of the block */
     bool removed;
 };
 void json_put_log(struct buf *b, const struct log_entry *log, const struct log_place *place);

@@ -54,8 +54,14 @@ bool watch_look(struct buf *out, struct rpc_worker *worker, struct watch *w)
     struct rpc_call c = {.rpc = worker->rpc, .w = worker, .method = w->method, .out = out, .a = &worker->arena, .params = w->params, .n_params = json_array_size(w->params)};
     buf_clear(out);
     worker->stop_run = false;
+    if (rpc_is_out_of_time(worker)) return false; /* until the next block */
     buf_put_str(out, "\"result\":");
-    if (!rpc_run(&c) || buf_status(out) != OK) {
+    const bool ok = rpc_run(&c);
+    if (!ok && rpc_is_out_of_time(worker)) {
+        arena_reset(&worker->arena);
+        return false;
+    }
+    if (!ok || buf_status(out) != OK) {
         if (c.error == 0) (void)rpc_fail(&c, RPC_LIMIT, "the answer is larger than %d bytes", RPC_RESPONSE_MAX);
         buf_clear(out);
         buf_printf(out, "\"error\":{\"code\":%d,\"message\":", c.error);

@@ -54,6 +54,7 @@ enum {
 
 enum {
     RPC_PARSE = -32700, RPC_INVALID_REQUEST = -32600, RPC_NO_METHOD = -32601, RPC_BAD_PARAMS = -32602, RPC_INTERNAL = -32603,
+    RPC_MOVE_ITSELF = -38022, RPC_MOVE_TWICE = -38023,
     RPC_SERVER = -32000, RPC_NO_WORK = -32004, RPC_LIMIT = -32005, RPC_REVERTED = 3
 };
 
@@ -267,6 +268,8 @@ bool param_address(address *out, struct rpc_call *c, size_t i);
 bool param_u64(uint64_t *out, struct rpc_call *c, size_t i);
 bool param_bool(bool *out, struct rpc_call *c, size_t i, bool def);
 bool param_bytes(bytes *out, struct rpc_call *c, size_t i);
+/** json_field: NULL when absent or null */
+json_t *json_field(const json_t *o, const char *key);
 /* of any value; name is for the error */
 bool value_hash(hash32 *out, struct rpc_call *c, const json_t *v, const char *name);
 bool value_address(address *out, struct rpc_call *c, const json_t *v, const char *name);
@@ -279,8 +282,13 @@ struct block_ref {
     uint64_t number;
     hash32 hash;
 };
+/** value_slot: a storage key; is_word: all 64 digits are given */
+bool value_slot(u256 *out, bool *is_word, struct rpc_call *c, const json_t *v, const char *name);
 /** value_block: tag, number, hash, or EIP-1898 object; NULL: latest. found is false when there is no such block. */
 bool value_block(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name);
+/** value_block_number: the same without hashes */
+bool value_block_number(struct block_ref *out, struct rpc_call *c, const json_t *v, const char *name);
+/** param_block: what methods.def says: a number, a hash, or either */
 bool param_block(struct block_ref *out, struct rpc_call *c, size_t i);
 /** param_state: state and header of a block parameter; fails when absent or pruned. *pending: on top of it. Free the state. */
 bool param_state(struct state **state, struct header *h, bool *pending, struct rpc_call *c, size_t i);
@@ -335,8 +343,8 @@ struct log_writer {
 };
 /** logs_of_block: append matching logs of one block to an open array; tmp is reset. */
 bool logs_of_block(struct log_writer *w, struct rpc_call *c, const hash32 *hash, const struct log_filter *f, bool removed, struct arena *tmp);
-/** logs_query: the whole answer of eth_getLogs for the filter object o */
-bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o);
+/** logs_query: the whole answer of eth_getLogs for the filter object o; is_open: it may end behind the head */
+bool logs_query(struct rpc_call *c, const struct log_filter *f, const json_t *o, bool is_open);
 
 /* rpc_eth_filter.c: filters of all threads; events come from any thread */
 MUST_CHECK enum status filters_new(struct rpc_filters **out);

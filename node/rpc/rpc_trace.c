@@ -105,8 +105,8 @@ static bool asked_block(bool *found, struct block *b, struct rpc_call *c)
 {
     struct block_ref ref;
     if (!param_block(&ref, c, 0)) return false;
-    *found = ref.found;
-    if (!ref.found) {
+    *found = ref.found && !ref.is_pending;
+    if (!*found) {
         jo_null(c->out);
         return true;
     }

@@ -339,7 +339,8 @@ enum status govern_history(json_t **out, struct govern *g, struct err *err)
     for (uint64_t from = 0; s == OK && from <= head; from += WINDOW_BLOCKS) {
         json_t *logs = NULL, *log;
         hex_put_quantity(a, from);
-        hex_put_quantity(b, from + WINDOW_BLOCKS - 1 < head ? from + WINDOW_BLOCKS - 1 : head);
+        if (from + WINDOW_BLOCKS - 1 < head) hex_put_quantity(b, from + WINDOW_BLOCKS - 1);
+        else snprintf(b, sizeof b, "latest"); /* a balancer may ask another node, which is a block behind */
         s = rpc_client_call(&logs, g->rpc, "eth_getLogs", json_pack("[{s:s, s:s, s:s}]", "address", to_text, "fromBlock", a, "toBlock", b), err);
         json_array_foreach(logs, i, log) add_event(rows, aliases, log);
         json_decref(logs);

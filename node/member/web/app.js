@@ -53,7 +53,7 @@ function draw() {
   $('title').textContent = SECTIONS[at];
   fill($('view'), h('div', { 'data-key': at }, views[at]()));
   if (at === 'history') {
-    if (state.history.from === null && !state.history.error) older();
+    if (state.history.from === null) older(); // also after a failure: a balancer may have asked a node that is a block behind
     else newer();
   }
 }

@@ -180,7 +180,7 @@ static void transactions_of_all_types_have_their_fields(void **state)
     rlp_put_string(&blobs, bytes_make(blob, 32));
     hash32 block = {{3}};
     u256 base = u256_from_u64(10);
-    struct tx_place place = {&block, 17, 2, &base};
+    struct tx_place place = {&block, 17, 2, &base, 1700000000};
     struct tx tx = {.has_chain_id = true, .chain_id = 43, .has_to = true, .has_sender = true, .y_parity = 1, .nonce = 4, .gas_limit = 21000,
                     .max_fee = u256_from_u64(50), .max_priority = u256_from_u64(50)};
 
