@@ -1,4 +1,4 @@
-/* group.c: the servers of one port: who gets a new connection, and how much all of them may owe to slow readers. */
+/* group.c: the servers of one port: who gets a new connection, and how much all of them may keep for slow readers and slow writers. */
 #include "lib/net/http_server_priv.h"
 
 /* ------------------------------------------------------------------ members */
@@ -113,6 +113,44 @@ void group_check_unsent(struct http_server *s)
         }
         conn_drop(c, "slow reader: the answers that wait for all clients together are at their limit");
         tell_unsent(s);
+    }
+}
+
+/* ------------------------------------------------------------------ requests that are not whole */
+
+void conn_count_input(struct conn *c)
+{
+    struct http_server *s = c->server;
+    if (c->state == CONN_DEAD) return; /* conn_bury has, or will */
+    const size_t all = c->req.body.cap + c->in.cap + (c->ws != NULL ? c->ws->n_fed : 0), counted = all > INPUT_SMALL ? all : 0;
+    s->n_input += counted - c->n_input;
+    c->n_input = counted;
+}
+
+static void tell_input(struct http_server *s)
+{
+    if (s->n_input == s->told_input) return;
+    atomic_fetch_add(&s->group->n_input, s->n_input - s->told_input);
+    s->told_input = s->n_input;
+}
+
+static struct conn *largest_writer(struct http_server *s)
+{
+    struct conn *worst = NULL;
+    for (struct conn *c = s->conns; c != NULL; c = c->next)
+        if (!c->pending && c->n_input > (worst != NULL ? worst->n_input : 0)) worst = c;
+    return worst;
+}
+
+void group_check_input(struct http_server *s)
+{
+    struct group *g = s->group;
+    tell_input(s);
+    while (atomic_load(&g->n_input) > g->max_unsent) {
+        struct conn *c = largest_writer(s);
+        if (c == NULL) return; /* those of other threads, which look at every tick */
+        conn_drop(c, "large request: those of all clients together that are not whole are at their limit");
+        tell_input(s);
     }
 }
 

@@ -331,10 +331,8 @@ void conn_kill(struct conn *c)
     c->out_len = 0;
     chunks_free(c->out_head);
     c->out_head = c->out_tail = NULL;
-    atomic_fetch_sub(&s->n_conns, 1);
-    atomic_fetch_sub(&s->group->n_conns, 1);
     if (c->pending) {
-        c->orphan = true; /* someone holds its request; freed when that is answered */
+        c->orphan = true; /* someone holds its request; it counts, and is there, until that is answered */
         return;
     }
     conn_bury(c);

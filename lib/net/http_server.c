@@ -40,6 +40,9 @@ static void conn_free(struct conn *c)
 
 void conn_bury(struct conn *c)
 {
+    atomic_fetch_sub(&c->server->n_conns, 1);
+    atomic_fetch_sub(&c->server->group->n_conns, 1);
+    c->server->n_input -= c->n_input;
     c->next_dead = c->server->dead;
     c->server->dead = c;
 }
@@ -287,8 +290,10 @@ static void end_turn(struct http_server *s)
             conn_flush(c);
             if (!input_waits(c)) break;
         }
+        conn_count_input(c);
     }
     group_check_unsent(s);
+    group_check_input(s);
     if (s->handler.turn_end) s->handler.turn_end(s->handler.ctx);
     while (s->dead != NULL) {
         struct conn *c = s->dead;

@@ -6,7 +6,8 @@
  * for all its clients.
  *
  * Every byte of a client is bounded: head 16 KiB, body max_body, idle connections are closed, at most max_connections; and so are answers that
- * clients don't read: beyond half of max_unsent over all connections together those that take nothing are let go, beyond it the slowest.
+ * clients don't read: beyond half of max_unsent over all connections together those that take nothing are let go, beyond it the slowest; and so is
+ * what comes in: beyond max_unsent those go whose request is not whole, the largest first.
  *
  * More than one thread on a port: a server that is started with `first` listens nowhere; the first one gives each new connection to that of
  * them which has the fewest. A connection stays with its thread, so its order is kept and no lock is held over it.
@@ -39,7 +40,7 @@ struct http_handler {
     /* stream: bytes of a Unix socket's client, all that were not used before.  ret how many are used now; SIZE_MAX: close it when its answers are sent.
      * After ws_hold it is called again when that is over. */
     size_t (*stream)(void *ctx, struct ws_conn *c, bytes data);
-    /* dropped: a client was let go for what it did not read: reason names the limit, unsent is what was due to it. May be NULL */
+    /* dropped: a client was let go for what it did not read, or not finish: reason names the limit, unsent is what was due to it. May be NULL */
     void (*dropped)(void *ctx, const char *peer, const char *reason, size_t unsent);
 };
 
@@ -53,7 +54,7 @@ struct http_server_config {
     bool wipes; /* requests and answers are secrets: what has passed through a buffer that stays is wiped */
     const char *unix_path;      /* listen there instead, mode 0600; what a killed process left behind is taken away */
     struct http_server *first;  /* share the port of that one; its limits hold for all of them. Stop it before the others */
-    size_t max_unsent;          /* bytes of answers that wait for their readers, over all connections; 0: 1 GiB */
+    size_t max_unsent;          /* bytes of answers that wait for their readers, and of requests that wait for their end, over all connections; 0: 1 GiB each */
     int nice;                   /* added to the thread's niceness: what else this process does goes first */
 };
 
@@ -64,7 +65,8 @@ MUST_CHECK enum status http_server_start(struct http_server **out, const struct 
 void http_server_stop(struct http_server *s); /* NULL allowed */
 uint16_t http_server_port(const struct http_server *s);
 void http_server_wake(struct http_server *s);
-/** http_server_connections: on this thread; http_server_unsent: bytes of answers that wait, of all that share the port */
+/** http_server_connections: on this thread, with those that have gone while someone holds their request; http_server_unsent: bytes of answers that wait,
+ *  of all that share the port */
 size_t http_server_connections(const struct http_server *s);
 size_t http_server_unsent(const struct http_server *s);
 /** http_server_reload_tls: certificate, key and client authority (may be NULL) for connections from now on; on the server's thread (handler.wake), of a

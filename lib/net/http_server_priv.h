@@ -41,6 +41,7 @@ enum {
     OUT_PARSE_MAX = 1 << 20,    /* pipelined requests wait while more output than this is unsent */
     WS_OUT_MAX = 32 << 20,      /* a subscriber that is further behind is dropped */
     DIRECT_MIN = 16 * 1024,     /* a longer answer goes to the socket from where it stands; only what does not fit there is copied */
+    INPUT_SMALL = 64 << 10,     /* input of a connection that is not counted: nearly all requests */
     TELL_MIN = 4 << 20,         /* unsent bytes that the budget is asked about at once, not at the end of the turn */
     SPARE_CHUNKS = 64,          /* kept for the next answers */
     GROUP_MAX = 64,             /* threads of a port */
@@ -80,6 +81,7 @@ struct ws_conn {
     void *user;
     char *path;
     wslay_event_context_ptr ctx;
+    size_t n_fed; /* bytes of the message that comes in, as wslay keeps them */
     struct out_chunk *waiting; /* messages that wslay had taken in when the connection was held */
     bool is_open, is_message, pinged, is_stream; /* is_stream: of a Unix socket, ctx is NULL */
 };
@@ -106,6 +108,7 @@ struct conn {
     size_t out_len;
     struct buf in; /* input that waits for its turn */
     size_t in_pos;
+    size_t n_input; /* bytes of input that the server counts */
     http_parser parser;
     struct http_request req;
     struct ws_conn *ws;
@@ -128,7 +131,7 @@ struct group {
     pthread_mutex_t lock; /* members */
     struct http_server *member[GROUP_MAX]; /* NULL: stopped */
     size_t n, refs;
-    atomic_size_t n_conns, unsent;
+    atomic_size_t n_conns, unsent, n_input;
     size_t max_conns, max_unsent;
 };
 
@@ -136,6 +139,7 @@ struct http_server {
     struct http_server_config cfg;
     struct group *group;
     size_t unsent, told_unsent; /* of our connections; what of it the group knows */
+    size_t n_input, told_input; /* input, likewise */
     struct out_chunk *spare;
     size_t n_spare;
     char *unix_path; /* NULL: none */
@@ -202,6 +206,10 @@ void group_leave(struct http_server *s); /* NULL group allowed */
 struct http_server *group_choose(struct http_server *s);
 /** group_check_unsent: tell the group what waits here; over budget, the slowest readers are let go, the others' threads look after theirs */
 void group_check_unsent(struct http_server *s);
+/** group_check_input: the same for input: over budget, those whose request is not whole are let go, the largest first */
+void group_check_input(struct http_server *s);
+/** conn_count_input: after c has taken in or given back some */
+void conn_count_input(struct conn *c);
 /** conn_drop: kill, and tell the handler why */
 void conn_drop(struct conn *c, const char *reason);
 
@@ -209,7 +217,7 @@ void conn_drop(struct conn *c, const char *reason);
 void server_ring(struct http_server *s);
 bool server_is_own_thread(const struct http_server *s);
 void server_post(struct http_server *s, struct mail *m);
-/** conn_bury: freed at the end of the turn */
+/** conn_bury: it counts no more, and is freed at the end of the turn */
 void conn_bury(struct conn *c);
 
 #endif

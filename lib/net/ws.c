@@ -27,6 +27,7 @@ static ssize_t on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *dst, size_t c
     size_t n = left < cap ? left : cap;
     memcpy(dst, c->in.ptr + c->in_pos, n);
     c->in_pos += n;
+    c->ws->n_fed += n;
     return (ssize_t)n;
 }
 
@@ -48,6 +49,7 @@ static void on_wslay_message(wslay_event_context_ptr ctx, const struct wslay_eve
     (void)ctx;
     struct conn *c = arg;
     if (wslay_is_ctrl_frame(m->opcode) || c->state != CONN_WS || !c->ws->is_open) return;
+    c->ws->n_fed = 0;
     if (!c->pending) {
         hand_out(c, bytes_make(m->msg, m->msg_length));
         return;

@@ -48,7 +48,7 @@ enum {
     RPC_TURN_MS = 10,                /* a server thread's for one document; then the lane goes on with it (lane.h), and others are served */
     RPC_NEWS_MS_MAX = 1000,          /* for what subscribers watch (rpc_parity_watch.c) after a block: nobody is served meanwhile */
     RPC_REQUEST_S_MAX = 20,          /* the lane's for one document */
-    RPC_LANE_NICE = 15,              /* long reads yield to short ones, too */
+    RPC_LANE_NICE = 12,              /* long reads yield to short ones, too */
     RPC_ZIP_HERE_MAX = 1 << 20,      /* a server thread compresses no more */
 };
 

@@ -52,7 +52,7 @@ static void on_dropped(void *ctx, const char *peer, const char *reason, size_t u
 {
     struct one *o = ctx;
     (void)peer;
-    assert_true(unsent > 0);
+    assert_true((unsent > 0) == (strstr(reason, "reader") != NULL));
     if (atomic_fetch_add(&o->n_dropped, 1) == 0) snprintf(o->reason, sizeof o->reason, "%s", reason);
 }
 static void on_turn_end(void *ctx)
@@ -60,12 +60,18 @@ static void on_turn_end(void *ctx)
     atomic_fetch_add(&((struct one *)ctx)->n_turns, 1);
 }
 
+static bool on_any_open(void *ctx, struct ws_conn *c)
+{
+    (void)ctx, (void)c;
+    return true;
+}
+
 static void start(struct one *of, size_t n, struct http_server_config cfg)
 {
     struct err err = {0};
     for (size_t i = 0; i < n; i++) {
         of[i] = (struct one){.index = (int)i};
-        struct http_handler h = {.ctx = &of[i], .request = on_request, .dropped = on_dropped, .turn_end = on_turn_end};
+        struct http_handler h = {.ctx = &of[i], .request = on_request, .ws_open = on_any_open, .dropped = on_dropped, .turn_end = on_turn_end};
         cfg.bind_address = "127.0.0.1";
         cfg.first = i > 0 ? of[0].server : NULL;
         cfg.nice = 1;
@@ -219,6 +225,53 @@ static void the_slowest_readers_go_when_all_answers_together_are_too_many(void *
     stop(of, 2);
 }
 
+static void the_largest_writers_go_when_all_requests_together_are_too_many(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 24, BUDGET = 16 << 20, BODY = 4 << 20, SENT = 3 << 20 };
+    struct one of[2];
+    start(of, 2, (struct http_server_config){.idle_timeout_s = 30, .max_unsent = BUDGET, .max_body = BODY});
+    int fd[CLIENTS], other = dial(of[0].server, 0);
+    char got[100], *data = calloc(1, SENT);
+    assert_non_null(data);
+    for (size_t i = 0; i < CLIENTS; i++) { /* half of them over WebSocket; none sends the last quarter */
+        fd[i] = dial(of[0].server, 0);
+        if (i % 2) {
+            static const char frame[] = {(char)0x81, (char)0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0}; /* 4 MiB, mask 0 */
+            put(fd[i], "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+            do assert_int_equal(recv(fd[i], got, 1, 0), 1);
+            while (got[0] != '=' || recv(fd[i], got, 4, MSG_WAITALL) != 4);
+            assert_int_equal(send(fd[i], frame, sizeof frame, MSG_NOSIGNAL), sizeof frame);
+        } else {
+            put(fd[i], "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n");
+        }
+        for (ssize_t n = 0, r; n < SENT && (r = send(fd[i], data + n, (size_t)(SENT - n), MSG_NOSIGNAL)) > 0;) n += r; /* it may be let go on the way */
+        put(other, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); /* who asks for little is served all along */
+        (void)get(got, sizeof got, other);
+    }
+    size_t dropped = 0;
+    for (int i = 0; i < 10000 && dropped < CLIENTS - BUDGET / SENT; i++) {
+        dropped = atomic_load(&of[0].n_dropped) + atomic_load(&of[1].n_dropped);
+        clock_sleep_ms(1);
+    }
+    print_message("# %zu of %d dropped\n", dropped, CLIENTS);
+    assert_true(dropped >= CLIENTS - BUDGET / SENT);
+    assert_non_null(strstr(of[atomic_load(&of[0].n_dropped) > 0 ? 0 : 1].reason, "large request"));
+    for (size_t i = 0; i < CLIENTS; i++) close(fd[i]);
+    /* when they are gone there is room again */
+    while (http_server_connections(of[0].server) + http_server_connections(of[1].server) > 1) clock_sleep_ms(1);
+    dropped = atomic_load(&of[0].n_dropped) + atomic_load(&of[1].n_dropped);
+    for (int i = 0; i < 3; i++) {
+        put(other, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3145728\r\n\r\n");
+        for (ssize_t n = 0, r; n < SENT; n += r) assert_true((r = send(other, data + n, (size_t)(SENT - n), MSG_NOSIGNAL)) > 0);
+        assert_int_equal(get(got, sizeof got, other), 1);
+    }
+    assert_int_equal(atomic_load(&of[0].n_dropped) + atomic_load(&of[1].n_dropped), dropped);
+    close(other);
+    free(data);
+    stop(of, 2);
+}
+
 /* ------------------------------------------------------------------ Unix sockets */
 
 /* takes lines; echoes each; "bye" closes, "hold" holds for a moment */
@@ -320,6 +373,7 @@ int main(void)
         cmocka_unit_test(connections_are_shared_evenly_and_each_keeps_its_thread_and_order),
         cmocka_unit_test(a_long_answer_arrives_whole_through_a_small_window),
         cmocka_unit_test(the_slowest_readers_go_when_all_answers_together_are_too_many),
+        cmocka_unit_test(the_largest_writers_go_when_all_requests_together_are_too_many),
         cmocka_unit_test(a_unix_socket_has_streams_instead_of_requests),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
