@@ -67,7 +67,7 @@ enum exit_code cmd_destroy(struct cli *c)
     static struct live l; /* large */
     char question[4200];
     json_t *stays = json_array(), *text;
-    size_t i;
+    size_t i, left = 0;
     enum status s = live_open(&l, c, &err);
     if (s == E_NOT_FOUND) {
         live_close(&l);
@@ -86,11 +86,11 @@ enum exit_code cmd_destroy(struct cli *c)
     }
     if (s == OK) {
         report_step(&c->report, "delete %s", c->dir);
-        s = file_remove_tree(l.ws.dir, &err);
+        s = workspace_remove(&left, &l.ws, &err);
     }
     json_array_foreach(stays, i, text) report_warn(&c->report, "%s", json_string_value(text));
     json_decref(stays);
     live_close(&l);
     if (s != OK) return cli_fail(c, &err);
-    return say(c, EXIT_DONE, "destroyed", "destroyed; nothing is left");
+    return say(c, EXIT_DONE, "destroyed", left == 0 ? "destroyed; nothing is left" : "destroyed; what else was in the folder stays");
 }

@@ -531,7 +531,8 @@ static void note_failure(struct workspace *ws, const struct err *err)
 static unsigned timeout_of(struct cli *c)
 {
     const char *t = cli_flag(c, "--timeout");
-    return t == NULL ? FIRST_BLOCK_S : (unsigned)strtoul(t, NULL, 10);
+    /* the first block comes at the begin of a step, the next one when that one's validator is late */
+    return t == NULL ? FIRST_BLOCK_S + 2 * (unsigned)SETTING_INT_OF(&c->settings, step) : (unsigned)strtoul(t, NULL, 10);
 }
 
 /* the deployment stands whether or not the mail goes out */

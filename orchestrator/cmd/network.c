@@ -78,9 +78,9 @@ enum status network_wait_block(uint64_t *number, const char *rpc_url, uint64_t a
         if (s == OK) answered = true;
         if (s == OK && n > above) break;
         if (clock_mono_ms() > end) {
-            s = answered ? err_set(err, E_TIMEOUT, "no block above %llu was seen at %s within %u s: the nodes answer but do not seal; see `poa-deploy status` and local/log in the workspace",
+            s = answered ? err_set(err, E_TIMEOUT, "no block above %llu was seen at %s within %u s: the nodes answer but do not seal; `poa-deploy doctor` tells why, the logs are in local/log of the workspace",
                                    (unsigned long long)above, rpc_url, timeout_s)
-                         : err_set(err, E_TIMEOUT, "no node answered at %s within %u s (%s); see local/log in the workspace", rpc_url, timeout_s, err_text(&last));
+                         : err_set(err, E_TIMEOUT, "no node answered at %s within %u s (%s); `poa-deploy doctor` tells why, the logs are in local/log of the workspace", rpc_url, timeout_s, err_text(&last));
             break;
         }
         if (answered) report_note(r, "the nodes answer, block %llu", (unsigned long long)n);

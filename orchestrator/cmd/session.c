@@ -72,6 +72,7 @@ enum status session_open(struct session *s, struct cli *c, struct err *err)
     if (st == OK && rpc == NULL) st = err_set(err, E_INVALID, "the workspace names no RPC endpoint: give --rpc URL");
     if (st == OK) st = govern_open(&s->g, rpc, &contract, err);
     s->has_g = st == OK;
+    if (st == E_NET) st = err_prefix(err, "no node answers; `poa-deploy doctor %s` tells why", c->dir);
     return st == OK ? same_network(s, rpc, err) : st;
 }
 

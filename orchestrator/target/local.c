@@ -1,4 +1,5 @@
 #include "lib/codec/base64.h"
+#include "orchestrator/target/local_move.h"
 #include "orchestrator/target/local_priv.h"
 
 #include "lib/base/file.h"
@@ -374,7 +375,8 @@ static enum status local_outputs(struct target *t, json_t *outputs, struct err *
 
 static enum status local_up(struct target *t, bool *already, struct err *err)
 {
-    enum status s = keeper_start(t->env.exe, t->dir, err);
+    enum status s = local_follow(t, err);
+    if (s == OK) s = keeper_start(t->env.exe, t->dir, err);
     *already = s == E_EXISTS;
     return s == E_EXISTS ? OK : s;
 }

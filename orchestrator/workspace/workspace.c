@@ -3,14 +3,18 @@
 #include "lib/base/file.h"
 #include "lib/codec/json.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 static const char *const tracked[] = {"consortium.yaml", "state.json",   "spec.json", "contracts.json",
                                       "deployment.json", "outputs.json", ".gitignore", "known_hosts"};
+static const char IGNORED[] = "/admin/\n/local/\n/.lock\n*.tmp.*\n";
 
 void workspace_path(char dst[static 4096], const struct workspace *w, const char *name)
 {
@@ -51,9 +55,11 @@ enum status workspace_open(struct workspace *out, const char *dir, bool create, 
     struct workspace w = {.lock_fd = -1};
     enum status s = absolute(w.dir, dir, err);
     if (s != OK) return s;
-    char state_path[4096];
+    char state_path[4096], git[4096];
     workspace_path(state_path, &w, "state.json");
     bool there = file_exists(state_path);
+    workspace_path(git, &w, ".git");
+    const bool has_git = file_is_dir(git) || file_exists(git);
     if (!there && !create)
         return err_set(err, E_NOT_FOUND, "%s is no workspace of poa-deploy (no state.json); make one with `poa-deploy new %s`", w.dir, dir);
     if (!there && file_is_dir(w.dir)) {
@@ -70,6 +76,7 @@ enum status workspace_open(struct workspace *out, const char *dir, bool create, 
     } else if (s == OK) {
         w.state = json_pack("{s:i, s:{}, s:b}", "version", 1, "steps", "finished", 0);
         if (w.state == NULL) s = E_NOMEM;
+        if (s == OK && has_git) json_object_set_new(w.state, "foreignGit", json_true());
     }
     if (s != OK) {
         workspace_close(&w);
@@ -77,6 +84,57 @@ enum status workspace_open(struct workspace *out, const char *dir, bool create, 
     }
     *out = w;
     return OK;
+}
+
+static bool is_our_ignore(const struct workspace *w)
+{
+    struct buf b;
+    buf_init(&b, WORKSPACE_FILE_MAX);
+    bool ours = workspace_read(&b, w, ".gitignore", NULL) == OK && strcmp(buf_cstr(&b), IGNORED) == 0;
+    buf_fini(&b);
+    return ours;
+}
+
+/* the git repository of a folder that was one before is its owner's */
+static bool is_ours(const struct workspace *w, const char *name)
+{
+    static const char *const others[] = {"admin", "local", ".lock"};
+    if (strcmp(name, ".git") == 0) return !json_is_true(json_object_get(w->state, "foreignGit"));
+    if (strcmp(name, ".gitignore") == 0) return is_our_ignore(w);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (strcmp(name, others[i]) == 0) return true;
+    for (size_t i = 0; i < COUNT_OF(tracked); i++) {
+        size_t n = strlen(tracked[i]);
+        if (strncmp(name, tracked[i], n) == 0 && (name[n] == '\0' || strncmp(name + n, ".tmp.", 5) == 0)) return true;
+    }
+    return false;
+}
+
+enum status workspace_remove(size_t *left, struct workspace *w, struct err *err)
+{
+    enum status s = OK;
+    struct dirent *e;
+    size_t n = 0;
+    char real[PATH_MAX];
+    if (realpath(w->dir, real) == NULL) return err_set(err, status_from_errno(errno), "cannot read %s: %s", w->dir, strerror(errno));
+    DIR *d = opendir(real);
+    if (d == NULL) return err_set(err, status_from_errno(errno), "cannot read %s: %s", real, strerror(errno));
+    while (s == OK && (e = readdir(d)) != NULL) {
+        char path[PATH_MAX + 300];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", real, e->d_name);
+        if (!is_ours(w, e->d_name)) n++;
+        /* last of all what makes it a workspace: a run that is cut short can be run again */
+        else if (strcmp(e->d_name, "state.json") != 0) s = file_remove_tree(path, err);
+    }
+    closedir(d);
+    if (s != OK) return s;
+    (void)snprintf(real + strlen(real), sizeof real - strlen(real), "/state.json");
+    s = file_remove_tree(real, err);
+    *strrchr(real, '/') = '\0';
+    if (s == OK && n == 0 && rmdir(real) != 0) s = err_set(err, status_from_errno(errno), "cannot delete %s: %s", real, strerror(errno));
+    if (s == OK) *left = n;
+    return s;
 }
 
 void workspace_close(struct workspace *w)
@@ -177,11 +235,28 @@ out:
     return ok;
 }
 
+/* whatever repository this folder is in, the keys and the password of admin/ and local/ never get into it: the owner's own .gitignore gets our lines too */
+static enum status keep_secrets_out(struct workspace *w, struct err *err)
+{
+    struct buf b;
+    char path[4096];
+    enum status s = OK;
+    workspace_path(path, w, ".gitignore");
+    buf_init(&b, WORKSPACE_FILE_MAX);
+    if (file_exists(path)) s = file_read(&b, path, err);
+    if (s == OK && strstr(buf_cstr(&b), "/admin/\n/local/\n") == NULL) {
+        if (b.len > 0 && b.ptr[b.len - 1] != '\n') buf_put_u8(&b, '\n');
+        buf_put_str(&b, IGNORED);
+        s = buf_status(&b);
+        if (s == OK) s = workspace_write(w, ".gitignore", buf_view(&b), 0644, err);
+    }
+    buf_fini(&b);
+    return s;
+}
+
 static enum status save(struct workspace *w, const char *message, struct err *err)
 {
-    char path[4096];
-    workspace_path(path, w, ".gitignore");
-    enum status s = file_exists(path) ? OK : workspace_write(w, ".gitignore", BYTES_LIT("/admin/\n/local/\n/.lock\n*.tmp.*\n"), 0644, err);
+    enum status s = keep_secrets_out(w, err);
     if (s == OK) s = workspace_write_json(w, "state.json", w->state, err);
     if (s == OK && message != NULL) IGNORE(!commit(w->dir, message), "a record only");
     return s;

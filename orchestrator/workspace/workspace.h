@@ -28,6 +28,9 @@ enum { WORKSPACE_FILE_MAX = 16 << 20 };
  *  ret OK | E_NOT_FOUND: no workspace there | E_BUSY: another poa-deploy works on it | E_CORRUPT, E_IO, ... */
 MUST_CHECK enum status workspace_open(struct workspace *out, const char *dir, bool create, struct err *err);
 void workspace_close(struct workspace *w);
+/** workspace_remove: delete what poa-deploy made in it, and the folder if nothing else is there. *left: how many files and folders of somebody else's
+ *  stay; a git repository that stood there before the workspace is one. */
+MUST_CHECK enum status workspace_remove(size_t *left, struct workspace *w, struct err *err);
 /** workspace_path: absolute path of a file in it */
 void workspace_path(char dst[static 4096], const struct workspace *w, const char *name);
 MUST_CHECK enum status workspace_write(struct workspace *w, const char *name, bytes data, unsigned mode, struct err *err);

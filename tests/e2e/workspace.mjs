@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { assert, bin, done, exec, leaf, Member, poa, run, test, workFolder } from './lib.mjs';
+import { assert, bin, block, done, exec, height, leaf, Member, poa, processesOf, run, test, until, workFolder } from './lib.mjs';
 
 const work = workFolder();
 const M = new Member(71, work, 'a');
@@ -104,5 +104,36 @@ test('5 regions of 15 nodes: plan fits into 100 MiB', async () => {
   return notes.join(', ');
 });
 
-test('all of it is destroyed', async () => { await done(['destroy', M.dir, '--yes']); });
+test('a folder that was moved, running or not, is brought up where it is now', async () => {
+  const to = path.join(work, 'möved here');
+  const before = await height(M.url), hash = (await block(M.url, before)).hash;
+  fs.renameSync(M.dir, to); // while it runs
+  M.dir = to;
+  await done(['up', M.dir, '--json']);
+  assert.equal((await block(M.url, before)).hash, hash);
+  await done(['down', M.dir, '--json']);
+  fs.renameSync(M.dir, path.join(work, 'a'));
+  M.dir = path.join(work, 'a');
+  await done(['up', M.dir, '--json']);
+  await until('it seals', async () => (await height(M.url)) > before, 30);
+  for (const p of processesOf(M.dir)) assert.ok(!p.line.includes('möved'), p.line);
+  fs.symlinkSync(M.dir, path.join(work, 'another name'));
+  await done(['up', path.join(work, 'another name'), '--json'], { code: 3 });
+  await until('healthy', async () => (await M.status()).code === 0, 60);
+});
+
+test('destroy leaves what it did not make: files of the owner, and a repository that was there before', async () => {
+  fs.writeFileSync(path.join(M.dir, 'notes.txt'), 'mine');
+  await done(['destroy', M.dir, '--yes']);
+  assert.deepEqual(fs.readdirSync(M.dir), ['notes.txt']);
+  const r = await poa(['destroy', M.dir, '--yes']);
+  assert.equal(r.code, 3, r.err);
+  fs.rmSync(M.dir, { recursive: true });
+  git('init', '--quiet', '--initial-branch=main', M.dir);
+  fs.writeFileSync(path.join(M.dir, '.gitignore'), '*.o');
+  await done(['new', M.dir, '-f', file, '--yes', '--json']);
+  assert.equal(git('-C', M.dir, 'status', '--short', '--ignored').replace(/^!! /gm, '').trim(), '.lock\nadmin/\nlocal/', 'no key is in the reach of git add');
+  await done(['destroy', M.dir, '--yes']);
+  assert.deepEqual(fs.readdirSync(M.dir).sort(), ['.git', '.gitignore']);
+});
 await run({ chained: true });
