@@ -33,6 +33,7 @@ bool rpc_trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call *c
     enum status s = chain_replay_next(&receipt, &result, r, tracer_hooks(t), c->a);
     if (s != OK) return tracer_fail(t, s);
     if (!tracer_end(t, &facts)) return false;
+    t->first_log += receipt.n_logs;
     if (!t->has_undone || !goes_on) return true;
     r->next--;
     r->env.gas_used = gas_used;
@@ -40,7 +41,7 @@ bool rpc_trace_next(struct chain_replay *r, struct tracer *t, struct rpc_call *c
     return s == OK || rpc_fail_status(c, s, "trace");
 }
 
-bool rpc_skip_to(struct chain_replay *r, struct rpc_call *c, size_t index)
+bool rpc_skip_to(struct chain_replay *r, struct tracer *t, struct rpc_call *c, size_t index)
 {
     struct receipt receipt;
     struct evm_result result;
@@ -48,6 +49,7 @@ bool rpc_skip_to(struct chain_replay *r, struct rpc_call *c, size_t index)
         if (!rpc_has_time(c)) return false;
         enum status s = chain_replay_next(&receipt, &result, r, NULL, c->a);
         if (s != OK) return rpc_fail_status(c, s, "trace");
+        t->first_log += receipt.n_logs;
     }
     return true;
 }
@@ -74,7 +76,7 @@ bool debug_trace_transaction(struct rpc_call *c)
     struct chain_replay r;
     if (!param_hash(&hash, c, 0) || !tracer_init(&t, c, param(c, 1)) || !rpc_find_mined(&b, &index, c, &hash)) return false;
     if (!rpc_replay_open(&r, c, &b)) return false;
-    bool ok = rpc_skip_to(&r, c, index) && rpc_trace_next(&r, &t, c, false);
+    bool ok = rpc_skip_to(&r, &t, c, index) && rpc_trace_next(&r, &t, c, false);
     chain_replay_close(&r);
     return ok;
 }
@@ -84,6 +86,7 @@ bool debug_trace_call(struct rpc_call *c)
     struct tracer t;
     const json_t *config = param(c, 2);
     if (!tracer_init(&t, c, config)) return false;
+    if (json_field(config, "txIndex")) return rpc_fail(c, RPC_BAD_PARAMS, "txIndex: a call is traced on top of a whole block");
     return rpc_trace_call(c, &t, 1, json_object_get(config, "stateOverrides"), json_object_get(config, "blockOverrides"));
 }
 

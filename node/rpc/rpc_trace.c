@@ -147,7 +147,7 @@ static bool put_mined(struct rpc_call *c, const struct block *b, size_t index, f
     struct evm_result result;
     tracer_init_flat(&t, c);
     if (!rpc_replay_open(&r, c, b)) return false;
-    bool ok = rpc_skip_to(&r, c, index);
+    bool ok = rpc_skip_to(&r, &t, c, index);
     if (ok) {
         tracer_begin(&t, r.state, b->header.number);
         enum status s = chain_replay_next(&receipt, &result, &r, tracer_hooks(&t), c->a);
@@ -334,7 +334,7 @@ bool trace_replay_transaction(struct rpc_call *c)
     }
     tracer_init_parity(&t, c, wants);
     if (!rpc_replay_open(&r, c, &b)) return false;
-    bool ok = rpc_skip_to(&r, c, index) && rpc_trace_next(&r, &t, c, false);
+    bool ok = rpc_skip_to(&r, &t, c, index) && rpc_trace_next(&r, &t, c, false);
     chain_replay_close(&r);
     return ok;
 }

@@ -9,6 +9,8 @@ bool traced_is_create(const struct traced_call *call)
 
 void calls_enter(struct tracer *t, const struct evm_trace_call *e)
 {
+    if (t->log_marks != NULL && t->n_marks < LOG_MARKS_MAX) t->log_marks[t->n_marks] = t->n_logs;
+    t->n_marks++;
     if (t->failed || t->skip_depth > 0 || (t->only_top && t->root != NULL)) {
         t->skip_depth++;
         return;
@@ -35,6 +37,8 @@ void calls_enter(struct tracer *t, const struct evm_trace_call *e)
 
 void calls_leave(struct tracer *t, enum evm_outcome outcome, uint64_t gas_used, bytes output)
 {
+    t->n_marks--;
+    if (t->log_marks != NULL && t->n_marks < LOG_MARKS_MAX && outcome != EVM_SUCCESS) t->n_logs = t->log_marks[t->n_marks];
     if (t->skip_depth > 0) {
         t->skip_depth--;
         return;
@@ -48,7 +52,9 @@ void calls_leave(struct tracer *t, enum evm_outcome outcome, uint64_t gas_used, 
 
 void calls_step(struct tracer *t, const struct evm_trace_step *s)
 {
-    if (s->op < OP_LOG0 || s->op > OP_LOG4 || t->at == NULL || t->skip_depth > 0) return;
+    if (s->op < OP_LOG0 || s->op > OP_LOG4) return;
+    const uint64_t index = t->n_logs++; /* one that fails ends its call */
+    if (t->at == NULL || t->skip_depth > 0) return;
     const size_t n = s->op - OP_LOG0;
     if (s->n_stack < n + 2) return;
     const u256 *top = &s->stack[s->n_stack - 1];
@@ -56,6 +62,7 @@ void calls_step(struct tracer *t, const struct evm_trace_step *s)
     struct traced_log *l = tracer_take(t, sizeof *l);
     if (l == NULL) return;
     l->addr = s->self;
+    l->index = index;
     l->n_topics = n;
     for (size_t i = 0; i < n; i++)
         u256_to_be(l->topics[i].b, &top[-2 - (ptrdiff_t)i]);
@@ -86,7 +93,7 @@ static void put_call_logs(struct tracer *t, const struct traced_call *n)
         jo_key(b, "data");
         jo_data(b, l->data);
         jo_key(b, "index");
-        jo_u64(b, t->n_logs++);
+        jo_u64(b, l->index);
         jo_key(b, "position");
         jo_u64(b, l->position);
         jo_close(b, '}');

@@ -46,7 +46,10 @@ static void put_action(struct buf *b, const struct traced_call *n)
         jo_close(b, '}');
         return;
     }
-    if (!traced_is_create(n)) {
+    if (traced_is_create(n)) {
+        jo_key(b, "creationMethod");
+        jo_str(b, n->op == OP_CREATE2 ? "create2" : "create");
+    } else {
         jo_key(b, "callType");
         jo_str(b, call_type(n->op));
     }

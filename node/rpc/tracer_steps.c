@@ -2,12 +2,14 @@
 #include "node/rpc/tracers_priv.h"
 #include "node/state/state.h"
 
-static void hex_word(char dst[static 65], const u256 *w)
+/* SPEC(execution APIs, StructLog): words of memory and storage are 32 bytes with 0x; those of the stack are quantities */
+static void hex_word(char dst[static 67], const u256 *w)
 {
     uint8_t be[32];
     u256_to_be(be, w);
-    hex_put(dst, be, 32);
-    dst[64] = 0;
+    memcpy(dst, "0x", 2);
+    hex_put(dst + 2, be, 32);
+    dst[66] = 0;
 }
 
 static void close_step(struct tracer *t)
@@ -29,7 +31,7 @@ static void put_step_storage(struct tracer *t, const struct evm_trace_step *s)
     jo_key(b, "storage");
     jo_open(b, '{');
     for (const struct traced_slot *p = a->slots; p != NULL; p = p->next) {
-        char k[65], v[65];
+        char k[67], v[67];
         hex_word(k, &p->key);
         hex_word(v, &p->after);
         jo_key(b, k);
@@ -42,12 +44,8 @@ static void put_memory(struct buf *b, bytes memory)
 {
     jo_key(b, "memory");
     jo_open(b, '[');
-    for (size_t i = 0; i + 32 <= memory.len; i += 32) {
-        char word[65];
-        hex_put(word, memory.ptr + i, 32);
-        word[64] = 0;
-        jo_str(b, word);
-    }
+    for (size_t i = 0; i + 32 <= memory.len; i += 32)
+        jo_data(b, bytes_make(memory.ptr + i, 32));
     jo_close(b, ']');
 }
 

@@ -194,7 +194,9 @@ void tracer_begin(struct tracer *t, struct state *s, uint64_t number)
     t->state = s;
     t->number = number;
     t->failed = t->has_undone = t->is_step_open = t->is_vm_open = t->is_destroying = false;
-    t->n_steps = t->n_logs = 0;
+    t->n_steps = t->n_marks = 0;
+    t->n_logs = t->first_log;
+    t->log_marks = t->with_logs && t->kind == TRACER_CALLS ? tracer_take(t, LOG_MARKS_MAX * sizeof *t->log_marks) : NULL;
     t->depth = 0;
     t->skip_depth = 0;
     t->touched = (struct touched_set){.list = NULL};

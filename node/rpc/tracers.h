@@ -72,7 +72,9 @@ struct tracer {
     bool only_top, with_logs;
     size_t skip_depth;
     struct traced_call *root, *at;
-    uint64_t n_logs;
+    uint64_t n_logs, first_log; /* of the block, so far; before the transaction */
+    uint64_t *log_marks;        /* n_logs when each open call began: one that fails takes its logs along */
+    size_t n_marks;
     /* Parity's objects: WANT_* */
     unsigned wants;
     const hash32 *hash; /* the transaction's, in the object; or NULL */

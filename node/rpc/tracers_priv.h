@@ -4,6 +4,8 @@
 
 #include "node/rpc/tracers.h"
 
+enum { LOG_MARKS_MAX = 1100 }; /* calls nest 1024 deep; a self-destruction counts as one */
+
 enum {
     OP_STOP = 0x00, OP_BALANCE = 0x31, OP_CALLDATACOPY = 0x37, OP_CODECOPY = 0x39, OP_EXTCODESIZE = 0x3b, OP_EXTCODECOPY = 0x3c,
     OP_RETURNDATACOPY = 0x3e, OP_EXTCODEHASH = 0x3f, OP_MLOAD = 0x51, OP_MSTORE = 0x52, OP_MSTORE8 = 0x53, OP_SLOAD = 0x54, OP_SSTORE = 0x55,

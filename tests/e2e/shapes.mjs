@@ -30,7 +30,7 @@ export const misfit = wrong;
 // --- the execution APIs
 const opt = (f) => any(f, NULL);
 const access = [{ address: A, storageKeys: [H] }];
-const where = { blockHash: opt(H), blockNumber: opt(Q), transactionIndex: opt(Q), from: A, hash: H, 'blockTimestamp?': opt(Q) };
+const where = { blockHash: opt(H), blockNumber: opt(Q), transactionIndex: opt(Q), from: A, hash: H, blockTimestamp: opt(Q) };
 // the original's own fields beside them
 const parityTx = { 'creates?': opt(A), 'raw?': D, 'publicKey?': opt(D), 'condition?': opt(() => true), 'standardV?': Q };
 const signed = { nonce: Q, gas: Q, value: Q, input: D, to: opt(A), r: Q, s: Q, v: Q, type: Q };
@@ -39,7 +39,7 @@ export const TX = any(
   { ...where, ...signed, type: /^0x1$/, gasPrice: Q, chainId: Q, accessList: access, yParity: /^0x[01]$/, ...parityTx },
   { ...where, ...signed, type: /^0x2$/, gasPrice: Q, maxFeePerGas: Q, maxPriorityFeePerGas: Q, chainId: Q, accessList: access, yParity: /^0x[01]$/, ...parityTx },
   { ...where, ...signed, type: /^0x4$/, to: A, gasPrice: Q, maxFeePerGas: Q, maxPriorityFeePerGas: Q, chainId: Q, accessList: access, yParity: /^0x[01]$/, authorizationList: [{ chainId: Q, address: A, nonce: Q, yParity: Q, r: Q, s: Q }], ...parityTx });
-export const LOG = { address: A, topics: [H], data: D, blockNumber: opt(Q), transactionHash: opt(H), transactionIndex: opt(Q), blockHash: opt(H), logIndex: opt(Q), removed: BOOL, 'blockTimestamp?': Q,
+export const LOG = { address: A, topics: [H], data: D, blockNumber: opt(Q), transactionHash: opt(H), transactionIndex: opt(Q), blockHash: opt(H), logIndex: opt(Q), removed: BOOL, blockTimestamp: Q,
   'transactionLogIndex?': opt(Q), 'type?': /^(mined|pending|removed)$/ };
 export const RECEIPT = { transactionHash: H, transactionIndex: Q, blockHash: H, blockNumber: Q, from: A, to: opt(A), cumulativeGasUsed: Q, gasUsed: Q, contractAddress: opt(A), logs: [LOG], logsBloom: BLOOM,
   'status?': /^0x[01]$/, 'root?': opt(H), effectiveGasPrice: Q, type: Q };
@@ -49,13 +49,13 @@ export const HEADER = { hash: opt(H), parentHash: H, sha3Uncles: H, miner: A, st
   author: A, sealFields: [D], 'step?': TEXT, 'signature?': /^[0-9a-f]{130}$/ };
 const body = { size: Q, uncles: [H], 'withdrawals?': [() => true] };
 export const BLOCK = { ...HEADER, ...body, transactions: [H] }, FULL_BLOCK = { ...HEADER, ...body, transactions: [TX] };
-export const FEES = { oldestBlock: Q, baseFeePerGas: [Q], gasUsedRatio: [RATIO], 'reward?': [[Q]], 'baseFeePerBlobGas?': [Q], 'blobGasUsedRatio?': [RATIO] };
+export const FEES = { oldestBlock: Q, baseFeePerGas: [Q], gasUsedRatio: [RATIO], 'reward?': [[Q]], baseFeePerBlobGas: [Q], blobGasUsedRatio: [RATIO] };
 export const PROOF = { address: A, accountProof: [D], balance: Q, codeHash: H, nonce: Q, storageHash: H, storageProof: [{ key: Q, value: Q, proof: [D] }] };
 export const ACCESS_LIST = { accessList: access, gasUsed: Q, 'error?': TEXT };
-export const SIMULATED = [{ ...BLOCK, transactions: [any(H, TX)], calls: [any({ status: /^0x1$/, returnData: D, gasUsed: Q, logs: [LOG], 'maxUsedGas?': Q }, { status: /^0x0$/, returnData: D, gasUsed: Q, logs: [LOG], error: { code: Number.isInteger, message: TEXT, 'data?': D }, 'maxUsedGas?': Q })] }];
+export const SIMULATED = [{ ...BLOCK, transactions: [any(H, TX)], calls: [any({ status: /^0x1$/, returnData: D, gasUsed: Q, logs: [LOG], maxUsedGas: Q }, { status: /^0x0$/, returnData: D, gasUsed: Q, logs: [LOG], error: { code: Number.isInteger, message: TEXT, 'data?': D }, maxUsedGas: Q })] }];
 
 // --- Parity's traces
-const call = { callType: /^(call|callcode|delegatecall|staticcall)$/, from: A, gas: Q, input: D, to: A, value: Q }, create = { from: A, gas: Q, init: D, value: Q, 'creationMethod?': TEXT };
+const call = { callType: /^(call|callcode|delegatecall|staticcall)$/, from: A, gas: Q, input: D, to: A, value: Q }, create = { from: A, gas: Q, init: D, value: Q, creationMethod: /^create2?$/ };
 const kinds = [{ type: /^call$/, action: call, result: { gasUsed: Q, output: D } }, { type: /^call$/, action: call, error: TEXT }, { type: /^create$/, action: create, result: { address: A, code: D, gasUsed: Q } },
   { type: /^create$/, action: create, error: TEXT }, { type: /^suicide$/, action: { address: A, balance: Q, refundAddress: A }, result: NULL }];
 const tree = { subtraces: COUNT, traceAddress: [COUNT] }, place = { blockHash: H, blockNumber: COUNT, transactionHash: H, transactionPosition: COUNT };

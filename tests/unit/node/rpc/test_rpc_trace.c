@@ -34,7 +34,7 @@ static void struct_logs_name_each_opcode_with_gas_stack_and_storage(void **state
         gas = (uint64_t)(json_integer_value(json_object_get(l, "gas")) - json_integer_value(json_object_get(l, "gasCost")));
     }
     const json_t *store = json_array_get(logs, 2);
-    assert_string_equal(str_at(json_object_get(store, "storage"), ZERO32), ZERO32);
+    assert_string_equal(str_at(json_object_get(store, "storage"), "0x" ZERO32), "0x" ZERO32);
     assert_int_equal(json_integer_value(json_object_get(store, "gasCost")), 5000);
     assert_true(json_is_false(json_object_get(r, "failed")));
     assert_string_equal(str_at(r, "returnValue"), "0x");
@@ -89,6 +89,66 @@ static void call_tracer_gives_logs_when_asked(void **state)
     assert_string_equal(str_at(log, "address"), LOGGER);
     assert_string_equal(str_at(log, "data"), "0x" ZERO32);
     assert_string_equal(json_string_value(json_array_get(json_object_get(log, "topics"), 0)), TOPIC);
+    json_decref(r);
+}
+
+static const char *index_at(const json_t *frame, size_t i)
+{
+    return str_at(json_array_get(json_object_get(frame, "logs"), i), "index");
+}
+
+/* logs 0, then calls one that logs once, one that logs and reverts, then logs again */
+#define LOG0 "60006000a0"
+#define CALL(to) "6000600060006000600073" to "5af150"
+#define TREE LOG0 CALL("00000000000000000000000000000000000a0001") CALL("00000000000000000000000000000000000c0002") LOG0
+
+static void logs_of_a_traced_call_have_their_index_in_the_block(void **state)
+{
+    struct fixture *f = *state;
+    char first[67], second[67];
+    send_tx(f, first, TX_LEGACY, LOGGER, 0, TOPIC ZERO32);
+    send_tx(f, second, TX_LEGACY, LOGGER, 0, TOPIC ZERO32);
+    fixture_seal(f);
+    json_t *r = ask_tx(f, "debug_traceTransaction", second, "{\"tracer\":\"callTracer\",\"tracerConfig\":{\"withLog\":true}}");
+    assert_string_equal(index_at(r, 0), "0x1");
+    json_decref(r);
+    r = ask(f, "debug_traceBlockByNumber", "[\"0x1\",{\"tracer\":\"callTracer\",\"tracerConfig\":{\"withLog\":true}}]");
+    for (size_t i = 0; i < 2; i++) assert_string_equal(index_at(json_object_get(json_array_get(r, i), "result"), 0), i == 0 ? "0x0" : "0x1");
+    json_decref(r);
+    /* what is not shown counts, what was undone does not */
+    static const char with[] = "[{\"to\":\"0x00000000000000000000000000000000000c0001\"},\"latest\",{\"tracer\":\"callTracer\",\"tracerConfig\":{\"withLog\":true,\"onlyTopCall\":%s},\"stateOverrides\":{"
+                               "\"0x00000000000000000000000000000000000c0001\":{\"code\":\"0x" TREE "\"},\"0x00000000000000000000000000000000000c0002\":{\"code\":\"0x" LOG0 "60006000fd\"}}}]";
+    for (int top = 0; top < 2; top++) {
+        char params[1000];
+        snprintf(params, sizeof params, with, top ? "true" : "false");
+        r = ask(f, "debug_traceCall", params);
+        assert_int_equal(json_array_size(json_object_get(r, "logs")), 2);
+        assert_string_equal(index_at(r, 0), "0x0");
+        assert_string_equal(index_at(r, 1), "0x2");
+        if (!top) assert_string_equal(index_at(json_array_get(json_object_get(r, "calls"), 0), 0), "0x1");
+        json_decref(r);
+    }
+}
+
+static void struct_logs_show_memory_by_words(void **state)
+{
+    struct fixture *f = *state;
+    json_t *r = ask(f, "debug_traceCall", "[{\"to\":\"" PANICKER "\"},\"latest\",{\"enableMemory\":true}]");
+    const json_t *logs = json_object_get(r, "structLogs"), *memory = json_object_get(json_array_get(logs, json_array_size(logs) - 1), "memory");
+    assert_int_equal(json_array_size(memory), 2);
+    assert_string_equal(json_string_value(json_array_get(memory, 0)), "0x4e487b71" "00000000000000000000000000000000000000000000000000000000");
+    assert_null(json_object_get(json_array_get(logs, 0), "memory"));
+    json_decref(r);
+    assert_int_equal(ask_error(f, "debug_traceCall", "[{\"to\":\"" PANICKER "\"},\"latest\",{\"txIndex\":\"0x0\"}]"), -32602);
+}
+
+static void a_creation_tells_by_what_it_was_made(void **state)
+{
+    struct fixture *f = *state;
+    json_t *r = ask(f, "trace_call", "[{\"data\":\"0x60006000600060006000f5\"},[\"trace\"]]"), *traces = json_object_get(r, "trace");
+    assert_int_equal(json_array_size(traces), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(str_at(json_object_get(json_array_get(traces, i), "action"), "creationMethod"), i == 0 ? "create" : "create2");
     json_decref(r);
 }
 
@@ -227,6 +287,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(struct_logs_name_each_opcode_with_gas_stack_and_storage, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(call_tracer_nests_calls_and_tells_errors, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(call_tracer_gives_logs_when_asked, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(logs_of_a_traced_call_have_their_index_in_the_block, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(struct_logs_show_memory_by_words, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(a_creation_tells_by_what_it_was_made, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(prestate_tracer_tells_what_there_was_and_what_changed, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(a_block_is_traced_transaction_by_transaction, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(flat_traces_have_positions_in_the_tree, fixture_new, fixture_free),
