@@ -159,14 +159,15 @@ static enum status absolute(char dst[static PATH_MAX], const char *dir, struct e
     return OK;
 }
 
-static enum status start(struct cli *c, const char *dir, uint64_t above, struct err *err)
+static enum status start(struct cli *c, const struct target *local, const char *dir, uint64_t above, struct err *err)
 {
     struct workspace ws;
     uint64_t number = 0;
     enum status s = workspace_open(&ws, dir, false, err);
     if (s != OK) return s;
     report_step(&c->report, "start it");
-    s = keeper_start(c->exe, dir, err);
+    s = local_check_other(local, err);
+    if (s == OK) s = keeper_start(c->exe, dir, err);
     if (s == OK) {
         report_step(&c->report, "wait for a block above %llu", (unsigned long long)above);
         s = network_wait_block(&number, workspace_fact(&ws, "rpc"), above, START_S, &c->report, err);
@@ -250,7 +251,7 @@ enum exit_code cmd_restore(struct cli *c)
         s = backup_restore(&info, r, dir, &local, &err);
     }
     archive_reader_free(r);
-    if (s == OK && !check && cli_flag(c, "--no-start") == NULL) s = is_local ? start(c, dir, info.height, &err) : restore_hosts(c, dir, info.height, &err);
+    if (s == OK && !check && cli_flag(c, "--no-start") == NULL) s = is_local ? start(c, &local, dir, info.height, &err) : restore_hosts(c, dir, info.height, &err);
     if (s != OK) return cli_fail(c, &err);
     print_info(c, &info, check ? NULL : dir, check ? "whole" : "restored");
     return EXIT_DONE;

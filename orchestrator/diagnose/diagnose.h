@@ -21,6 +21,7 @@ struct diag_program {
     char error[400]; /* its last line of level error, "" */
     char busy[200];  /* "127.1.1.10:8545 is held by python3 (process 42)"; "" */
     long busy_pid;
+    char busy_workspace[1000]; /* the holder is of that network; "" */
 };
 
 struct diag_node {

@@ -3,7 +3,7 @@
 #include "lib/base/file.h"
 #include "orchestrator/diagnose/diagnose_priv.h"
 #include "orchestrator/diagnose/log_line.h"
-#include "orchestrator/diagnose/ports.h"
+#include "orchestrator/target/ports.h"
 #include "orchestrator/target/keeper.h"
 
 #include <fcntl.h>
@@ -172,6 +172,7 @@ static void look_at_port(struct diag_program *p, const char *ip, uint16_t port)
     struct port_holder h;
     if (p->busy[0] != '\0' || !port_find_holder(&h, ip, port) || (h.pid != 0 && h.pid == p->pid)) return;
     p->busy_pid = h.pid;
+    COPY(p->busy_workspace, h.workspace);
     if (h.pid == 0) (void)snprintf(p->busy, sizeof p->busy, "%s:%u is held by %s", ip, port, h.name);
     else (void)snprintf(p->busy, sizeof p->busy, "%s:%u is held by %s (process %ld)", ip, port, h.name, h.pid);
 }

@@ -155,6 +155,12 @@ static bool memory_low(struct diag_finding *out, const struct diag_facts *f)
 static bool busy(struct diag_finding *out, const struct diag_program *p, const struct diag_facts *f)
 {
     if (p->busy[0] == '\0') return false;
+    if (p->busy_workspace[0] != '\0' && strcmp(p->busy_workspace, f->dir) != 0) {
+        TEXT("the addresses of this network are taken: the one in %s, of the same member id, runs", p->busy_workspace);
+        EVIDENCE("%s; two networks with one member id, or a network and its restored backup, can't run at once: with the same keys both would seal", p->busy);
+        MEND("poa-deploy down %s    (or, if this one is to run: `poa-deploy down %s` and `poa-deploy up` here)", f->dir, p->busy_workspace);
+        return true;
+    }
     TEXT("a port of %s is taken: %s", p->name, p->busy);
     EVIDENCE("%s%s%s%s", p->pid == 0 ? "it does not run" : "it was just started again", p->error[0] == '\0' ? "" : "; its last error: ", p->error,
              p->end[0] == '\0' ? "" : "; the keeper starts it again until it can");

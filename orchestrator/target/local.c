@@ -1,6 +1,7 @@
 #include "lib/codec/base64.h"
 #include "orchestrator/target/local_move.h"
 #include "orchestrator/target/local_priv.h"
+#include "orchestrator/target/ports.h"
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
@@ -80,6 +81,23 @@ static int probe(const char *ip, uint16_t port, int type)
     if (e == 0 && (bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || (type == SOCK_STREAM && listen(fd, 1) != 0))) e = errno;
     close(fd);
     return e;
+}
+
+enum status local_check_other(const struct target *t, struct err *err)
+{
+    char lb[16];
+    local_lb_address(lb, t, 1);
+    const struct {
+        const char *ip;
+        uint16_t port;
+    } places[] = {{t->store_address, LOCAL_STORE_PORT}, {lb, 8545}};
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        struct port_holder h;
+        if (probe(places[i].ip, places[i].port, SOCK_STREAM) == 0 || !port_find_holder(&h, places[i].ip, places[i].port) || h.workspace[0] == '\0' || strcmp(h.workspace, t->dir) == 0) continue;
+        return err_set(err, E_BUSY, "the network in %s runs and has the addresses of this one (%s:%u is held by its %s, process %ld): two with the same keys must never run at once; stop it first "
+                       "with `poa-deploy down %s`", h.workspace, places[i].ip, places[i].port, h.name, h.pid, h.workspace);
+    }
+    return OK;
 }
 
 static enum status need_port(const char *ip, uint16_t port, int type, const char *what, struct err *err)
@@ -375,7 +393,8 @@ static enum status local_outputs(struct target *t, json_t *outputs, struct err *
 
 static enum status local_up(struct target *t, bool *already, struct err *err)
 {
-    enum status s = local_follow(t, err);
+    enum status s = local_check_other(t, err);
+    if (s == OK) s = local_follow(t, err);
     if (s == OK) s = keeper_start(t->env.exe, t->dir, err);
     *already = s == E_EXISTS;
     return s == E_EXISTS ? OK : s;

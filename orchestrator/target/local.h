@@ -22,6 +22,9 @@ MUST_CHECK enum status local_init(struct target *t, const char *workspace_dir, c
 void local_lb_address(char dst[static 16], const struct target *t, unsigned region);
 /** local_check_ports: everything that will be listened on is free.  ret OK | E_BUSY: err names address, port and what it is for */
 MUST_CHECK enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes, struct err *err);
+/** local_check_other: no other network of this machine has the addresses of this one: a restored backup, or one of the same member id, would
+ *  seal by the same keys, or mix with it.  ret OK | E_BUSY: err names its workspace */
+MUST_CHECK enum status local_check_other(const struct target *t, struct err *err);
 /** local_add_resources: read scale sets from the resolved resources into instances. */
 MUST_CHECK enum status local_add_resources(struct target *t, const json_t *resources, struct err *err);
 /** local_write_store: CA, certificate, clients and configuration of the identity store; keeps what stands. */

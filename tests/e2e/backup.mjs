@@ -90,6 +90,16 @@ leaf('sealed for a key: only its keystore opens it', async () => {
   assert.match((await poa(['restore', at('to.backup'), '--check', '--keystore', at('other.json')], { env })).err, /sealed for another key/);
   assert.equal((await poa(['backup', at('x.backup'), M.dir, '--recipient', '0x1234'])).code, 2);
 });
+leaf('while the network of the backup runs here, its copy does not: two would seal by the same keys', async () => {
+  const copy = at('copy');
+  const r = await poa(['restore', info.file, copy], { env });
+  assert.equal(r.code, 1);
+  assert.match(r.err, new RegExp(`all is restored in ${copy}, but: the network in ${M.dir} runs and has the addresses of this one .*stop it first with .poa-deploy down ${M.dir}`));
+  try {
+    assert.match((await poa(['up', copy])).err, /two with the same keys must never run at once/);
+    assert.equal(M.instances().every((i) => isAlive(i.pid)), true);
+  } finally { await done(['destroy', copy, '--yes']); }
+});
 test('restore to an empty folder: the same network, the same validators, it seals on', async () => {
   const had = { validators: M.validators, genesis: M.outputs.GENESIS_HASH, keystore: fs.readFileSync(path.join(M.dir, 'admin/keystore.json'), 'utf8') };
   const log = (await exec('git', ['-C', M.dir, 'log', '--format=%s'])).out;

@@ -76,6 +76,26 @@ static void what_is_well_has_no_finding(void **state)
     assert_int_equal(first(), DIAG_CAUSE_N);
 }
 
+/* what has the addresses is a network of ours: it is not to be killed */
+static void another_network_with_the_same_addresses(void **state)
+{
+    (void)state;
+    well();
+    PUT(f.programs[0].busy, "127.1.0.2:8443 is held by poa-identity-st (process 4242)");
+    f.programs[0].busy_pid = 4242;
+    f.programs[0].pid = 0;
+    assert_int_equal(first(), DIAG_PORT_BUSY);
+    assert_string_equal(out[0].mend, "kill 4242");
+    PUT(f.programs[0].busy_workspace, "/other");
+    assert_int_equal(first(), DIAG_PORT_BUSY);
+    assert_non_null(strstr(out[0].text, "the one in /other"));
+    assert_ptr_equal(strstr(out[0].mend, "poa-deploy down /w "), out[0].mend);
+    assert_null(strstr(out[0].mend, "kill"));
+    PUT(f.programs[0].busy_workspace, "/w"); /* left over from an earlier keeper of this one */
+    assert_int_equal(first(), DIAG_PORT_BUSY);
+    assert_string_equal(out[0].mend, "kill 4242");
+}
+
 static void processes(void **state)
 {
     (void)state;
@@ -381,7 +401,7 @@ static void load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(nodes_that_do_not_run),
+        cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(another_network_with_the_same_addresses), cmocka_unit_test(nodes_that_do_not_run),
         cmocka_unit_test(identities),                  cmocka_unit_test(clocks), cmocka_unit_test(a_promised_block_that_is_not_there),    cmocka_unit_test(peers),
         cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_stopped_a_deployment), cmocka_unit_test(rules), cmocka_unit_test(load), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
     };

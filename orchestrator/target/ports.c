@@ -1,4 +1,6 @@
-#include "orchestrator/diagnose/ports.h"
+#include "orchestrator/target/ports.h"
+
+#include "lib/base/file.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -50,6 +52,24 @@ static bool holds(long pid, unsigned long inode)
     return found;
 }
 
+/* a program of ours is called with a path below <workspace>/local */
+static void find_workspace(struct port_holder *h)
+{
+    char path[64], text[4096];
+    (void)snprintf(path, sizeof path, "/proc/%ld/cmdline", h->pid);
+    FILE *f = fopen(path, "re");
+    const size_t n = f == NULL ? 0 : fread(text, 1, sizeof text - 1, f);
+    if (f != NULL) fclose(f);
+    text[n] = '\0';
+    for (const char *word = text; word < text + n && h->workspace[0] == '\0'; word += strlen(word) + 1) {
+        const char *from = strchr(word, '/'), *to = from == NULL ? NULL : strstr(from, "/local/");
+        char state[1100];
+        if (to == NULL || to - from >= (long)sizeof h->workspace) continue;
+        (void)snprintf(state, sizeof state, "%.*s/state.json", (int)(to - from), from);
+        if (file_exists(state)) (void)snprintf(h->workspace, sizeof h->workspace, "%.*s", (int)(to - from), from);
+    }
+}
+
 bool port_find_holder(struct port_holder *out, const char *address, uint16_t port)
 {
     unsigned long inode = find_inode("/proc/net/tcp", address, port);
@@ -69,5 +89,6 @@ bool port_find_holder(struct port_holder *out, const char *address, uint16_t por
     FILE *f = fopen(path, "re");
     if (f != NULL && fgets(out->name, sizeof out->name, f) != NULL) out->name[strcspn(out->name, "\n")] = '\0';
     if (f != NULL) fclose(f);
+    find_workspace(out);
     return true;
 }
