@@ -135,7 +135,7 @@ void chain_ahead_free(struct chain *c, struct chain_ahead *a); /* NULL allowed *
 enum { CHAIN_GROUP_MAX = 64 /* blocks of one commit */ };
 
 struct chain_imported {
-    size_t n; /* blocks, from the front, that this is about: with IMPORT_HEAD at least one, else exactly one; 0 when it failed */
+    size_t n; /* blocks, from the front, that this is about: with IMPORT_HEAD or _SIDE at least one, else exactly one; 0 when it failed */
     enum import_result result;
     enum block_verdict verdict; /* with IMPORT_BAD */
     uint64_t retry_ms;          /* with IMPORT_EARLY */
@@ -143,7 +143,8 @@ struct chain_imported {
 /** chain_import_group: as many of the n blocks as extend the head one after the other, in ONE commit: the disk is waited for once. For blocks
  *  that can be had again only: a kill before the commit loses the whole group, and readers see its last block or none of it. A group ends
  *  where the validator set changes, after some 200 ms or 100 Mgas, and before whatever is not plainly the next block: that comes at the
- *  front of a later call, alone, as by chain_import.  n >= 1.  ret OK | our own trouble (nothing changed) */
+ *  front of a later call, alone, as by chain_import. Blocks of a branch that is not the better one yet are stored in the same way, in one commit up to
+ *  the one that makes it better.  n >= 1.  ret OK | our own trouble (nothing changed) */
 MUST_CHECK enum status chain_import_group(struct chain_imported *out, struct chain *c, struct chain_ahead *const *blocks, size_t n,
                                           uint64_t now_ms, struct err *err);
 

@@ -103,10 +103,68 @@ static enum status commit(struct group *g, uint64_t now_ms)
     return s;
 }
 
+/* --- side blocks: a branch that is fetched comes block by block, and is the lighter one up to its end */
+
+/* one more side block into the transaction; *is_next: it is in. If not, nothing of it is, and it comes by itself. */
+static enum status add_side(bool *is_next, struct import *im, struct chain_ahead *a, struct kv_txn *txn)
+{
+    struct chain *c = im->c;
+    enum import_result result;
+    uint64_t retry_ms, fork;
+    bool settled, better, unsure;
+    *is_next = false;
+    chain_ahead_finish(c, a);
+    if (!a->is_whole) return OK;
+    enum status s = import_prepare(&settled, &result, &retry_ms, im, a->rlp, txn);
+    if (s != OK || settled || im->verdict != BLOCK_VALID || hash_eq(&im->block.header.parent_hash, &c->head.hash)) return s;
+    s = import_judge_side(&fork, &better, &unsure, im, txn);
+    if (s != OK || im->verdict != BLOCK_VALID || better || unsure) return s;
+    s = import_put_side(im, txn);
+    *is_next = s == OK;
+    if (s == OK) import_note_side(c, &im->block.hash, fork); /* the next one's fork is found by it */
+    return s;
+}
+
+/* as many of the blocks in front as are side blocks, in one commit. *n_done: 0: the first is not one */
+static enum status add_sides(size_t *n_done, struct chain *c, struct chain_ahead *const *blocks, size_t n, uint64_t now_ms)
+{
+    const uint64_t until = clock_mono_ms() + GROUP_MS;
+    struct kv_txn *txn;
+    size_t k = 0;
+    bool is_next = true;
+    enum status s = kv_begin(&txn, c->kv, true);
+    if (s != OK) return s;
+    while (s == OK && k < n && c->n_sides < SIDE_MAX && clock_mono_ms() < until) {
+        struct import im = {.c = c, .ahead = blocks[k], .now_ms = now_ms, .verdict = BLOCK_VALID};
+        arena_init(&im.arena, BLOCK_ARENA_MAX);
+        s = add_side(&is_next, &im, blocks[k], txn);
+        arena_fini(&im.arena);
+        if (s != OK || !is_next) break;
+        k++;
+    }
+    if (s == OK && k > 0)
+        s = kv_commit(txn);
+    else
+        kv_abort(txn);
+    if (s != OK) { /* what is known of the branch is of blocks that are not there */
+        c->is_stale = true;
+        c->has_side = false;
+        c->next_fork = 0;
+        return s;
+    }
+    for (size_t i = 0; i < k && c->spec->engine == ENGINE_AURA; i++)
+        chain_note_seal(c, &blocks[i]->block.header);
+    *n_done = k;
+    return OK;
+}
+
 enum status chain_import_group(struct chain_imported *out, struct chain *c, struct chain_ahead *const *blocks, size_t n, uint64_t now_ms,
                                struct err *err)
 {
     if (n > CHAIN_GROUP_MAX) n = CHAIN_GROUP_MAX;
+    const size_t n_all = n;
+    size_t n_sides = 0;
+    bool is_head = true;
     chain_note_time(c, now_ms);
     if (err != NULL) err->text[0] = '\0';
     /* a block that is bad, or for which there is no room, takes those before it along: they are executed once more, without it */
@@ -116,6 +174,7 @@ enum status chain_import_group(struct chain_imported *out, struct chain *c, stru
         if (s != OK) return s;
         s = fill(&g, blocks, n, now_ms);
         n = g.n;
+        is_head = s != OK || g.is_spoilt || n > 0;
         const bool is_good = s == OK && !g.is_spoilt && n > 0;
         if (is_good) s = commit(&g, now_ms);
         else if (n > 0 || g.is_spoilt) c->is_stale = true;
@@ -123,5 +182,8 @@ enum status chain_import_group(struct chain_imported *out, struct chain *c, stru
         if (is_good && s == OK) *out = (struct chain_imported){.n = n, .result = IMPORT_HEAD};
         if (is_good) return s;
     }
-    return import_one(out, c, BYTES_EMPTY, blocks[0], now_ms, err);
+    enum status s = is_head ? OK : add_sides(&n_sides, c, blocks, n_all, now_ms);
+    if (s != OK || n_sides == 0) return s == OK ? import_one(out, c, BYTES_EMPTY, blocks[0], now_ms, err) : s;
+    *out = (struct chain_imported){.n = n_sides, .result = IMPORT_SIDE};
+    return OK;
 }

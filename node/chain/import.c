@@ -306,25 +306,34 @@ static enum status import_on_head(enum import_result *result, struct import *im)
 
 /* ------------------------------------------------------------ side branches */
 
+enum status import_put_side(struct import *im, struct kv_txn *txn)
+{
+    const struct block_meta meta = {.td = im->td, .number = im->block.header.number};
+    enum status s = blocks_put(txn, &im->block, &meta);
+    return s == OK ? blocks_set_side(txn, meta.number, &im->block.hash) : s;
+}
+
+void import_note_side(struct chain *c, const hash32 *hash, uint64_t fork)
+{
+    c->n_sides++;
+    c->forks[c->next_fork++ % RECENT_FORKS] = (struct recent_fork){.hash = *hash, .fork = fork};
+}
+
 static enum status store_side(struct import *im, uint64_t fork)
 {
     struct chain *c = im->c;
     struct kv_txn *txn;
-    struct block_meta meta = {.td = im->td, .number = im->block.header.number};
     if (c->n_sides >= SIDE_MAX) return OK; /* not kept: who is on such a branch has to come back to ours, or we to theirs by hand */
     enum status s = kv_begin(&txn, c->kv, true);
     if (s != OK) return s;
-    s = blocks_put(txn, &im->block, &meta);
-    if (s == OK) s = blocks_set_side(txn, meta.number, &im->block.hash);
+    s = import_put_side(im, txn);
     if (s != OK) {
         kv_abort(txn);
         return s;
     }
     s = kv_commit(txn);
-    if (s != OK) return s;
-    c->n_sides++;
-    c->forks[c->next_fork++ % RECENT_FORKS] = (struct recent_fork){.hash = im->block.hash, .fork = fork};
-    return OK;
+    if (s == OK) import_note_side(c, &im->block.hash, fork);
+    return s;
 }
 
 /* the blocks of a branch from a bad one on; all but the last are side blocks already */
@@ -493,19 +502,27 @@ static enum status reorganise(enum import_result *result, struct import *im, uin
     return s;
 }
 
+enum status import_judge_side(uint64_t *fork, bool *better, bool *unsure, struct import *im, struct kv_txn *txn)
+{
+    bool deep = false;
+    *fork = 0;
+    *better = *unsure = false;
+    enum status s = find_fork(fork, &deep, im, txn);
+    if (s == OK && im->verdict == BLOCK_VALID && *fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
+    if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, *fork, deep);
+    if (s == OK && im->verdict == BLOCK_VALID)
+        s = side_judge(better, unsure, im->c, txn, &im->block.header, &im->block.hash, &im->td, *fork);
+    return s;
+}
+
 static enum status import_on_side(enum import_result *result, struct import *im)
 {
     struct kv_txn *txn;
-    uint64_t fork = 0;
-    bool deep = false;
+    uint64_t fork;
+    bool better, unsure;
     enum status s = kv_begin(&txn, im->c->kv, false);
     if (s != OK) return s;
-    s = find_fork(&fork, &deep, im, txn);
-    if (s == OK && im->verdict == BLOCK_VALID && fork < im->c->head.finalised) im->verdict = BLOCK_PAST_FINALITY;
-    if (s == OK && im->verdict == BLOCK_VALID && im->c->spec->engine == ENGINE_AURA) s = check_side_seal(im, txn, fork, deep);
-    bool better = false, unsure = false;
-    if (s == OK && im->verdict == BLOCK_VALID)
-        s = side_judge(&better, &unsure, im->c, txn, &im->block.header, &im->block.hash, &im->td, fork);
+    s = import_judge_side(&fork, &better, &unsure, im, txn);
     kv_abort(txn);
     if (s != OK || im->verdict != BLOCK_VALID) return s;
     if (better || unsure) return reorganise(result, im, fork, unsure);

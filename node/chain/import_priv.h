@@ -47,6 +47,12 @@ MUST_CHECK enum status import_run_block(struct import *im, struct kv_txn *txn, s
                                         struct arena *a);
 /** import_report_skipped: validators that let a step go by before the block; before a set that it changed is shown. */
 void import_report_skipped(struct chain *c, const struct import *im);
+/** import_judge_side: a block whose parent is not the head: *fork, where its branch leaves the chain, and whether the branch comes before the chain with
+ *  it; unsure: only execution can tell. A verdict that is bad is im's. */
+MUST_CHECK enum status import_judge_side(uint64_t *fork, bool *better, bool *unsure, struct import *im, struct kv_txn *txn);
+/** import_put_side: into txn; import_note_side: after its commit. */
+MUST_CHECK enum status import_put_side(struct import *im, struct kv_txn *txn);
+void import_note_side(struct chain *c, const hash32 *hash, uint64_t fork);
 /** import_one: a block by itself: rlp, or ahead if that is not NULL */
 MUST_CHECK enum status import_one(struct chain_imported *out, struct chain *c, bytes rlp, struct chain_ahead *ahead, uint64_t now_ms, struct err *err);
 

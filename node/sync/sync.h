@@ -94,8 +94,8 @@ struct sync_ops {
     /* prepare: a block that import_chain will get, in its order; NULL: not now. forget: is called for each one once */
     void *(*prepare)(void *chain, bytes block);
     void (*forget)(void *chain, void *prepared);
-    /* import_chain: blocks one behind the other. *n_done: how many of them, from the front, *out is about: with IMPORT_HEAD at least one, else
-     * one; 0 when it fails. Many at once only while there are many more to come: they may be lost together, and can be had again */
+    /* import_chain: blocks one behind the other. *n_done: how many of them, from the front, *out is about: with IMPORT_HEAD or _SIDE at
+     * least one, else one; 0 when it fails. Many at once only while there are many more to come: they may be lost together, and can be had again */
     enum status (*import_chain)(void *chain, struct sync_import *out, size_t *n_done, void *const *prepared, size_t n);
 
     void *pool;

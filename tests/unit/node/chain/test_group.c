@@ -335,6 +335,16 @@ static enum status hooked_begin(struct kv_txn **out, struct kv *kv, bool write)
     return s;
 }
 
+static void hook_commits(struct kv *kv)
+{
+    hook.real = kv->ops;
+    hook.hooked_kv = hook.hooked_txn = *hook.real;
+    hook.hooked_kv.begin = hooked_begin;
+    hook.hooked_txn.commit = hooked_commit;
+    hook.n_commits = hook.countdown = 0;
+    kv->ops = &hook.hooked_kv;
+}
+
 static void a_commit_that_fails_takes_the_whole_group_back(void **state)
 {
     (void)state;
@@ -342,14 +352,9 @@ static void a_commit_that_fails_takes_the_whole_group_back(void **state)
     bytes block[BLOCKS];
     make_blocks(w, block, BLOCKS);
     struct kv *kv = w->node[1].kv;
-    hook.real = kv->ops;
-    hook.hooked_kv = hook.hooked_txn = *hook.real;
-    hook.hooked_kv.begin = hooked_begin;
-    hook.hooked_txn.commit = hooked_commit;
-    kv->ops = &hook.hooked_kv;
+    hook_commits(kv);
     size_t done = 0;
     unsigned n_failed = 0, n_good = 0;
-    hook.n_commits = 0;
     while (done < BLOCKS) {
         struct chain_ahead *list[10];
         struct chain_imported r;
@@ -381,6 +386,135 @@ static void a_commit_that_fails_takes_the_whole_group_back(void **state)
     kv->ops = hook.real;
     hash32 a = digest_of(w, 0, false), b = digest_of(w, 1, false);
     assert_hash_equal(a, b);
+    net_free(w);
+}
+
+/* --- branches: half of the validators on each, so that nothing is final, and the one that comes second becomes the better one at last */
+
+enum { FIRST = 50, SECOND = 70, BEHIND = 2 };
+
+/* node `from` seals n blocks with two of the five keys */
+static void seal_branch(struct net *w, size_t from, size_t first_key, bytes *block, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        w->step++;
+        const size_t key = key_in_turn(w, from);
+        if (key != first_key && key != first_key + 1) continue;
+        w->n_queue = 0;
+        queue_tx(w, 5 + first_key, i, &SOMEONE, u256_from_u64(i + 1), BYTES_EMPTY, 21000);
+        if (propose_as(&block[i], w, from, key) != OK) fail_msg("propose: %s", err_text(&w->err));
+        i++;
+    }
+}
+
+struct branches {
+    bytes first[FIRST], second[SECOND];
+    size_t n_side; /* blocks of the second before it is the better one */
+};
+
+static struct net *make_branches(struct branches *b)
+{
+    struct net *w = net_of_list(4, 5);
+    seal_branch(w, 0, 0, b->first, FIRST);
+    seal_branch(w, 1, 2, b->second, SECOND);
+    for (size_t node = BEHIND; node < 4; node++)
+        (void)groups(w, node, b->first, FIRST, CHAIN_GROUP_MAX);
+    b->n_side = 0;
+    while (import(w, BEHIND, b->second[b->n_side]) == IMPORT_SIDE)
+        b->n_side++;
+    assert_in_range(b->n_side, CHAIN_GROUP_MAX / 2, SECOND - 1);
+    return w;
+}
+
+static void a_branch_that_is_not_the_better_one_yet_is_stored_in_groups(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {2, 7, CHAIN_GROUP_MAX};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct branches b;
+        struct net *w = make_branches(&b);
+        hook_commits(w->node[3].kv);
+        size_t done = 0, n_groups = 0;
+        struct chain_imported r = {0};
+        while (done < SECOND) {
+            const bool is_side = done < b.n_side;
+            r = group(w, 3, b.second + done, SECOND - done < sizes[i] ? SECOND - done : sizes[i]);
+            assert_int_equal(r.result, is_side ? IMPORT_SIDE : IMPORT_HEAD);
+            assert_int_equal(hook.n_commits, ++n_groups);
+            if (is_side) assert_head(w, 3, b.first[FIRST - 1]);
+            done += r.n;
+            assert_true(!is_side || done <= b.n_side); /* what makes it the better one comes by itself */
+        }
+        assert_true(n_groups <= b.n_side / sizes[i] + 2 + (SECOND - b.n_side));
+        for (size_t k = b.n_side + 1; k < SECOND; k++)
+            assert_int_equal(import(w, BEHIND, b.second[k]), IMPORT_HEAD);
+        assert_head(w, 3, b.second[SECOND - 1]);
+        w->node[3].kv->ops = hook.real;
+        const hash32 one_by_one = digest_of(w, BEHIND, true), in_groups = digest_of(w, 3, true);
+        assert_hash_equal(one_by_one, in_groups);
+        net_free(w);
+    }
+}
+
+/* each commit of the branch in turn: nothing of its group is there, and the same blocks are taken when they come again; a restart in between, or not */
+static void a_commit_of_a_branch_that_fails_takes_its_group_back(void **state)
+{
+    (void)state;
+    for (unsigned fail_at = 1; fail_at < 12; fail_at++) {
+        struct branches b;
+        struct net *w = make_branches(&b);
+        struct kv *kv = w->node[3].kv;
+        bool has_failed = false;
+        hook_commits(kv);
+        hook.countdown = fail_at;
+        for (size_t done = 0; done < SECOND;) {
+            struct chain_ahead *list[8] = {NULL};
+            struct chain_imported r = {0};
+            const size_t n = SECOND - done < COUNT_OF(list) ? SECOND - done : COUNT_OF(list);
+            const hash32 before = digest_of(w, 3, true);
+            for (size_t i = 0; i < n; i++)
+                list[i] = ahead(w, 3, b.second[done + i]);
+            const enum status s = chain_import_group(&r, w->node[3].chain, list, n, now_ms(w), &w->err);
+            for (size_t i = 0; i < n; i++)
+                chain_ahead_free(w->node[3].chain, list[i]);
+            done += s == OK ? r.n : 0;
+            if (s == OK) continue;
+            assert_int_equal(s, E_IO);
+            const hash32 after = digest_of(w, 3, true);
+            assert_hash_equal(before, after);
+            has_failed = true;
+            if (fail_at % 2 == 0) node_restart(w, 3);
+        }
+        assert_true(has_failed);
+        kv->ops = hook.real;
+        for (size_t k = b.n_side + 1; k < SECOND; k++)
+            assert_int_equal(import(w, BEHIND, b.second[k]), IMPORT_HEAD);
+        const hash32 one_by_one = digest_of(w, BEHIND, true), in_groups = digest_of(w, 3, true);
+        assert_hash_equal(one_by_one, in_groups);
+        net_free(w);
+    }
+}
+
+/* a bad block in the middle of it ends the group before it, and is refused by itself */
+static void a_bad_block_in_a_branch_ends_its_group(void **state)
+{
+    (void)state;
+    struct branches b;
+    struct net *w = make_branches(&b);
+    struct block bad = decode(w, b.second[5]);
+    bad.header.gas_used = bad.header.gas_limit + 1;
+    b.second[5] = reseal(w, &bad, key_of(w, &bad.header.author));
+    struct chain_imported r = group(w, 3, b.second, 20);
+    assert_int_equal(r.result, IMPORT_SIDE);
+    assert_int_equal(r.n, 5);
+    r = group(w, 3, b.second + 5, 20);
+    assert_int_equal(r.result, IMPORT_BAD);
+    assert_int_equal(r.verdict, BLOCK_GAS_USED_OVER_LIMIT);
+    assert_int_equal(r.n, 1);
+    r = group(w, 3, b.second + 6, 20);
+    assert_int_equal(r.n, 1);
+    assert_true(r.result == IMPORT_ORPHAN || r.result == IMPORT_BAD);
+    assert_head(w, 3, b.first[FIRST - 1]);
     net_free(w);
 }
 
@@ -469,6 +603,9 @@ int main(void)
         cmocka_unit_test(skipped_steps_and_two_blocks_in_a_step_are_reported_out_of_groups_too),
         cmocka_unit_test(readers_see_the_end_of_a_group_or_nothing_of_it),
         cmocka_unit_test(a_commit_that_fails_takes_the_whole_group_back),
+        cmocka_unit_test(a_branch_that_is_not_the_better_one_yet_is_stored_in_groups),
+        cmocka_unit_test(a_commit_of_a_branch_that_fails_takes_its_group_back),
+        cmocka_unit_test(a_bad_block_in_a_branch_ends_its_group),
         cmocka_unit_test(a_kill_at_any_moment_leaves_the_end_of_a_group),
     };
     return cmocka_run_group_tests_name("chain: groups", tests, NULL, NULL);

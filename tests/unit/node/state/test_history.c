@@ -13,12 +13,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static const char *const NAMES[] = {
-#define X(id, name) name,
-    STORE_TABLES(X)
-#undef X
-};
-
 static address addr_of(size_t i)
 {
     return (address){{(uint8_t)(i + 1), [18] = (uint8_t)(i >> 8), [19] = (uint8_t)i}};
@@ -117,7 +111,7 @@ static void open_store(struct kv **kv, char *dir)
         return;
     }
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(kv_open_lmdb(kv, dir, NAMES, TABLE_N, 64 << 20, KV_NOSYNC, NULL), OK);
+    assert_int_equal(tables_open(kv, dir, 64 << 20, KV_NOSYNC, NULL), OK);
 }
 
 /* without an index a read walks from block to block: it is bounded. An archive reads all that came since it is one. */
