@@ -1,6 +1,7 @@
 # One Makefile, no configure. Each folder describes itself in a module.mk:
 #     SRCS := a.c b.c        sources of the folder that make up its archive
-#     USES := lib/base ...   folders whose headers it may include (scripts/lint holds it to that)
+#     USES := lib/base ...   folders whose headers it includes: those and no others (scripts/lint holds it to that)
+#     TEST_USES := ...       optional: more that its unit tests link
 #     PKGS := libcurl ...    pkg-config packages that it needs
 #     LIBS := -llmdb ...     libraries without a .pc file
 #     PROGRAM := poa-x       optional: a program (one under tests/ is made by its name only, not by `make`), and
@@ -44,6 +45,7 @@ MODULES := $(patsubst ./%/module.mk,%,$(shell find . -name module.mk -not -path 
 define read_module
 SRCS :=
 USES :=
+TEST_USES :=
 PKGS :=
 LIBS :=
 PROGRAM :=
@@ -53,6 +55,7 @@ CFLAGS_EXTRA :=
 include $(1)/module.mk
 srcs.$(1) := $$(addprefix $(1)/,$$(SRCS))
 uses.$(1) := $$(USES)
+test_uses.$(1) := $$(TEST_USES)
 pkgs.$(1) := $$(PKGS)
 libs.$(1) := $$(LIBS)
 prog.$(1) := $$(PROGRAM)
@@ -83,8 +86,10 @@ clos.$(1) := $$(call closure,$(1))
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
-link_archs = $(foreach m,$(clos.$(1)),$(arch.$(m)))
-link_libs = $(call pkg_libs,$(sort $(foreach m,$(clos.$(1)),$(pkgs.$(m))))) $(sort $(foreach m,$(clos.$(1)),$(libs.$(m)))) -lm -lpthread
+# of one folder or several
+closures = $(sort $(foreach m,$(1),$(clos.$(m))))
+link_archs = $(foreach m,$(call closures,$(1)),$(arch.$(m)))
+link_libs = $(call pkg_libs,$(sort $(foreach m,$(call closures,$(1)),$(pkgs.$(m))))) $(sort $(foreach m,$(call closures,$(1)),$(libs.$(m)))) -lm -lpthread
 
 define program_rules
 $(B)/$(prog.$(1)): $(patsubst %.c,$(B)/%.o,$(main.$(1))) $$(call link_archs,$(1))
@@ -99,10 +104,10 @@ $(foreach m,$(MODULES),$(if $(prog.$(m)),$(eval $(call program_rules,$(m)))))
 UNIT_SRCS := $(sort $(if $(M),$(wildcard tests/unit/$(M)/test_*.c),$(shell find tests/unit -name 'test_*.c')))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRCS))
 define unit_rules
-$(B)/unit/$(1)/%: tests/unit/$(1)/%.c $$(call link_archs,$(1))
+$(B)/unit/$(1)/%: tests/unit/$(1)/%.c $$(call link_archs,$(1) $(test_uses.$(1)))
 	@mkdir -p $$(dir $$@)
 	@$$(if $$(Q),echo "  CT  $$<")
-	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(cext.$(1)) $$(pkgcf.$(1)) -Wno-missing-prototypes -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call link_libs,$(1)) -lcmocka
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(cext.$(1)) $$(pkgcf.$(1)) -Wno-missing-prototypes -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call link_libs,$(1) $(test_uses.$(1))) -lcmocka
 endef
 $(foreach m,$(MODULES),$(eval $(call unit_rules,$(m))))
 

@@ -1,2 +1,2 @@
 SRCS := aura.c commit.c empty_steps.c finality.c
-USES := lib/base lib/codec lib/crypto lib/eth node/aura
+USES := lib/codec lib/crypto lib/eth node/aura

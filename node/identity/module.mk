@@ -1,3 +1,3 @@
 SRCS := identity.c journal.c remote.c
-USES := lib/base lib/codec lib/crypto lib/eth lib/net lib/azure node/identity
+USES := lib/base lib/codec lib/crypto lib/eth lib/azure node/identity
 PKGS := jansson

@@ -1,3 +1,3 @@
 SRCS := metrics.c tally.c
-USES := lib/base lib/eth lib/metrics node/aura node/chain node/metrics node/store
+USES := lib/base lib/metrics node/aura node/chain node/metrics
 PKGS := jansson

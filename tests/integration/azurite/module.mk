@@ -1,4 +1,4 @@
 PROGRAM := poa-identities
 MAIN := identities.c
-USES := lib/base lib/codec lib/crypto lib/eth orchestrator/identity
+USES := lib/base orchestrator/identity
 PKGS := jansson
