@@ -192,13 +192,14 @@ bool cli_confirm(struct cli *c, const char *question)
 {
     if (c->yes) return true;
     if (isatty(0) != 1) {
-        fprintf(stderr, "poa-deploy: error: %s Say --yes to go on without a terminal.\n", question);
+        IGNORE(cli_fail_text(c, EXIT_FAILED, "%s Say --yes to go on without a terminal.", question) == EXIT_FAILED, "false says it");
         return false;
     }
     fprintf(stderr, "%s [y/N] ", question);
     char line[16] = "";
-    if (fgets(line, sizeof line, stdin) == NULL) return false;
-    return line[0] == 'y' || line[0] == 'Y';
+    if (fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y')) return true;
+    IGNORE(cli_fail_text(c, EXIT_FAILED, "the answer was no: nothing was changed") == EXIT_FAILED, "false says it");
+    return false;
 }
 
 static bool read_hidden(struct buf *out, const char *prompt)

@@ -210,6 +210,10 @@ static void print_history(const json_t *rows)
 {
     size_t i, k;
     json_t *row, *event;
+    if (json_array_size(rows) == 0) {
+        puts("nothing was decided yet");
+        return;
+    }
     printf("%-9s %-20s %s\n", "BLOCK", "TIME (UTC)", "WHAT");
     json_array_foreach(rows, i, row)
     {

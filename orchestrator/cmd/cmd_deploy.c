@@ -14,6 +14,7 @@
 #include "orchestrator/cmd/network.h"
 #include "orchestrator/cmd/template.h"
 #include "orchestrator/genesis/genesis.h"
+#include "orchestrator/govern/govern.h"
 #include "orchestrator/identity/identities.h"
 #include "orchestrator/report/mail.h"
 #include "orchestrator/target/target.h"
@@ -33,7 +34,7 @@ struct deployment {
     char admin_keystore[4200];
     struct network_info info; /* join */
     struct buf spec;
-    uint64_t network_id;
+    uint64_t network_id, capacity; /* join: how many validators each member may have; 0: not known */
     char genesis_hash[67];
     json_t *resources, *outputs;
     json_t *tmpl, *parameters; /* for a target that submits the template */
@@ -124,6 +125,9 @@ static json_t *make_plan(struct deployment *d)
     if (!d->is_join && n % 2 == 0)
         json_array_append_new(warnings, json_string("an even number of validators tolerates no more failures than one less would"));
     if (!d->is_join && n == 1) json_array_append_new(warnings, json_string("one validator is no consortium"));
+    if (d->capacity > 0 && n > d->capacity)
+        json_array_append_new(warnings, json_sprintf("the network lets each member have %llu validators, as many as its first member: of these %zu only %llu can be added, the others will follow",
+                                                     (unsigned long long)d->capacity, n, (unsigned long long)d->capacity));
     json_t *plan = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:o}", "command", d->is_join ? "join" : "new", "workspace", d->cli->dir, "target",
                      SETTING(s, target), "memberId", (json_int_t)SETTING_INT_OF(s, member_id), "networkId",
                      (json_int_t)(d->is_join ? d->network_id : SETTING_INT_OF(s, network_id)), "regions", regions, "validators", (json_int_t)n, "identityStore",
@@ -265,6 +269,22 @@ static enum status make_genesis(struct deployment *d, struct err *err)
     return s;
 }
 
+/* how many validators a member may have, as the contract says; 0: this contract does not */
+static uint64_t ask_capacity(const char *rpc, const char *spec_text)
+{
+    struct govern g;
+    json_t *spec = NULL;
+    address contract;
+    uint64_t n = 0;
+    if (json_parse(&spec, bytes_str(spec_text), NULL) != OK) return 0;
+    if (spec_json_contract_address(&contract, spec) == OK && govern_open(&g, rpc, &contract, NULL) == OK) {
+        if (govern_number(&n, &g, "getValidatorCapacity()", NULL, NULL) != OK) n = 0;
+        govern_close(&g);
+    }
+    json_decref(spec);
+    return n;
+}
+
 /* join: everything about the network is looked at before anything is created */
 static enum status study_network(struct deployment *d, struct err *err)
 {
@@ -283,6 +303,7 @@ static enum status study_network(struct deployment *d, struct err *err)
     s = network_check_genesis(rpc, d->genesis_hash, err);
     if (s == E_NET || s == E_TIMEOUT)
         return err_prefix(err, "the genesis could not be compared with a live node (give its RPC address with --rpc URL)");
+    if (s == OK) d->capacity = ask_capacity(rpc, d->info.spec_text);
     return s;
 }
 

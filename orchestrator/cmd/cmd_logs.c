@@ -398,7 +398,7 @@ enum exit_code cmd_logs(struct cli *c)
 {
     const char *since = cli_flag(c, "--since"), *level = cli_flag(c, "--level"), *wanted = cli_flag(c, "--instance"), *grep = cli_flag(c, "--grep");
     regex_t pattern;
-    struct logs l = {.cli = c, .level = LOG_LEVEL_TRACE, .color = !c->json && isatty(1) == 1, .follows = cli_flag(c, "--follow") != NULL};
+    struct logs l = {.cli = c, .level = LOG_LEVEL_TRACE, .color = !c->json && report_has_color(1), .follows = cli_flag(c, "--follow") != NULL};
     if (since != NULL && !log_since_parse(&l.since_ms, since, clock_wall_ms()))
         return cli_fail_text(c, EXIT_USAGE, "--since: '%s' is neither a time like 10m, 2h, 3d nor one like 2026-11-23T09:32:52Z", since);
     if (level != NULL && !log_level_parse(&l.level, level)) return cli_fail_text(c, EXIT_USAGE, "--level: '%s' is none of error, warn, info, debug, trace", level);

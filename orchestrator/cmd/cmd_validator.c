@@ -31,6 +31,24 @@ static void print_change(const struct govern_change *c, size_t planned, struct s
     printf("\n");
 }
 
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s == NULL ? "" : s;
+}
+
+/* the administrator that has this validator; NULL: a change of that is on its way */
+static const json_t *owner_of(const json_t *admins, const char *validator)
+{
+    size_t i, k;
+    json_t *admin, *v;
+    json_array_foreach(admins, i, admin) json_array_foreach(json_object_get(admin, "validators"), k, v)
+    {
+        if (json_is_string(v) && strcmp(json_string_value(v), validator) == 0) return admin;
+    }
+    return NULL;
+}
+
 enum exit_code cmd_validator_list(struct cli *c)
 {
     struct err err = {0};
@@ -42,7 +60,7 @@ enum exit_code cmd_validator_list(struct cli *c)
     enum status st = session_open(&s, c, &err);
     if (st == OK) st = read_sets(&current, &n, &pending, &k, &s.g, &err);
     if (st == OK) st = govern_change_info(&change, &s.g, &err);
-    if (st == OK && c->json) st = members_read(&admins, &s.g, false, &err);
+    if (st == OK) st = members_read(&admins, &s.g, false, &err);
     if (st == OK && c->json) {
         json_t *doc = json_pack("{s:o, s:o, s:O, s:{s:b, s:I, s:I, s:I}}", "validators", members_addresses(current, n), "planned", members_addresses(pending, k), "admins", admins,
                                 "change", "active", change.active, "id", (json_int_t)change.id, "signalBlock", (json_int_t)change.signal_block, "queued",
@@ -50,10 +68,12 @@ enum exit_code cmd_validator_list(struct cli *c)
         report_json(doc);
         json_decref(doc);
     } else if (st == OK) {
+        printf("%-43s %-43s %s\n", "VALIDATOR", "ADMINISTRATOR", "ALIAS");
         for (size_t i = 0; i < n; i++) {
             char text[43];
             address_put_checksum(text, &current[i]);
-            printf("%s\n", text);
+            const json_t *owner = owner_of(admins, text);
+            printf("%-43s %-43s %s\n", text, owner == NULL ? "-" : text_of(owner, "address"), owner == NULL ? "" : text_of(owner, "alias"));
         }
         print_change(&change, k, &s);
     }

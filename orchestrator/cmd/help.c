@@ -43,8 +43,10 @@ static void put_text(FILE *to, size_t indent, const char *text, size_t width)
 /* what it is called, and beside it (below it in a narrow window) what it is for */
 static void put_entry(FILE *to, const char *head, size_t beside, const char *text, size_t width)
 {
-    int n = fprintf(to, "  %s", head);
-    report_words(to, n < 0 ? 0 : (size_t)n, width < NARROW ? BELOW : beside, text, width);
+    size_t indent = width < NARROW ? BELOW : beside, n = strlen(head) + 2;
+    fprintf(to, "  %s", head);
+    if (n + 2 > indent) fputc('\n', to);
+    report_words(to, n + 2 > indent ? 0 : n, indent, text, width);
     fputc('\n', to);
 }
 
@@ -65,7 +67,7 @@ void help_all(FILE *to)
     put_entry(to, "--push REMOTE", BESIDE_COMMANDS, "send the workspace's git record there: a URL, a folder, or a remote's name", width);
     put_entry(to, "--help", BESIDE_COMMANDS, "its options and examples", width);
     fputc('\n', to);
-    put_text(to, 0, "Environment: POA_PASSWORD, where a password would be asked for; AZURE_* as in the Azure command line (`new --help`).", width);
+    put_text(to, 0, "Environment: POA_PASSWORD, where a password would be asked for; AZURE_* as in the Azure command line (`new --help`); NO_COLOR, no colours.", width);
     put_text(to, 0, "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 already so, 4 unhealthy, 5 refused by the network.", width);
 }
 

@@ -215,8 +215,10 @@ void govern_event_text(struct buf *out, const json_t *event, const json_t *alias
         buf_put_str(out, plain[i].text);
     }
     if (is(event, "VoteCast") || is(event, "VoteRescinded")) put_vote(out, event, aliases, is(event, "VoteRescinded"));
-    if (is(event, "AliasChanged"))
-        buf_printf(out, "%s is called \"%s\"", json_string_value(json_object_get(event, "admin")), json_string_value(json_object_get(event, "adminAlias")));
+    const char *alias = json_string_value(json_object_get(event, "adminAlias"));
+    if (is(event, "AliasChanged") && (alias == NULL || *alias == '\0')) buf_printf(out, "%s has no alias", json_string_value(json_object_get(event, "admin")));
+    else if (is(event, "AliasChanged"))
+        buf_printf(out, "%s is called \"%s\"", json_string_value(json_object_get(event, "admin")), alias);
     if (is(event, "ConsortiumNameChanged")) {
         put_who(out, event, "admin", aliases);
         buf_printf(out, " named the consortium \"%s\"", json_string_value(json_object_get(event, "name")));

@@ -28,7 +28,8 @@ static void end_step(struct report *r, const char *mark)
     if (r->quiet) return;
     char t[32];
     uint64_t ms = clock_mono_ms() - r->step_ms;
-    if (r->is_terminal) fprintf(stderr, "\r\x1b[K  %s  %.*s  %s\n", mark, (int)(r->columns - 20), r->step, seconds(t, ms));
+    /* it stays: whole, also where it does not fit into a line */
+    if (r->is_terminal) fprintf(stderr, "\r\x1b[K  %s  %s  %s\n", mark, r->step, seconds(t, ms));
     else fprintf(stderr, "%s: %s (%s)\n", mark, r->step, seconds(t, ms));
 }
 
@@ -42,7 +43,7 @@ void report_step(struct report *r, const char *fmt, ...)
     r->step_ms = clock_mono_ms();
     r->open = true;
     if (!r->quiet && r->is_terminal) {
-        fprintf(stderr, "  ...   %.*s", (int)(r->columns - 20), r->step);
+        fprintf(stderr, "  ...   %.*s", (int)(r->columns - 9), r->step);
         fflush(stderr);
     }
 }
@@ -81,7 +82,9 @@ void report_warn(struct report *r, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "warning: %s\n", text);
+    fputs("warning: ", stderr);
+    report_words(stderr, 9, r->is_terminal ? 9 : 0, text, r->is_terminal ? r->columns : SIZE_MAX);
+    fputc('\n', stderr);
 }
 
 void report_done(struct report *r)
@@ -99,6 +102,12 @@ void report_error(const struct err *err)
     fprintf(stderr, "poa-deploy: error: %s\n", err_text(err));
 }
 
+bool report_has_color(int fd)
+{
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+    return isatty(fd) == 1 && term != NULL && strcmp(term, "dumb") != 0 && (none == NULL || *none == '\0');
+}
+
 size_t report_columns(int fd)
 {
     struct winsize w = {.ws_col = 0};
@@ -112,7 +121,7 @@ void report_words(FILE *to, size_t at, size_t indent, const char *text, size_t w
     bool first = true;
     for (const char *p = text + strspn(text, " "); *p != '\0'; p += strspn(p, " ")) {
         size_t n = strcspn(p, " ");
-        if (first ? at > 0 && at + 2 > indent : at + 1 + n > width) {
+        if (first ? at > indent : at + 1 + n > width) {
             fputc('\n', to);
             at = 0;
             first = true;

@@ -31,11 +31,13 @@ void report_done(struct report *r);
 void report_fail(struct report *r);
 /** report_error: "poa-deploy: error: text" */
 void report_error(const struct err *err);
-/** report_words: text in lines of so many columns, from column `at` of the line that is begun; all but the first begin at `indent`, and so does that if
- *  there is room. A word longer than a line stays whole. No newline behind it. */
+/** report_words: text in lines of so many columns, from column `at` of the line that is begun; all but the first begin at `indent`, and so does that unless
+ *  the cursor is behind it. A word longer than a line stays whole. No newline behind it. */
 void report_words(FILE *to, size_t at, size_t indent, const char *text, size_t width);
 /** report_columns: of the terminal at fd, at least 24; 0: it is none */
 size_t report_columns(int fd);
+/** report_has_color: a terminal that shows colours, whose owner has not said NO_COLOR */
+bool report_has_color(int fd);
 /** report_json: one document on stdout. */
 void report_json(const json_t *doc);
 

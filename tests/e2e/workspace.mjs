@@ -104,6 +104,18 @@ test('5 regions of 15 nodes: plan fits into 100 MiB', async () => {
   return notes.join(', ');
 });
 
+leaf('who would join with more validators than a member may have is told so; lists say whose they are', async () => {
+  const more = ['plan', path.join(work, 'more'), '--data-url', M.dataUrl, '--member-id', '72', '--json', '--nodes'];
+  assert.match((await done([...more, '3'])).json.warnings.join(), /each member have 2 validators.* of these 3 only 2 can be added/);
+  assert.deepEqual((await done([...more, '2'])).json.warnings, []);
+  const list = (await done(['validator', 'list', M.dir])).out.trim().split('\n');
+  assert.equal(list.length, 3);
+  for (const l of list.slice(1)) assert.ok(l.toLowerCase().includes(M.admin.toLowerCase()), l);
+  assert.match((await done(['admin', 'history', M.dir])).out, /^nothing was decided yet$/m);
+  const no = await poa(['destroy', M.dir, '--json']);
+  assert.equal(no.code, 1);
+  assert.match(no.json.error.message, /--yes/);
+});
 test('a folder that was moved, running or not, is brought up where it is now', async () => {
   const to = path.join(work, 'möved here');
   const before = await height(M.url), hash = (await block(M.url, before)).hash;
