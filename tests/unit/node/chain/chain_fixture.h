@@ -326,6 +326,12 @@ static inline bytes seal(struct net *w, size_t node)
     return block;
 }
 
+static inline bytes seal_next(struct net *w, size_t node)
+{
+    w->step++;
+    return seal(w, node);
+}
+
 static inline enum import_result import(struct net *w, size_t node, bytes block)
 {
     enum import_result r = IMPORT_BAD;
@@ -333,6 +339,12 @@ static inline enum import_result import(struct net *w, size_t node, bytes block)
     enum status s = chain_import(&r, &w->verdict, &w->retry_ms, w->node[node].chain, block, now_ms(w), &w->err);
     if (s != OK) fail_msg("import: %s: %s", status_name(s), err_text(&w->err));
     return r;
+}
+
+static inline void assert_refused(struct net *w, size_t node, bytes block, enum block_verdict want)
+{
+    assert_int_equal(import(w, node, block), IMPORT_BAD);
+    assert_int_equal(w->verdict, want);
 }
 
 static inline void import_all(struct net *w, size_t sealer, bytes block)

@@ -6,6 +6,8 @@
 #include "lib/crypto/keccak.h"
 #include "node/sync/sync.h"
 
+#include <cmocka.h>
+
 __attribute__((weak)) const char *block_verdict_text(enum block_verdict v)
 {
     (void)v;
@@ -582,6 +584,40 @@ UNUSED static void sim_inject(struct sim *sim, size_t from, size_t to, unsigned 
 {
     sync_receive(sim->node[to].sync, from + 1, id, payload, sim->now);
     sim->node[to].next_tick = 0;
+}
+
+/* --- what tests look for */
+
+UNUSED static void assert_same_head(struct sim *sim, size_t a, size_t b)
+{
+    assert_int_equal(sim_head(&sim->node[a])->number, sim_head(&sim->node[b])->number);
+    assert_true(hash_eq(&sim_head(&sim->node[a])->hash, &sim_head(&sim->node[b])->hash));
+}
+
+UNUSED static void sim_run_to_same_head(struct sim *sim, uint64_t ms, size_t a, size_t b)
+{
+    sim_run(sim, ms);
+    assert_same_head(sim, a, b);
+}
+
+/* assert_let_go: node i has ended the connection to one, and kept the other */
+UNUSED static void assert_let_go(const struct sim *sim, size_t i, size_t gone, size_t kept)
+{
+    assert_false(sim->node[i].linked[gone]);
+    assert_true(sim->node[i].linked[kept]);
+}
+
+UNUSED static size_t n_linked(const struct sim *sim, size_t i)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < sim->n; k++)
+        n += sim->node[i].linked[k];
+    return n;
+}
+
+UNUSED static void sim_announce(struct sim *sim, size_t i, const struct sim_block *b)
+{
+    sync_announce_block(sim->node[i].sync, &b->hash, bytes_make(b->raw, b->raw_len), sim->now);
 }
 
 #endif
