@@ -134,6 +134,7 @@ test('what came back can be stopped, started and governed like any other', async
   assert.equal(s.json.validators?.length ?? s.json.length, 2);
 }, 120);
 test('chain export while it runs; chain import executes the blocks again on emptied databases', async () => {
+  await until('block 8', async () => (await height(M.url)) >= 8, 60);
   await done(['chain', 'export', at('chain.rlp'), M.dir]);
   const head = await block(M.url, 8);
   assert.match((await poa(['chain', 'export', at('chain.rlp'), M.dir])).err, /exists already/);
