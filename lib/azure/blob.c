@@ -1,6 +1,7 @@
 #include "lib/azure/blob.h"
 
 #include "lib/azure/xml_priv.h"
+#include "lib/codec/uri.h"
 
 #include <strings.h>
 
@@ -58,10 +59,10 @@ static void draft_init(struct draft *d, const char *container, const char *name,
     buf_init(&d->path, PATH_BYTES);
     buf_init(&d->lines, HEADER_BYTES);
     buf_put_u8(&d->path, '/');
-    azure_uri_put(&d->path, container, false);
+    uri_put(&d->path, container, false);
     if (name) {
         buf_put_u8(&d->path, '/');
-        azure_uri_put(&d->path, name, true);
+        uri_put(&d->path, name, true);
     }
     buf_put_str(&d->path, query);
     draft_header(d, "x-ms-version", "2021-12-02");
@@ -266,11 +267,11 @@ static enum status list_page(struct blob_store *b, const char *container, const 
     draft_init(&d, container, NULL, "?restype=container&comp=list");
     if (prefix && *prefix) {
         buf_put_str(&d.path, "&prefix=");
-        azure_uri_put(&d.path, prefix, false);
+        uri_put(&d.path, prefix, false);
     }
     if (marker->len) {
         buf_put_str(&d.path, "&marker=");
-        azure_uri_put(&d.path, buf_cstr(marker), false);
+        uri_put(&d.path, buf_cstr(marker), false);
     }
     struct azure_call c = {.op = op, .permission = "blobs/read", .method = "GET"};
     enum status s = run(&resp, b, &d, c, NULL, err);

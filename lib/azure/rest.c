@@ -4,7 +4,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/secret.h"
 
-#include <ctype.h>
 #include <jansson.h>
 
 enum {
@@ -71,15 +70,6 @@ const char *azure_rest_base(const struct azure_rest *r)
 bool azure_is_transient(enum status s)
 {
     return s == E_NET || s == E_TIMEOUT || s == E_AGAIN;
-}
-
-void azure_uri_put(struct buf *out, const char *text, bool keep_slash)
-{
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if ((isalnum(c) && c < 128) || strchr("-._~", c) != NULL || (c == '/' && keep_slash)) buf_put_u8(out, c);
-        else buf_printf(out, "%%%02X", c);
-    }
 }
 
 /* --------------------------------------------------------------- answers */

@@ -58,7 +58,5 @@ const char *azure_rest_base(const struct azure_rest *r);
 bool azure_is_transient(enum status s);
 /** azure_retry_after_ms: the pause that an answer asks for (Retry-After in seconds or as a date, retry-after-ms), an hour at the most; 0: none */
 uint64_t azure_retry_after_ms(const struct http_client_response *r);
-/** azure_uri_put: append text percent-encoded (unreserved characters stay, and '/' if keep_slash). */
-void azure_uri_put(struct buf *out, const char *text, bool keep_slash);
 
 #endif

@@ -1,14 +1,15 @@
 #include "lib/azure/token.h"
 
-#include "lib/azure/rest.h"
-#include "lib/base/buf.h"
 #include "lib/azure/token_priv.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
 #include "lib/base/secret.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/uri.h"
 #include "lib/crypto/tls.h"
+#include "lib/net/http_client.h"
 
 #include <jansson.h>
 
@@ -165,7 +166,7 @@ static enum status put_proof(struct buf *body, const struct azure_token_source *
     enum status st = OK;
     if (s->kind == AZURE_TOKEN_CLIENT) {
         buf_put_str(body, "&client_secret=");
-        azure_uri_put(body, s->client_secret, false);
+        uri_put(body, s->client_secret, false);
         return OK;
     }
     st = file_read(&file, s->credential_file, err);
@@ -191,7 +192,7 @@ static enum status put_proof(struct buf *body, const struct azure_token_source *
     }
     if (st == OK) {
         buf_put_str(body, "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=");
-        azure_uri_put(body, buf_cstr(&jwt), false);
+        uri_put(body, buf_cstr(&jwt), false);
     }
     secret_wipe(file.ptr, file.cap);
     secret_wipe(jwt.ptr, jwt.cap);
@@ -221,19 +222,19 @@ static enum status ask(struct azure_token_source *s, struct kept *k, const char 
     buf_put_str(&url, s->token_uri);
     if (client) {
         buf_put_str(&body, "grant_type=client_credentials&client_id=");
-        azure_uri_put(&body, s->client_id, false);
+        uri_put(&body, s->client_id, false);
         buf_put_str(&body, "&scope=");
-        azure_uri_put(&body, resource, false);
-        azure_uri_put(&body, "/.default", false);
+        uri_put(&body, resource, false);
+        uri_put(&body, "/.default", false);
         st = put_proof(&body, s, err);
         headers[n++] = "Content-Type: application/x-www-form-urlencoded";
     } else {
         buf_put_str(&url, strchr(s->token_uri, '?') ? "&" : "?");
         buf_put_str(&url, "api-version=2018-02-01&resource=");
-        azure_uri_put(&url, resource, false);
+        uri_put(&url, resource, false);
         if (s->client_id) {
             buf_put_str(&url, "&client_id=");
-            azure_uri_put(&url, s->client_id, false);
+            uri_put(&url, s->client_id, false);
         }
         headers[n++] = "Metadata: true";
         if (s->client_secret) {

@@ -3,6 +3,7 @@
 #include "lib/base/rng.h"
 #include "lib/codec/base64.h"
 #include "lib/codec/hex.h"
+#include "lib/codec/uri.h"
 #include "lib/crypto/keccak.h"
 #include "orchestrator/arm/arm_priv.h"
 
@@ -565,12 +566,6 @@ enum status fn_new_guid(json_t **out, struct ev *e, const struct fn_call *c)
 
 /* --- addresses ----------------------------------------------------------------------------------------------------- */
 
-static bool is_unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == '~';
-}
-
 enum status fn_uri_component(json_t **out, struct ev *e, const struct fn_call *c)
 {
     const char *t = NULL;
@@ -578,12 +573,7 @@ enum status fn_uri_component(json_t **out, struct ev *e, const struct fn_call *c
     if (s != OK) return s;
     struct buf b;
     buf_init(&b, ARM_STRING_MAX);
-    for (; *t != 0; t++) {
-        if (is_unreserved(*t))
-            buf_put_u8(&b, (uint8_t)*t);
-        else
-            buf_printf(&b, "%%%02X", (unsigned)(unsigned char)*t);
-    }
+    uri_put(&b, t, false);
     return put_buf(out, e, &b);
 }
 
