@@ -160,7 +160,7 @@ enum status blob_store_content(struct call *c, struct found *f, bytes content)
     struct blob_record r = f->exists ? f->rec : (struct blob_record){.created_ms = c->wall_ms};
     struct buf meta;
     uint8_t digest[16];
-    buf_init(&meta, 32 << 10);
+    buf_init(&meta, META_PAYLOAD_MAX);
     enum rest_error e = meta_from_headers(&meta, c);
     if (e == ERR_NONE) e = check_md5(digest, c, content);
     enum status s = OK;
@@ -222,7 +222,7 @@ static enum status change_record(struct call *c, bool meta_not_properties)
     struct found f;
     enum rest_error e;
     struct buf meta;
-    buf_init(&meta, 32 << 10);
+    buf_init(&meta, META_PAYLOAD_MAX);
     enum status s = blob_find(&f, &e, c, true);
     if (s == OK && e == ERR_NONE) e = blob_check_write(c, &f);
     if (s == OK && e == ERR_NONE && meta_not_properties) e = meta_from_headers(&meta, c);

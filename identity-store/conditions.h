@@ -14,7 +14,8 @@ enum rest_error lease_header(char dst[static LEASE_ID_LEN + 1], const struct cal
 enum rest_error lease_request_get(struct lease_request *out, struct call *c);
 /** lease_reply: status and headers of a lease operation that went through. */
 void lease_reply(struct call *c, const struct lease_request *q, const struct blob_record *b);
-/** meta_from_headers: append x-ms-meta-* as a list's payload, names in lower case and in order. */
+/** meta_from_headers: append x-ms-meta-* as a list's payload, names in lower case and in order; META_PAYLOAD_MAX bytes at the most. */
+enum { META_PAYLOAD_MAX = 32 << 10 };
 enum rest_error meta_from_headers(struct buf *out, const struct call *c);
 /** meta_to_headers: the other way. */
 enum status meta_to_headers(struct call *c, bytes meta);

@@ -15,7 +15,7 @@ enum status container_create(struct call *c)
     enum rest_error e;
     struct buf meta;
     if (is_reserved(c)) return call_fail_text(c, ERR_INVALID_NAME, "The name %s is taken by the service itself.", c->container);
-    buf_init(&meta, 32 << 10);
+    buf_init(&meta, META_PAYLOAD_MAX);
     enum status s = container_find(&f, &e, c);
     e = s == OK && f.exists ? ERR_CONTAINER_EXISTS : meta_from_headers(&meta, c);
     if (s == OK && e == ERR_NONE) {
@@ -31,15 +31,24 @@ enum status container_create(struct call *c)
     return s;
 }
 
+typedef enum rest_error (*lease_check)(const struct lease *l, const char *id, enum lease_target target, uint64_t now_ms);
+
+/* the call's container, if the lease that the call names is as check wants it */
+static enum status find_leased(struct found *f, enum rest_error *why, struct call *c, lease_check check)
+{
+    char id[LEASE_ID_LEN + 1];
+    enum status s = container_find(f, why, c);
+    if (s == OK && *why == ERR_NONE) *why = lease_header(id, c);
+    if (s == OK && *why == ERR_NONE) *why = check(&f->rec.lease, id, LEASE_OF_CONTAINER, c->now_ms);
+    return s;
+}
+
 enum status container_properties(struct call *c)
 {
     struct found f;
     enum rest_error e;
-    char id[LEASE_ID_LEN + 1];
-    enum status s = container_find(&f, &e, c);
+    enum status s = find_leased(&f, &e, c, lease_check_read);
     if (s != OK) return s;
-    if (e == ERR_NONE) e = lease_header(id, c);
-    if (e == ERR_NONE) e = lease_check_read(&f.rec.lease, id, LEASE_OF_CONTAINER, c->now_ms);
     if (e != ERR_NONE) return call_fail(c, e);
     c->reply.status = 200;
     record_headers(c, &f.rec);
@@ -53,12 +62,9 @@ enum status container_set_metadata(struct call *c)
 {
     struct found f;
     enum rest_error e;
-    char id[LEASE_ID_LEN + 1];
     struct buf meta;
-    buf_init(&meta, 32 << 10);
-    enum status s = container_find(&f, &e, c);
-    if (s == OK && e == ERR_NONE) e = lease_header(id, c);
-    if (s == OK && e == ERR_NONE) e = lease_check_read(&f.rec.lease, id, LEASE_OF_CONTAINER, c->now_ms);
+    buf_init(&meta, META_PAYLOAD_MAX);
+    enum status s = find_leased(&f, &e, c, lease_check_read);
     if (s == OK && e == ERR_NONE) e = conditions_check(c, &f.rec, CONDITION_WRITE);
     if (s == OK && e == ERR_NONE) e = meta_from_headers(&meta, c);
     if (s == OK && e == ERR_NONE) {
@@ -126,11 +132,8 @@ enum status container_delete(struct call *c)
 {
     struct found f;
     enum rest_error e;
-    char id[LEASE_ID_LEN + 1];
-    enum status s = container_find(&f, &e, c);
+    enum status s = find_leased(&f, &e, c, lease_check_write);
     if (s != OK) return s;
-    if (e == ERR_NONE) e = lease_header(id, c);
-    if (e == ERR_NONE) e = lease_check_write(&f.rec.lease, id, LEASE_OF_CONTAINER, c->now_ms);
     if (e == ERR_NONE) e = conditions_check(c, &f.rec, CONDITION_WRITE);
     if (e != ERR_NONE) return call_fail(c, e);
     s = container_drop(c, c->container);
