@@ -124,6 +124,7 @@ enum status node_submit(hash32 *hash, struct node *n, bytes raw, struct err *err
         s = check_tx(&v, &account, &version, n, &tx);
         if (s != OK) return err_set(err, s, "%s", status_text(s));
         /* a gap in nonces is the pool's affair: it waits there for what is missing */
+        if (v == TX_GAS_LIMIT_REACHED) return err_set(err, E_INVALID, "%s", pool_verdict_text(POOL_GAS_LIMIT)); /* of a block with nothing in it yet */
         if (v != TX_VALID && v != TX_NONCE_TOO_HIGH) return err_set(err, E_INVALID, "%s", tx_verdict_text(v));
         enum pool_verdict p = pool_add(n->pool, &tx, &account, version, clock_mono_ms());
         if (p == POOL_STALE) continue;

@@ -59,6 +59,21 @@ bool admin_node_info(struct rpc_call *c)
     return true;
 }
 
+/* geth's: the hash of the public key, which is what p->id has */
+static void put_node_id(struct buf *b, const char *pub_hex)
+{
+    uint8_t pub[64], h[32];
+    char id[65];
+    if (hex_get_fixed(pub, sizeof pub, bytes_str(pub_hex)) == OK) {
+        keccak256(h, pub, sizeof pub);
+        hex_put(id, h, 32);
+        id[64] = 0;
+    } else {
+        id[0] = 0; /* not known yet */
+    }
+    put_str(b, "id", id);
+}
+
 bool admin_peers(struct rpc_call *c)
 {
     const struct rpc_node *n = &c->rpc->node;
@@ -72,7 +87,7 @@ bool admin_peers(struct rpc_call *c)
         const struct rpc_peer *p = &peers[i];
         jo_open(b, '{');
         put_str(b, "enode", p->enode);
-        put_str(b, "id", p->id);
+        put_node_id(b, p->id);
         put_str(b, "name", p->client);
         jo_key(b, "caps");
         jo_open(b, '[');

@@ -25,7 +25,7 @@ const fails = async (method, params, code, text) => {
 let board, provider;
 
 // the execution APIs but for what signs with a key of the node's, then what the original exposed (aura.md B13), then ours
-const EXECUTION = `eth_accounts eth_baseFee eth_blobBaseFee eth_blockNumber eth_call eth_chainId eth_coinbase eth_createAccessList eth_estimateGas eth_feeHistory eth_gasPrice
+const EXECUTION = `eth_accounts eth_baseFee eth_blobBaseFee eth_blockNumber eth_call eth_chainId eth_coinbase eth_config eth_createAccessList eth_estimateGas eth_feeHistory eth_gasPrice
   eth_getBalance eth_getBlockByHash eth_getBlockByNumber eth_getBlockReceipts eth_getBlockTransactionCountByHash eth_getBlockTransactionCountByNumber eth_getCode
   eth_getFilterChanges eth_getFilterLogs eth_getLogs eth_getProof eth_getStorageAt eth_getTransactionByBlockHashAndIndex eth_getTransactionByBlockNumberAndIndex
   eth_getTransactionByHash eth_getTransactionCount eth_getTransactionReceipt eth_getUncleCountByBlockHash eth_getUncleCountByBlockNumber eth_maxPriorityFeePerGas
@@ -154,6 +154,7 @@ leaf('every answer has the fields of its schema, and no others', async () => {
   await ask('eth_getLogs', [{ fromBlock: '0x0', address: to }], [S.LOG]);
   await ask('eth_accounts', [], [S.A]);
   await ask('eth_coinbase', [], S.A);
+  await ask('eth_config', [], { current: S.CONFIG, next: S.any(S.CONFIG, S.NULL), last: S.any(S.CONFIG, S.NULL) });
   await ask('eth_syncing', [], (v) => v === false);
   await ask('eth_simulateV1', [{ blockStateCalls: [{ calls: [call, { from: A1, to, data: board.interface.encodeFunctionData('post', ['']) }] }], traceTransfers: true }, 'latest'], S.SIMULATED);
   await ask('eth_simulateV1', [{ blockStateCalls: [{ calls: [call] }], returnFullTransactions: true }, 'latest'], S.SIMULATED);
@@ -300,6 +301,19 @@ leaf('traces: trace_call, its like, and the explorer\'s walk over every block', 
   assert.ok(txs >= 3);
   assert.ok(steps > 100);
   return `${n + 1} blocks, ${txs} transactions, ${traces} traces, ${steps} operations`;
+});
+
+leaf('a transaction that is not taken: the words that wallets and libraries match', async () => {
+  const chainId = Number(await rpc(M.url, 'eth_chainId')), nonce = await provider.getTransactionCount(rich.address), poor = ethers.Wallet.createRandom();
+  const tx = (w, more) => w.signTransaction({ type: 0, chainId, gasPrice: 0, gasLimit: 21000, nonce, to: rich.address, ...more });
+  for (const [raw, text] of [[await tx(poor, { nonce: 0, value: 1n }), /^insufficient funds for gas \* price \+ value/], [await tx(rich, { nonce: 0 }), /^nonce too low/], [await tx(rich, { gasLimit: 20000 }), /^intrinsic gas too low/],
+    [await tx(rich, { gasLimit: 10n ** 12n }), /^exceeds block gas limit/], [await tx(rich, { chainId: 1 }), /^invalid chain id/], ['0x', /empty/], ['0x05c0', /not supported/]]) await fails('eth_sendRawTransaction', [raw], -32000, text);
+  // behind a gap nothing is mined meanwhile
+  const far = await tx(rich, { nonce: nonce + 50 }), url = M.node(0);
+  const sent = (raw) => rpc(url, 'eth_sendRawTransaction', [raw]).then(() => 'taken', (e) => e.rpc.message);
+  assert.equal(await sent(far), 'taken');
+  assert.equal(await sent(far), 'already known');
+  assert.equal(await sent(await tx(rich, { nonce: nonce + 50, value: 1n })), 'replacement transaction underpriced');
 });
 
 leaf('aura_getMissedSteps: who sealed, and whose steps went by', async () => {

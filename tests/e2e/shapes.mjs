@@ -53,6 +53,7 @@ export const FEES = { oldestBlock: Q, baseFeePerGas: [Q], gasUsedRatio: [RATIO],
 export const PROOF = { address: A, accountProof: [D], balance: Q, codeHash: H, nonce: Q, storageHash: H, storageProof: [{ key: Q, value: Q, proof: [D] }] };
 export const ACCESS_LIST = { accessList: access, gasUsed: Q, 'error?': TEXT };
 export const SIMULATED = [{ ...BLOCK, transactions: [any(H, TX)], calls: [any({ status: /^0x1$/, returnData: D, gasUsed: Q, logs: [LOG], maxUsedGas: Q }, { status: /^0x0$/, returnData: D, gasUsed: Q, logs: [LOG], error: { code: Number.isInteger, message: TEXT, 'data?': D }, maxUsedGas: Q })] }];
+export const CONFIG = { activationTime: COUNT, blobSchedule: opt({ baseFeeUpdateFraction: COUNT, max: COUNT, target: COUNT }), chainId: Q, forkId: /^0x[0-9a-f]{8}$/, precompiles: map(/^[A-Z0-9_]+$/, A), systemContracts: map(/^[A-Z_]+$/, A) };
 
 // --- Parity's traces
 const call = { callType: /^(call|callcode|delegatecall|staticcall)$/, from: A, gas: Q, input: D, to: A, value: Q }, create = { from: A, gas: Q, init: D, value: Q, creationMethod: /^create2?$/ };

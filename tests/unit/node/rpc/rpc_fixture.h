@@ -174,7 +174,7 @@ static size_t fake_peers(void *ctx, struct rpc_peer *out, size_t max)
 {
     (void)ctx;
     if (max == 0) return 0;
-    *out = (struct rpc_peer){.id = "ab", .client = "x/y", .caps = "eth/66,eth/67", .remote = "127.0.0.1:1", .local = "127.0.0.1:2", .eth_version = 67};
+    *out = (struct rpc_peer){.id = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8", .client = "x/y", .caps = "eth/66,eth/67", .remote = "127.0.0.1:1", .local = "127.0.0.1:2", .eth_version = 67};
     return 1;
 }
 

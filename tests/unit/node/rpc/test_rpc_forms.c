@@ -211,6 +211,79 @@ static void a_precompile_is_moved_and_its_place_takes_code(void **state)
                  "already overridden");
 }
 
+/* ------------------------------------------------------------------ eth_config */
+
+/* the fixture's chain with other rules, in place of it */
+struct other_chain {
+    struct chain_spec spec;
+    struct kv *kv;
+    struct chain *chain;
+    struct rpc *mine;
+};
+
+static void other_open(struct other_chain *o, struct fixture *f, const char *rule, const char *with)
+{
+    struct err err = {0};
+    struct buf text;
+    const char *at = strstr(SPEC, rule);
+    assert_non_null(at);
+    buf_init(&text, 1 << 20);
+    buf_put(&text, SPEC, (size_t)(at - SPEC));
+    buf_put_str(&text, with);
+    buf_put_str(&text, at + strlen(rule));
+    if (chain_spec_parse(&o->spec, buf_view(&text), &err) != OK) fail_msg("spec: %s", err_text(&err));
+    buf_fini(&text);
+    assert_int_equal(kv_open_memory(&o->kv, TABLE_N), OK);
+    if (chain_open(&o->chain, o->kv, &o->spec, &(struct chain_config){.archive = true}, &err) != OK) fail_msg("chain: %s", err_text(&err));
+    o->mine = f->rpc;
+    const struct rpc_config rc = {.address = "127.0.0.1", .has_http = true};
+    assert_int_equal(rpc_server_start(&f->rpc, &rc, o->chain, NULL, NULL, &err), OK);
+}
+
+static void other_close(struct other_chain *o, struct fixture *f)
+{
+    rpc_server_stop(f->rpc);
+    f->rpc = o->mine;
+    chain_close(o->chain);
+    kv_close(o->kv);
+    chain_spec_fini(&o->spec);
+}
+
+static void config_tells_the_rules_now_and_those_whose_time_is_known(void **state)
+{
+    struct fixture *f = *state;
+    struct other_chain o;
+    json_t *c = ask(f, "eth_config", "[]"), *current = json_object_get(c, "current");
+    assert_true(json_is_null(json_object_get(c, "next")) && json_is_null(json_object_get(c, "last")));
+    assert_int_equal(json_integer_value(json_object_get(current, "activationTime")), 0);
+    assert_true(json_is_null(json_object_get(current, "blobSchedule")));
+    assert_string_equal(str_at(current, "chainId"), "0x2b");
+    assert_int_equal(strlen(str_at(current, "forkId")), 10);
+    assert_int_equal(json_object_size(json_object_get(current, "precompiles")), 1);
+    assert_string_equal(str_at(json_object_get(current, "precompiles"), "ECREC"), ECRECOVER);
+    assert_int_equal(json_object_size(json_object_get(current, "systemContracts")), 0);
+    json_decref(c);
+    /* a fork to come by its time, with the history contract */
+    other_open(&o, f, "\"eip7702Transition\":\"0x0\"", "\"eip7702TransitionTimestamp\":\"0x7ffffff0\",\"eip2935TransitionTimestamp\":\"0x7fffffff\"");
+    c = ask(f, "eth_config", "[]");
+    const json_t *next = json_object_get(c, "next"), *last = json_object_get(c, "last");
+    current = json_object_get(c, "current");
+    assert_int_equal(json_integer_value(json_object_get(next, "activationTime")), 0x7ffffff0);
+    assert_int_equal(json_integer_value(json_object_get(last, "activationTime")), 0x7fffffff);
+    assert_string_not_equal(str_at(next, "forkId"), str_at(current, "forkId"));
+    assert_string_not_equal(str_at(last, "forkId"), str_at(next, "forkId"));
+    assert_int_equal(json_object_size(json_object_get(next, "systemContracts")), 0);
+    assert_string_equal(str_at(json_object_get(last, "systemContracts"), "HISTORY_STORAGE_ADDRESS"), "0x0000f90827f1c53a10cb7a02335b175320002935");
+    json_decref(c);
+    other_close(&o, f);
+    /* one by its number: when that will be nobody knows */
+    other_open(&o, f, "\"eip7702Transition\":\"0x0\"", "\"eip7702Transition\":\"0x99\"");
+    c = ask(f, "eth_config", "[]");
+    assert_true(json_is_null(json_object_get(c, "next")) && json_is_null(json_object_get(c, "last")));
+    json_decref(c);
+    other_close(&o, f);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_new, fixture_free)
 
 int main(void)
@@ -224,6 +297,7 @@ int main(void)
         TEST(fee_history_of_nothing_is_empty_and_blobs_are_zero_without_them),
         TEST(a_call_object_is_of_this_chain_and_its_rules),
         TEST(a_precompile_is_moved_and_its_place_takes_code),
+        TEST(config_tells_the_rules_now_and_those_whose_time_is_known),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
