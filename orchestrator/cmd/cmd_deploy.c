@@ -125,6 +125,8 @@ static json_t *make_plan(struct deployment *d)
     if (!d->is_join && n % 2 == 0)
         json_array_append_new(warnings, json_string("an even number of validators tolerates no more failures than one less would"));
     if (!d->is_join && n == 1) json_array_append_new(warnings, json_string("one validator is no consortium"));
+    if (*SETTING(s, email) != '\0' && *SETTING(s, smtp_url) == '\0')
+        json_array_append_new(warnings, json_string("no mail will be sent: --email needs a server that sends it, --smtp-url"));
     if (d->capacity > 0 && n > d->capacity)
         json_array_append_new(warnings, json_sprintf("the network lets each member have %llu validators, as many as its first member: of these %zu only %llu can be added, the others will follow",
                                                      (unsigned long long)d->capacity, n, (unsigned long long)d->capacity));

@@ -132,7 +132,7 @@ enum status session_load_key(struct session *s, struct err *err)
     if (s->has_ws) workspace_path(password_path, &s->ws, "admin/password");
     if (s->has_ws) workspace_path(path, &s->ws, "admin/keystore.json");
     if (own && !file_exists(path))
-        return err_set(err, E_INVALID, "which account signs? Give --keystore FILE, or --unsigned to print the transaction for a wallet%s",
+        return err_set(err, E_INVALID, "which account signs? Give --keystore FILE%s%s", strstr(c->command->flags, "--unsigned") == NULL ? "" : ", or --unsigned to print the transaction for a wallet",
                        s->has_ws ? " (this workspace has no account of its own)" : "");
     if (own) file = path;
     struct buf text, password;

@@ -83,7 +83,8 @@ void report_warn(struct report *r, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     fputs("warning: ", stderr);
-    report_words(stderr, 9, r->is_terminal ? 9 : 0, text, r->is_terminal ? r->columns : SIZE_MAX);
+    if (r->is_terminal) report_words(stderr, 9, 9, text, r->columns);
+    else fputs(text, stderr);
     fputc('\n', stderr);
 }
 

@@ -355,6 +355,17 @@ static bool is_vm_password(const char *p)
     return n >= 12 && n <= 72 && kinds[0] + kinds[1] + kinds[2] + kinds[3] >= 3;
 }
 
+/* names that Azure takes for no administrator */
+static bool is_reserved_user(const char *name)
+{
+    static const char *const reserved[] = {"admin",  "administrator", "root",  "user",  "test", "guest", "adm",   "sys",   "sql",   "console", "server", "support",
+                                           "backup", "owner",         "david", "john",  "a",    "1",     "123",   "user1", "user2", "user3",   "user4",  "user5",
+                                           "test1",  "test2",         "test3", "admin1", "admin2", "actuser", "aspnet"};
+    for (size_t i = 0; i < COUNT_OF(reserved); i++)
+        if (strcasecmp(name, reserved[i]) == 0) return true;
+    return false;
+}
+
 static void check_azure(struct settings *s, bool join)
 {
     char text[8192] = "", w[160];
@@ -362,6 +373,7 @@ static void check_azure(struct settings *s, bool join)
     const char *password = SETTING(s, vm_password_file), *key = SETTING(s, ssh_key_file), *shared = SETTING(s, connection_key_file);
     if (*SETTING(s, subscription) == '\0' && getenv("AZURE_SUBSCRIPTION_ID") == NULL)
         settings_problem(s, "--subscription (basics.subscription): missing: Azure needs the id of the subscription to deploy to (or AZURE_SUBSCRIPTION_ID)");
+    if (is_reserved_user(SETTING(s, vm_user))) settings_problem(s, "%s: '%s' is a name that Azure does not allow for an administrator: choose another", where(s, SETTING_ID_vm_user, w), SETTING(s, vm_user));
     if (by_password && *password == '\0')
         settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds the password of the machines");
     if (by_password && *password != '\0' && file_exists(password) && (!first_line(text, sizeof text, password) || !is_vm_password(text)))
@@ -401,6 +413,8 @@ static void check_together(struct settings *s, bool join)
     for (size_t k = 0; k < COUNT_OF(of_hosts) && !is_ssh; k++)
         if (!(is_azure && of_hosts[k] == SETTING_ID_identity_file) && *s->value[of_hosts[k]] != '\0')
             settings_problem(s, "%s: only the ssh target has hosts: say --target ssh, or leave it out", where(s, of_hosts[k], w));
+    if (strcmp(SETTING(s, target), "local") == 0 && strcmp(SETTING(s, monitor), "enable") == 0 && (*SETTING(s, workspace_id) == '\0' || *SETTING(s, workspace_key_file) == '\0'))
+        settings_problem(s, "%s: the agents of a local network need an existing workspace: --workspace-id GUID and --workspace-key-file FILE; --monitor prometheus needs neither", where(s, SETTING_ID_monitor, w));
     if (is_ssh && strcmp(SETTING(s, auth_type), "password") == 0 && *SETTING(s, vm_password_file) == '\0')
         settings_problem(s, "--vm-password-file (basics.passwordFile): missing: --auth password needs the file that holds it");
     if (strcmp(SETTING(s, target), "azure") == 0) check_azure(s, join);

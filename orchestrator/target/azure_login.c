@@ -46,8 +46,8 @@ static enum status choose(struct login *l, const struct settings *s, struct err 
         if (secret) how = "secret";
         else if (*l->certificate != '\0') how = "certificate";
         else if (*l->federated != '\0') how = "workload";
-        else if (getenv("IDENTITY_ENDPOINT") != NULL || !in_path("az")) how = "managed";
-        else how = "cli";
+        else if (getenv("IDENTITY_ENDPOINT") != NULL) how = "managed";
+        else how = in_path("az") ? "cli" : "managed";
     }
     l->name = how;
     if (strcmp(how, "secret") == 0) {
@@ -89,6 +89,7 @@ enum status azure_login_open(struct azure *a, const struct settings *s, struct e
     (void)snprintf(a->subscription, sizeof a->subscription, "%s", or_env(SETTING(s, subscription), "AZURE_SUBSCRIPTION_ID"));
     (void)snprintf(a->group, sizeof a->group, "%s", SETTING(s, resource_group));
     settings_location(s, 1, a->location);
+    a->guessed = l.kind == AZURE_TOKEN_MSI && strcmp(SETTING(s, az_login), "auto") == 0 && getenv("IDENTITY_ENDPOINT") == NULL;
     bool is_client = l.kind == AZURE_TOKEN_CLIENT || l.kind == AZURE_TOKEN_CERTIFICATE || l.kind == AZURE_TOKEN_FEDERATED;
     if (is_client && *tenant == '\0') return err_set(err, E_INVALID, "--azure-login %s needs --tenant, or AZURE_TENANT_ID", l.name);
     const char *endpoint = getenv("IDENTITY_ENDPOINT");
@@ -145,6 +146,8 @@ enum status azure_sign_in(struct target *t, struct err *err)
     struct azure_fault fault = {0};
     struct azure_arm_call c = {.op = "look at the subscription", .permission = "Microsoft.Resources/subscriptions/read", .method = "GET", .path = path, .deadline_ms = SIGN_IN_MS, .fault = &fault};
     enum status s = azure_arm_do(&doc, a->arm, &c, err);
+    if (s == E_NET && a->guessed)
+        return err_prefix(err, "nothing says how to sign in (--client-id with --client-secret-file, AZURE_CLIENT_ID and its sisters, or `az login`), and this machine has no managed identity that answers");
     if (fault.http_status == 404) return err_set(err, E_NOT_FOUND, "subscription %s is not there for %s: check --subscription and --tenant", a->subscription, azure_token_identity(a->tokens));
     if (s != OK) return s;
     const char *state = json_string_value(json_object_get(doc, "state")), *tenant = json_string_value(json_object_get(doc, "tenantId"));

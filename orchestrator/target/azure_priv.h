@@ -29,6 +29,7 @@ struct azure {
     char group[91], location[64];
     char vault_url[256], blob_url[256], vault_name[64];
     bool signed_in, recover_vault;
+    bool guessed; /* nothing named a login: this machine's managed identity is tried */
     bool submitted; /* this run has put the deployment, so its parameters are ours */
     char package[4200], package_sha256[65];
     const json_t *tmpl, *parameters; /* of the job */

@@ -93,7 +93,7 @@ enum status local_check_other(const struct target *t, struct err *err)
     } places[] = {{t->store_address, LOCAL_STORE_PORT}, {lb, 8545}};
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         struct port_holder h;
-        if (probe(places[i].ip, places[i].port, SOCK_STREAM) == 0 || !port_find_holder(&h, places[i].ip, places[i].port) || h.workspace[0] == '\0' || strcmp(h.workspace, t->dir) == 0) continue;
+        if (probe(places[i].ip, places[i].port, SOCK_STREAM) == 0 || !port_find_holder(&h, places[i].ip, places[i].port) || h.workspace[0] == '\0' || local_is_same(h.workspace, t->dir)) continue;
         return err_set(err, E_BUSY, "the network in %s runs and has the addresses of this one (%s:%u is held by its %s, process %ld): two with the same keys must never run at once; stop it first "
                        "with `poa-deploy down %s`", h.workspace, places[i].ip, places[i].port, h.name, h.pid, h.workspace);
     }
@@ -393,8 +393,8 @@ static enum status local_outputs(struct target *t, json_t *outputs, struct err *
 
 static enum status local_up(struct target *t, bool *already, struct err *err)
 {
-    enum status s = local_check_other(t, err);
-    if (s == OK) s = local_follow(t, err);
+    enum status s = local_follow(t, err);
+    if (s == OK) s = local_check_other(t, err);
     if (s == OK) s = keeper_start(t->env.exe, t->dir, err);
     *already = s == E_EXISTS;
     return s == E_EXISTS ? OK : s;

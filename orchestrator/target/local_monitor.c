@@ -43,8 +43,6 @@ enum status local_check_monitor(const struct target *t, struct err *err)
     if (local_has_prometheus(t) && prometheus() == NULL)
         return err_set(err, E_NOT_FOUND, "--monitor prometheus: Prometheus is not installed: apt-get install prometheus (as Debian has it), or leave --monitor out");
     if (s == NULL || strcmp(SETTING(s, monitor), "enable") != 0) return OK;
-    if (!has_agents(t))
-        return err_set(err, E_INVALID, "--monitor enable: on the local target the agents need an existing workspace: --workspace-id GUID and --workspace-key-file FILE; --monitor prometheus needs neither");
     char path[PATH_MAX + 64];
     (void)snprintf(path, sizeof path, "%s/poa-agent", t->bin_dir);
     if (access(path, X_OK) != 0) return err_set(err, E_NOT_FOUND, "%s is missing: it belongs beside poa-deploy; build all programs with `make`", path);

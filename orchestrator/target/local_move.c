@@ -176,15 +176,18 @@ static bool recorded_dir(char dst[static 4096], const struct target *t)
     return found;
 }
 
+bool local_is_same(const char *dir, const char *other)
+{
+    struct stat a, b;
+    return strcmp(dir, other) == 0 || (stat(dir, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
 enum status local_follow(struct target *t, struct err *err)
 {
     char was[4096];
-    struct stat then, now;
     struct local_moved m;
     bool was_running;
-    if (!recorded_dir(was, t) || strcmp(was, t->dir) == 0) return OK;
-    /* another name of the same folder is no move */
-    if (stat(was, &then) == 0 && stat(t->dir, &now) == 0 && then.st_dev == now.st_dev && then.st_ino == now.st_ino) return OK;
+    if (!recorded_dir(was, t) || local_is_same(was, t->dir)) return OK;
     local_moved_init(&m, was, t->dir, NULL);
     enum status s = keeper_stop(t->dir, &was_running, err);
     for (size_t i = 0; s == OK && i < t->n_instances; i++) {

@@ -18,6 +18,8 @@ void local_moved_init(struct local_moved *m, const char *from, const char *to, c
 bool local_has_paths(const char *name);
 /** local_move_text: the content of such a file, for the new folder */
 MUST_CHECK enum status local_move_text(struct buf *text, const char *name, const struct local_moved *m, struct err *err);
+/** local_is_same: two names of one folder; that of a folder which is gone is another one */
+bool local_is_same(const char *dir, const char *other);
 /** local_follow: if the workspace's folder was moved since its files were written, write them for where it is now; what still runs is stopped before.
  *  Killed at any point, the next call does the rest. */
 MUST_CHECK enum status local_follow(struct target *t, struct err *err);

@@ -23,6 +23,7 @@ test('apply without a terminal: new -f, the record pushed to a bare repository',
   git('init', '--quiet', '--bare', '--initial-branch=main', remote);
   const r = await done(['new', M.dir, '-f', file, '--yes', '--json', '--push', remote]);
   M.outputs = r.json;
+  assert.match(r.err, /^warning: fewer than 3 validators: .* takes effect$/m);
   assert.deepEqual(subjects(remote), subjects(M.dir));
   assert.equal(subjects(remote)[0], 'new');
   const body = git('-C', remote, 'log', '-1', '--format=%b', 'main');

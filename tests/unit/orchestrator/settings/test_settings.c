@@ -318,6 +318,24 @@ static void regions_are_named_each_or_not_at_all(void **state)
     settings_fini(&s);
 }
 
+static void what_a_target_cannot_do_is_told_before_anything_is_made(void **state)
+{
+    (void)state;
+    struct settings s;
+    settings_init(&s);
+    take(&s, "--monitor", "enable");
+    assert_int_equal(settings_check(&s, false), E_INVALID);
+    assert_problem(&s, "--monitor", "--workspace-id");
+    settings_fini(&s);
+
+    settings_init(&s);
+    take(&s, "--target", "azure");
+    take(&s, "--vm-user", "Root");
+    assert_int_equal(settings_check(&s, false), E_INVALID);
+    assert_problem(&s, "--vm-user", "'Root'");
+    settings_fini(&s);
+}
+
 static void join_wants_the_data_url_and_nothing_that_the_network_has_decided(void **state)
 {
     (void)state;
@@ -410,6 +428,7 @@ int main(void)
         cmocka_unit_test(what_a_file_must_not_hold_is_told_with_its_path),
         cmocka_unit_test(unknown_flags_are_left_to_the_caller),
         cmocka_unit_test(regions_are_named_each_or_not_at_all),
+        cmocka_unit_test(what_a_target_cannot_do_is_told_before_anything_is_made),
         cmocka_unit_test(join_wants_the_data_url_and_nothing_that_the_network_has_decided),
         cmocka_unit_test(the_resolved_settings_read_back_the_same),
         cmocka_unit_test(an_answer_is_checked_and_a_wrong_one_changes_nothing),
