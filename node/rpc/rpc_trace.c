@@ -6,6 +6,7 @@
 struct wanted {
     const address *from, *to; /* NULL: any */
     size_t n_from, n_to;
+    bool is_union; /* either of both will do; else both must */
     uint64_t after, count; /* left to skip, left to give */
 };
 
@@ -16,10 +17,17 @@ static bool is_in(const address *list, size_t n, const address *a)
     return list == NULL;
 }
 
+static bool matches(const struct wanted *w, const address *from, const address *to)
+{
+    const bool is_from = is_in(w->from, w->n_from, from), is_to = is_in(w->to, w->n_to, to);
+    if (w->is_union && w->from != NULL && w->to != NULL) return is_from || is_to;
+    return is_from && is_to;
+}
+
 /* of those that match, the ones behind `after`, `count` of them */
 static bool is_wanted(struct wanted *w, const address *from, const address *to)
 {
-    if (!is_in(w->from, w->n_from, from) || !is_in(w->to, w->n_to, to)) return false;
+    if (!matches(w, from, to)) return false;
     if (w->after > 0) {
         w->after--;
         return false;
@@ -235,6 +243,11 @@ static bool get_wanted(struct wanted *w, struct block_ref *from, struct block_re
     *w = (struct wanted){.count = UINT64_MAX};
     if (!json_is_object(o)) return rpc_fail(c, RPC_BAD_PARAMS, "invalid argument 0: wants a filter object");
     if (!get_addresses(&w->from, &w->n_from, c, o, "fromAddress") || !get_addresses(&w->to, &w->n_to, c, o, "toAddress")) return false;
+    if ((v = json_field(o, "mode"))) {
+        const char *mode = json_is_string(v) ? json_string_value(v) : "";
+        w->is_union = strcmp(mode, "union") == 0;
+        if (!w->is_union && strcmp(mode, "intersection") != 0) return rpc_fail(c, RPC_BAD_PARAMS, "invalid mode: wants \"intersection\" or \"union\"");
+    }
     if ((v = json_object_get(o, "after")) && !json_is_null(v) && !value_u64(&w->after, c, v, "after")) return false;
     if ((v = json_object_get(o, "count")) && !json_is_null(v) && !value_u64(&w->count, c, v, "count")) return false;
     v = json_object_get(o, "fromBlock");

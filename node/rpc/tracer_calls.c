@@ -1,4 +1,4 @@
-/* tracer_calls.c: the tree of calls, and geth's callTracer. */
+/* tracer_calls.c: the tree of calls, and geth's callTracer and 4byteTracer. */
 #include "node/rpc/rpc_call.h"
 #include "node/rpc/tracers_priv.h"
 
@@ -168,4 +168,58 @@ void calls_put(struct tracer *t, const struct tracer_facts *f)
             jo_close(b, ']');
         }
     }
+}
+
+/* ------------------------------------------------------------------ 4byteTracer */
+
+struct selector {
+    uint8_t id[4];
+    size_t len; /* of what comes behind it */
+};
+
+static int by_selector(const void *x, const void *y)
+{
+    const struct selector *a = x, *b = y;
+    const int c = memcmp(a->id, b->id, sizeof a->id);
+    return c != 0 ? c : a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* ret the next call of the tree in the order in which they began, NULL at the end */
+static const struct traced_call *next_call(const struct traced_call *root, const struct traced_call *n)
+{
+    if (n->first != NULL) return n->first;
+    while (n != root && n->next == NULL)
+        n = n->parent;
+    return n == root ? NULL : n->next;
+}
+
+static bool has_selector(const struct tracer *t, const struct traced_call *n)
+{
+    return n->op != OP_SELFDESTRUCT && !traced_is_create(n) && n->input.len >= 4 && !rpc_is_precompile(t->c, &n->code_address, t->number);
+}
+
+void selectors_put(struct tracer *t)
+{
+    struct buf *b = t->c->out;
+    size_t n = 0, count = 0;
+    for (const struct traced_call *p = t->root; p != NULL; p = next_call(t->root, p))
+        count += has_selector(t, p);
+    struct selector *all = tracer_take(t, (count + 1) * sizeof *all);
+    if (all == NULL) return;
+    for (const struct traced_call *p = t->root; p != NULL; p = next_call(t->root, p)) {
+        if (!has_selector(t, p)) continue;
+        memcpy(all[n].id, p->input.ptr, 4);
+        all[n++].len = p->input.len - 4;
+    }
+    qsort(all, n, sizeof *all, by_selector);
+    jo_open(b, '{');
+    for (size_t i = 0, end; i < n; i = end) {
+        char key[40];
+        for (end = i; end < n && by_selector(&all[i], &all[end]) == 0;)
+            end++;
+        snprintf(key, sizeof key, "0x%02x%02x%02x%02x-%zu", all[i].id[0], all[i].id[1], all[i].id[2], all[i].id[3], all[i].len);
+        jo_key(b, key);
+        jo_dec(b, end - i);
+    }
+    jo_close(b, '}');
 }

@@ -64,6 +64,7 @@ static void on_step(void *ctx, const struct evm_trace_step *s)
         if ((t->wants & WANT_STATE) != 0) prestate_step(t, s);
         break;
     case TRACER_FLAT:
+    case TRACER_SELECTORS:
     case TRACER_NOTHING: break;
     }
 }
@@ -75,6 +76,7 @@ static void on_enter(void *ctx, const struct evm_trace_call *e)
     switch (t->kind) {
     case TRACER_STRUCT_LOGS: t->depth = e->depth; break;
     case TRACER_CALLS:
+    case TRACER_SELECTORS:
     case TRACER_FLAT: calls_enter(t, e); break;
     case TRACER_PRESTATE: prestate_enter(t, e); break;
     case TRACER_PARITY:
@@ -92,6 +94,7 @@ static void on_leave(void *ctx, enum evm_outcome outcome, uint64_t gas_used, byt
     switch (t->kind) {
     case TRACER_STRUCT_LOGS: steps_leave(t, outcome); break;
     case TRACER_CALLS:
+    case TRACER_SELECTORS:
     case TRACER_FLAT: calls_leave(t, outcome, gas_used, output); break;
     case TRACER_PARITY:
         if ((t->wants & WANT_TRACE) != 0) calls_leave(t, outcome, gas_used, output);
@@ -111,6 +114,7 @@ static bool wants_steps(const struct tracer *t)
     case TRACER_CALLS: return t->with_logs;
     case TRACER_PARITY: return (t->wants & (WANT_VM | WANT_STATE)) != 0;
     case TRACER_FLAT:
+    case TRACER_SELECTORS:
     case TRACER_NOTHING: break;
     }
     return false;
@@ -140,13 +144,13 @@ bool tracer_init(struct tracer *t, struct rpc_call *c, const json_t *config)
     static const struct {
         const char *name;
         enum tracer_kind kind;
-    } known[] = {{"callTracer", TRACER_CALLS}, {"prestateTracer", TRACER_PRESTATE}, {"flatCallTracer", TRACER_FLAT}, {"noopTracer", TRACER_NOTHING}};
+    } known[] = {{"callTracer", TRACER_CALLS}, {"prestateTracer", TRACER_PRESTATE}, {"flatCallTracer", TRACER_FLAT}, {"4byteTracer", TRACER_SELECTORS}, {"noopTracer", TRACER_NOTHING}};
     if (json_is_string(name) && json_string_length(name) > 0) {
         size_t i = 0;
         while (i < COUNT_OF(known) && strcmp(known[i].name, json_string_value(name)) != 0)
             i++;
         if (i == COUNT_OF(known))
-            return rpc_fail(c, RPC_SERVER, "tracer not found: there are callTracer, prestateTracer, flatCallTracer, noopTracer, and struct logs without a name");
+            return rpc_fail(c, RPC_SERVER, "tracer not found: there are callTracer, prestateTracer, flatCallTracer, 4byteTracer, noopTracer, and struct logs without a name");
         t->kind = known[i].kind;
     }
     if (limit != NULL && !json_is_null(limit) && !value_u64(&t->limit, c, limit, "limit")) return false;
@@ -252,6 +256,7 @@ bool tracer_end(struct tracer *t, const struct tracer_facts *f)
             jo_close(b, ']');
             break;
         case TRACER_PARITY: s = put_parity(t, f); break;
+        case TRACER_SELECTORS: selectors_put(t); break;
         case TRACER_PRESTATE: s = prestate_put(t, f); break;
         case TRACER_NOTHING:
             jo_open(b, '{');

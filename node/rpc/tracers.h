@@ -13,7 +13,7 @@
 
 #include "node/rpc/rpc_priv.h"
 
-enum tracer_kind { TRACER_STRUCT_LOGS, TRACER_CALLS, TRACER_PRESTATE, TRACER_FLAT, TRACER_PARITY, TRACER_NOTHING };
+enum tracer_kind { TRACER_STRUCT_LOGS, TRACER_CALLS, TRACER_PRESTATE, TRACER_FLAT, TRACER_PARITY, TRACER_SELECTORS, TRACER_NOTHING };
 
 /* what trace_call and its like are asked for */
 enum { WANT_TRACE = 1, WANT_VM = 2, WANT_STATE = 4 };

@@ -55,6 +55,8 @@ void steps_put(struct tracer *t, const struct tracer_facts *f);
 void calls_enter(struct tracer *t, const struct evm_trace_call *e);
 void calls_leave(struct tracer *t, enum evm_outcome outcome, uint64_t gas_used, bytes output);
 void calls_step(struct tracer *t, const struct evm_trace_step *s);
+/* 4byteTracer: {"0xa9059cbb-64": times, ...}: selectors of the calls and the bytes behind them */
+void selectors_put(struct tracer *t);
 void calls_put(struct tracer *t, const struct tracer_facts *f);
 
 /* ------------------------------------------------------------------ tracer_state.c */

@@ -279,6 +279,29 @@ static void a_filter_chooses_by_address_and_pages(void **state)
     json_decref(r);
     expect_json(f, "trace_filter", "[{\"fromBlock\":\"0x1\",\"fromAddress\":[\"" HUNGRY "\"]}]", "[]");
     assert_int_equal(ask_error(f, "trace_filter", "[{\"fromAddress\":\"" HUNGRY "\"}]"), -32602);
+    /* both, or either of both */
+    expect_json(f, "trace_filter", "[{\"fromBlock\":\"0x1\",\"fromAddress\":[\"" RICH "\"],\"toAddress\":[\"" HUNGRY "\"]}]", "[]");
+    expect_json(f, "trace_filter", "[{\"fromBlock\":\"0x1\",\"fromAddress\":[\"" RICH "\"],\"toAddress\":[\"" HUNGRY "\"],\"mode\":\"intersection\"}]", "[]");
+    r = ask(f, "trace_filter", "[{\"fromBlock\":\"0x1\",\"fromAddress\":[\"" RICH "\"],\"toAddress\":[\"" HUNGRY "\"],\"mode\":\"union\"}]");
+    assert_int_equal(json_array_size(r), all + 3);
+    json_decref(r);
+    assert_int_equal(ask_error(f, "trace_filter", "[{\"mode\":\"either\"}]"), -32602);
+}
+
+static void selectors_of_calls_are_counted_with_the_length_behind_them(void **state)
+{
+    struct fixture *f = *state;
+    /* calls LOGGER twice with 0xaabbccdd and 28 bytes, a precompile with as much, and LOGGER with 3 bytes */
+    static const char code[] = "0x63aabbccdd60e01b600052" /* in memory */
+                               "6000600060206000600073" "00000000000000000000000000000000000a0001" "5af150"
+                               "6000600060206000600073" "00000000000000000000000000000000000a0001" "5af150"
+                               "600060006020600060006001" "5af150"
+                               "6000600060036000600073" "00000000000000000000000000000000000a0001" "5af100";
+    char params[1200];
+    snprintf(params, sizeof params, "[{\"to\":\"0x00000000000000000000000000000000000c0001\",\"data\":\"0x11223344ff\"},\"latest\",{\"tracer\":\"4byteTracer\",\"stateOverrides\":{"
+             "\"0x00000000000000000000000000000000000c0001\":{\"code\":\"%s\"}}}]", code);
+    expect_json(f, "debug_traceCall", params, "{\"0x11223344-1\":1,\"0xaabbccdd-28\":2}");
+    expect_json(f, "debug_traceCall", "[{\"to\":\"" LOGGER "\"},\"latest\",{\"tracer\":\"4byteTracer\"}]", "{}");
 }
 
 int main(void)
@@ -287,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(struct_logs_name_each_opcode_with_gas_stack_and_storage, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(call_tracer_nests_calls_and_tells_errors, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(call_tracer_gives_logs_when_asked, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(selectors_of_calls_are_counted_with_the_length_behind_them, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(logs_of_a_traced_call_have_their_index_in_the_block, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(struct_logs_show_memory_by_words, fixture_new, fixture_free),
         cmocka_unit_test_setup_teardown(a_creation_tells_by_what_it_was_made, fixture_new, fixture_free),
