@@ -36,7 +36,7 @@ static void recover_all(struct chain_ahead *a)
     tx_recover_many(all, b->n_txs, rules.homestead);
 }
 
-static void run(struct recover_task *t)
+static void run(struct worker_task *t)
 {
     struct chain_ahead *a = (struct chain_ahead *)t;
     a->is_whole = is_whole(a);
@@ -59,7 +59,7 @@ enum status chain_ahead_new(struct chain_ahead **out, struct chain *c, bytes blo
         free(a);
         return E_NOMEM;
     }
-    recover_begin(c->recover, &a->task);
+    workers_begin(c->workers, &a->task);
     *out = a;
     return OK;
 }
@@ -67,7 +67,7 @@ enum status chain_ahead_new(struct chain_ahead **out, struct chain *c, bytes blo
 void chain_ahead_finish(struct chain *c, struct chain_ahead *a)
 {
     const uint64_t from = clock_mono_ns();
-    recover_finish(c->recover, &a->task);
+    workers_finish(c->workers, &a->task);
     if (a->is_counted) return;
     a->is_counted = true;
     c->times.ahead_ns += a->task.cpu_ns;
@@ -77,7 +77,7 @@ void chain_ahead_finish(struct chain *c, struct chain_ahead *a)
 void chain_ahead_free(struct chain *c, struct chain_ahead *a)
 {
     if (a == NULL) return;
-    recover_cancel(c->recover, &a->task);
+    workers_cancel(c->workers, &a->task);
     arena_fini(&a->arena);
     free(a);
 }

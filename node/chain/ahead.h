@@ -1,5 +1,5 @@
 /* ahead.h: a block on its way into the chain: decoded, the roots of its lists compared, its author's signature and its senders recovered by the
- * threads of recover.h, while blocks before it are executed. Nothing of that depends on the state. It is help, never a verdict: what does not
+ * threads of workers.h, while blocks before it are executed. Nothing of that depends on the state. It is help, never a verdict: what does not
  * fit here is looked at once more by the import, which says what is wrong. */
 #ifndef NODE_CHAIN_AHEAD_H
 #define NODE_CHAIN_AHEAD_H
@@ -7,7 +7,7 @@
 #include "node/chain/chain_priv.h"
 
 struct chain_ahead {
-    struct recover_task task; /* first: see recover.h */
+    struct worker_task task; /* first: see workers.h */
     const struct chain_spec *spec;
     struct arena arena;
     bytes rlp;       /* its copy, in the arena */

@@ -149,8 +149,8 @@ enum status chain_open(struct chain **out, struct kv *kv, const struct chain_spe
     enum status s = evm_new(&c->evm, 0);
     if (s == OK && cfg->cache_bytes != CHAIN_NO_CACHE) s = state_cache_new(&c->cache, cfg->cache_bytes == 0 ? CHAIN_CACHE_BYTES : cfg->cache_bytes);
     if (s == OK) s = state_sieve_new(&c->sieve, STATE_SIEVE_PATIENCE);
-    if (s == OK) s = recover_pool_new(&c->recover, cfg->recover_threads);
-    c->helpers = (struct trie_helpers){.ctx = c->recover, .run = recover_run};
+    if (s == OK) s = workers_new(&c->workers, cfg->worker_threads);
+    c->helpers = (struct trie_helpers){.ctx = c->workers, .run = workers_run};
     if (s == OK && spec->has_tx_permission_contract) s = tx_filter_new(&c->filter);
     if (s == OK) s = kv_begin(&txn, kv, true);
     if (s == OK) s = check_form(txn, err);
@@ -193,7 +193,7 @@ void chain_close(struct chain *c)
     tx_filter_free(c->filter);
     state_cache_free(c->cache);
     state_sieve_free(c->sieve);
-    recover_pool_free(c->recover);
+    workers_free(c->workers);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }

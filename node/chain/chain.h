@@ -100,7 +100,7 @@ struct chain_config {
     uint64_t gas_floor_target, gas_ceil_target; /* 0: the spec's minGasLimit */
     bytes extra_data;       /* of own blocks */
     size_t cache_bytes;     /* of the state between blocks (state_cache_new); 0: CHAIN_CACHE_BYTES; CHAIN_NO_CACHE: none */
-    unsigned recover_threads; /* beside the importer's, for the signatures of large blocks; 0: none */
+    unsigned worker_threads; /* beside the importer's (node/chain/workers.h); 0: none */
     /* known_sender: sender of a transaction that was recovered before (by the pool); may be NULL. Saves a recovery. */
     bool (*known_sender)(void *ctx, const hash32 *tx_hash, address *out);
     void *listener_ctx; /* first argument of all three */

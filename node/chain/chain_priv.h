@@ -6,7 +6,7 @@
 #include "node/aura/commit.h"
 #include "node/aura/empty_steps.h"
 #include "node/chain/chain.h"
-#include "node/chain/recover.h"
+#include "node/chain/workers.h"
 #include "node/chain/tx_filter.h"
 #include "node/state/trie.h"
 
@@ -77,7 +77,7 @@ struct chain {
     struct evm *evm; /* of the importer's thread */
     struct state_cache *cache; /* of the importer's thread; NULL: none is wanted */
     struct state_sieve *sieve; /* of readers at older blocks, on any thread */
-    struct recover_pool *recover;
+    struct workers *workers;
     struct trie_helpers helpers; /* the same threads, for roots */
     struct tx_filter *filter; /* NULL: the spec has no permission contract */
 

@@ -70,7 +70,7 @@ static enum status set_senders(struct import *im, struct block *b)
         if (tx->has_sender) continue;
         if (cfg->known_sender != NULL && cfg->known_sender(cfg->listener_ctx, &tx->hash, &tx->sender)) tx->has_sender = true;
     }
-    return recover_senders(im->c->recover, b->txs, b->n_txs, rules.homestead) == 0 ? OK : import_bad(im, BLOCK_TX_INVALID);
+    return workers_recover(im->c->workers, b->txs, b->n_txs, rules.homestead) == 0 ? OK : import_bad(im, BLOCK_TX_INVALID);
 }
 
 static enum status check_permissions(struct import *im, struct kv_txn *txn, struct state *s, const struct header *parent, const struct block *b)

@@ -276,7 +276,7 @@ enum status chain_file_import(const struct node_config *cfg, const char *path, s
     struct source f = {.fd = -1, .path = path};
     buf_init(&f.in, BLOCK_MAX + 2 * READ_MIN);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN); /* the executing one waits for the disk now and then */
-    const struct chain_config cc = {.archive = cfg->archive, .cache_bytes = cfg->cache_bytes, .recover_threads = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores};
+    const struct chain_config cc = {.archive = cfg->archive, .cache_bytes = cfg->cache_bytes, .worker_threads = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores};
     enum status s = open_chain(&o, cfg, &cc, err);
     if (s != OK) goto out;
     f.fd = strcmp(path, "-") == 0 ? dup(0) : open(path, O_RDONLY | O_CLOEXEC);

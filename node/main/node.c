@@ -175,7 +175,7 @@ static enum status load_spec(struct node *n, struct err *err)
 }
 
 /* one a processor beside the loop's own, but a node is not alone on its machine */
-static unsigned sender_threads(void)
+static unsigned worker_threads(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n < 2 ? 0 : n > 4 ? 3 : (unsigned)n - 1;
@@ -190,7 +190,7 @@ static enum status open_chain(struct node *n, struct err *err)
                               .cache_bytes = n->cfg.cache_bytes,
                               .gas_floor_target = n->cfg.gas_floor_target,
                               .extra_data = BYTES_LIT(NODE_CLIENT),
-                              .recover_threads = sender_threads(),
+                              .worker_threads = worker_threads(),
                               .known_sender = node_known_sender,
                               .listener_ctx = n,
                               .on_event = node_on_event,

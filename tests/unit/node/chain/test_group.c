@@ -94,7 +94,7 @@ static void groups_of_any_size_make_the_same_database_as_blocks_one_by_one(void 
     for (unsigned threads = 0; threads < 3; threads++) {
         struct net *w = net_new();
         bytes block[BLOCKS];
-        w->cfg.recover_threads = threads;
+        w->cfg.worker_threads = threads;
         use_lmdb(w, 3);
         net_open(w, 4, validators_list(w, 3), LONDON, "");
         make_blocks(w, block, BLOCKS);
@@ -296,7 +296,7 @@ static void readers_see_the_end_of_a_group_or_nothing_of_it(void **state)
     (void)state;
     struct net *w = net_new();
     bytes block[BLOCKS];
-    w->cfg.recover_threads = 1;
+    w->cfg.worker_threads = 1;
     use_lmdb(w, 1);
     net_open(w, 2, validators_list(w, 3), LONDON, "");
     make_blocks(w, block, BLOCKS);
@@ -523,7 +523,7 @@ static int import_to_the_end(struct net *w, const bytes *block)
 {
     struct err err;
     struct chain_ahead *list[16];
-    const struct chain_config cfg = {.recover_threads = 1};
+    const struct chain_config cfg = {.worker_threads = 1};
     node_open_kv(w, 1);
     if (chain_open(&w->node[1].chain, w->node[1].kv, &w->spec, &cfg, &err) != OK) return 1;
     struct chain_head h = head_of(w, 1);

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "node/chain/recover.h"
+#include "node/chain/workers.h"
 #include "tests/unit/node/chain/chain_fixture.h"
 
 #include <cmocka.h>
@@ -32,17 +32,17 @@ static void any_number_of_threads_finds_the_same_senders(void **state)
     struct tx fresh[TXS], txs[TXS], want[TXS];
     fill(w, fresh, want);
     for (unsigned threads = 0; threads < 4; threads++) {
-        struct recover_pool *p;
-        assert_int_equal(recover_pool_new(&p, threads), OK);
+        struct workers *p;
+        assert_int_equal(workers_new(&p, threads), OK);
         for (size_t n = 0; n <= TXS; n += n < 20 ? 1 : 16) {
             memcpy(txs, fresh, sizeof txs);
-            assert_int_equal(recover_senders(p, txs, n, true), 0);
+            assert_int_equal(workers_recover(p, txs, n, true), 0);
             for (size_t i = 0; i < TXS; i++) {
                 assert_int_equal(txs[i].has_sender, i < n);
                 if (i < n) assert_memory_equal(&txs[i].sender, &want[i].sender, 20);
             }
         }
-        recover_pool_free(p);
+        workers_free(p);
     }
     net_free(w);
 }
@@ -52,29 +52,29 @@ static void bad_signatures_are_counted_and_known_senders_are_left_alone(void **s
     (void)state;
     struct net *w = net_new();
     struct tx txs[TXS], want[TXS];
-    struct recover_pool *p;
+    struct workers *p;
     fill(w, txs, want);
     for (size_t i = 0; i < TXS; i += 10)
         txs[i].r = U256_ZERO;
     txs[5].has_sender = true; /* as the pool has told */
     txs[5].sender.b[0] = 0x77;
-    assert_int_equal(recover_pool_new(&p, 2), OK);
-    assert_int_equal(recover_senders(p, txs, TXS, true), 10);
+    assert_int_equal(workers_new(&p, 2), OK);
+    assert_int_equal(workers_recover(p, txs, TXS, true), 10);
     assert_false(txs[10].has_sender);
     assert_true(txs[11].has_sender);
     assert_int_equal(txs[5].sender.b[0], 0x77);
-    recover_pool_free(p);
-    recover_pool_free(NULL);
+    workers_free(p);
+    workers_free(NULL);
     net_free(w);
 }
 
 struct job {
-    struct recover_task task;
+    struct worker_task task;
     atomic_int *n_run;
     bool was_run;
 };
 
-static void run_job(struct recover_task *t)
+static void run_job(struct worker_task *t)
 {
     struct job *j = (struct job *)t;
     j->was_run = true;
@@ -88,25 +88,25 @@ static void tasks_are_done_once_when_they_are_waited_for_and_never_after_they_we
     struct net *w = net_new();
     struct tx txs[TXS], want[TXS];
     for (unsigned threads = 0; threads < 4; threads++) {
-        struct recover_pool *p;
+        struct workers *p;
         struct job job[JOBS];
         atomic_int n_run = 0;
         int n_kept = 0;
         fill(w, txs, want);
-        assert_int_equal(recover_pool_new(&p, threads), OK);
+        assert_int_equal(workers_new(&p, threads), OK);
         for (size_t i = 0; i < JOBS; i++) {
             job[i] = (struct job){.task.run = run_job, .n_run = &n_run};
-            recover_begin(p, &job[i].task);
+            workers_begin(p, &job[i].task);
         }
-        assert_int_equal(recover_senders(p, txs, TXS, true), 0); /* does not wait for them */
+        assert_int_equal(workers_recover(p, txs, TXS, true), 0); /* does not wait for them */
         for (size_t i = 0; i < JOBS; i++) {
             const size_t k = i * 7 % JOBS; /* in another order */
-            if (i % 3 == 0) recover_cancel(p, &job[k].task);
-            else recover_finish(p, &job[k].task);
+            if (i % 3 == 0) workers_cancel(p, &job[k].task);
+            else workers_finish(p, &job[k].task);
             assert_true(i % 3 == 0 || job[k].was_run);
             n_kept += job[k].was_run;
         }
-        recover_pool_free(p);
+        workers_free(p);
         assert_int_equal(atomic_load(&n_run), n_kept);
     }
     net_free(w);
@@ -121,10 +121,10 @@ static void parts_are_each_run_once_before_it_returns_whatever_waits(void **stat
 {
     (void)state;
     for (unsigned threads = 0; threads < 4; threads++) {
-        struct recover_pool *p;
+        struct workers *p;
         atomic_int n_run = 0;
         struct job job[20];
-        assert_int_equal(recover_pool_new(&p, threads), OK);
+        assert_int_equal(workers_new(&p, threads), OK);
         for (int round = 0; round < 200; round++) {
             const size_t n_parts = (size_t)round % 17, n_jobs = (size_t)round % 21;
             int count[16] = {0};
@@ -132,15 +132,15 @@ static void parts_are_each_run_once_before_it_returns_whatever_waits(void **stat
             for (size_t i = 0; i < n_parts; i++) args[i] = &count[i];
             for (size_t i = 0; i < n_jobs; i++) {
                 job[i] = (struct job){.task.run = run_job, .n_run = &n_run};
-                recover_begin(p, &job[i].task);
+                workers_begin(p, &job[i].task);
             }
-            recover_run(p, add_one, args, n_parts);
+            workers_run(p, add_one, args, n_parts);
             for (size_t i = 0; i < 16; i++) assert_int_equal(count[i], i < n_parts);
             if (threads == 0) assert_int_equal(atomic_load(&n_run), 0); /* they were not what was waited for */
-            for (size_t i = 0; i < n_jobs; i++) recover_finish(p, &job[i].task);
+            for (size_t i = 0; i < n_jobs; i++) workers_finish(p, &job[i].task);
             assert_int_equal(atomic_exchange(&n_run, 0), (int)n_jobs);
         }
-        recover_pool_free(p);
+        workers_free(p);
     }
 }
 
@@ -148,7 +148,7 @@ static void a_chain_with_threads_imports_the_same(void **state)
 {
     (void)state;
     struct net *w = net_new();
-    w->cfg.recover_threads = 2;
+    w->cfg.worker_threads = 2;
     net_open(w, 2, validators_list(w, 3), LONDON, "");
     for (uint64_t round = 0; round < 5; round++) {
         for (uint64_t i = 0; i < 50; i++)

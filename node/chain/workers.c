@@ -1,4 +1,4 @@
-#include "node/chain/recover.h"
+#include "node/chain/workers.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -7,14 +7,14 @@
 
 enum { CHUNK = 16 }; /* transactions that a thread takes at a time: some 250 us of work */
 
-struct recover_pool {
+struct workers {
     pthread_mutex_t lock;
     pthread_cond_t wake, idle, done;
-    pthread_t threads[RECOVER_THREADS_MAX];
+    pthread_t threads[WORKERS_MAX];
     unsigned n_threads;
     /* under the lock */
     bool stop;
-    struct recover_task *first, *last; /* queued */
+    struct worker_task *first, *last; /* queued */
     uint64_t job;    /* its number: a thread works on each one once */
     bool is_open;    /* the job: there is work in it still */
     unsigned n_busy; /* threads at the job */
@@ -25,7 +25,7 @@ struct recover_pool {
     atomic_size_t next, n_bad;
 };
 
-static void work(struct recover_pool *p)
+static void work(struct workers *p)
 {
     for (;;) {
         size_t i = atomic_fetch_add(&p->next, CHUNK);
@@ -49,7 +49,7 @@ static uint64_t cpu_ns(void)
 }
 
 /* under the lock */
-static void unqueue(struct recover_pool *p, struct recover_task *t)
+static void unqueue(struct workers *p, struct worker_task *t)
 {
     if (t->prev != NULL) t->prev->next = t->next;
     else p->first = t->next;
@@ -59,7 +59,7 @@ static void unqueue(struct recover_pool *p, struct recover_task *t)
 }
 
 /* under the lock, which is given up meanwhile */
-static void run_task(struct recover_pool *p, struct recover_task *t)
+static void run_task(struct workers *p, struct worker_task *t)
 {
     unqueue(p, t);
     t->state = TASK_RUNNING;
@@ -75,7 +75,7 @@ static void run_task(struct recover_pool *p, struct recover_task *t)
 
 static void *run(void *arg)
 {
-    struct recover_pool *p = arg;
+    struct workers *p = arg;
     uint64_t done = 0;
     pthread_mutex_lock(&p->lock);
     for (;;) {
@@ -97,9 +97,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-enum status recover_pool_new(struct recover_pool **out, unsigned n_threads)
+enum status workers_new(struct workers **out, unsigned n_threads)
 {
-    struct recover_pool *p = calloc(1, sizeof *p);
+    struct workers *p = calloc(1, sizeof *p);
     if (p == NULL) return E_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
@@ -108,7 +108,7 @@ enum status recover_pool_new(struct recover_pool **out, unsigned n_threads)
     sigset_t all, old; /* signals are the main thread's affair */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (p->n_threads < n_threads && p->n_threads < RECOVER_THREADS_MAX &&
+    while (p->n_threads < n_threads && p->n_threads < WORKERS_MAX &&
            pthread_create(&p->threads[p->n_threads], NULL, run, p) == 0)
         p->n_threads++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -116,7 +116,7 @@ enum status recover_pool_new(struct recover_pool **out, unsigned n_threads)
     return OK;
 }
 
-void recover_pool_free(struct recover_pool *p)
+void workers_free(struct workers *p)
 {
     if (p == NULL) return;
     pthread_mutex_lock(&p->lock);
@@ -132,13 +132,13 @@ void recover_pool_free(struct recover_pool *p)
     free(p);
 }
 
-size_t recover_senders(struct recover_pool *p, struct tx *txs, size_t n, bool low_s)
+size_t workers_recover(struct workers *p, struct tx *txs, size_t n, bool low_s)
 {
     size_t missing = 0;
     for (size_t i = 0; i < n; i++)
         missing += !txs[i].has_sender;
     if (missing == 0) return 0;
-    bool together = p->n_threads > 0 && missing >= RECOVER_MIN;
+    bool together = p->n_threads > 0 && missing >= WORKERS_SENDERS_MIN;
     pthread_mutex_lock(&p->lock);
     p->txs = txs;
     p->n = n;
@@ -160,7 +160,7 @@ size_t recover_senders(struct recover_pool *p, struct tx *txs, size_t n, bool lo
     return atomic_load(&p->n_bad);
 }
 
-void recover_begin(struct recover_pool *p, struct recover_task *t)
+void workers_begin(struct workers *p, struct worker_task *t)
 {
     pthread_mutex_lock(&p->lock);
     t->state = TASK_QUEUED;
@@ -173,7 +173,7 @@ void recover_begin(struct recover_pool *p, struct recover_task *t)
     pthread_mutex_unlock(&p->lock);
 }
 
-void recover_finish(struct recover_pool *p, struct recover_task *t)
+void workers_finish(struct workers *p, struct worker_task *t)
 {
     pthread_mutex_lock(&p->lock);
     if (t->state == TASK_QUEUED) run_task(p, t);
@@ -185,20 +185,20 @@ void recover_finish(struct recover_pool *p, struct recover_task *t)
 }
 
 struct call {
-    struct recover_task task; /* first */
+    struct worker_task task; /* first */
     void (*job)(void *arg);
     void *arg;
 };
 
-static void run_call(struct recover_task *t)
+static void run_call(struct worker_task *t)
 {
     struct call *c = (struct call *)t;
     c->job(c->arg);
 }
 
-void recover_run(void *ctx, void (*job)(void *arg), void *const *args, size_t n)
+void workers_run(void *ctx, void (*job)(void *arg), void *const *args, size_t n)
 {
-    struct recover_pool *p = ctx;
+    struct workers *p = ctx;
     struct call calls[16];
     pthread_mutex_lock(&p->lock);
     for (size_t i = n; i-- > 0;) { /* at the front, the first of them first */
@@ -215,7 +215,7 @@ void recover_run(void *ctx, void (*job)(void *arg), void *const *args, size_t n)
     pthread_mutex_unlock(&p->lock);
 }
 
-void recover_cancel(struct recover_pool *p, struct recover_task *t)
+void workers_cancel(struct workers *p, struct worker_task *t)
 {
     pthread_mutex_lock(&p->lock);
     if (t->state == TASK_QUEUED) {
