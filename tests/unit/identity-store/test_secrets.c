@@ -232,7 +232,7 @@ static void rejected_forms_change_nothing(void **state)
     struct rig_reply a = rig_do(r, "boss", HTTP_GET, "/secrets/firm" V, NULL, NULL);
     assert_non_null(strstr(a.body, "\"value\":\"x\""));
     static const char *const targets[] = {"/secrets/firm", "/secrets/firm?api-version=", "/secrets/firm?api-version=6.0", "/secrets/firm?api-version=7.9",
-                                          "/secrets/fi_rm" V, "/secrets?maxresults=0&api-version=7.4", "/secrets?maxresults=x&api-version=7.4",
+                                          ("/secrets/fi_rm" V), "/secrets?maxresults=0&api-version=7.4", "/secrets?maxresults=x&api-version=7.4",
                                           "/secrets?$skiptoken=!!&api-version=7.4", "/secrets?$skiptoken=&api-version=7.4"};
     for (size_t i = 0; i < COUNT_OF(targets); i++) assert_int_equal(rig_status(r, "boss", HTTP_GET, targets[i], NULL, NULL), 400);
     static const char *const versions[] = {"7.0", "7.6", "2016-10-01", "2025-07-01", "7.6-preview.2"};
