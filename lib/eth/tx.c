@@ -369,6 +369,14 @@ enum status tx_sign_with(struct tx *tx, struct buf *out, const uint8_t sig65[sta
     return s == OK ? put_signed(tx, &t, out, sig65) : s;
 }
 
+enum status tx_seal_unsigned(struct tx *tx, struct buf *out)
+{
+    static const uint8_t none[65];
+    struct tx t = *tx;
+    complete(&t);
+    return put_signed(tx, &t, out, none);
+}
+
 /* ------------------------------------------------------------------- fees */
 
 bool tx_effective_tip(u256 *tip, const struct tx *tx, const u256 *base_fee)

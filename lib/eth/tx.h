@@ -57,6 +57,8 @@ hash32 tx_signing_hash(const struct tx *tx);
 MUST_CHECK enum status tx_sign(struct tx *tx, struct buf *out, const secret32 *key);
 /** tx_sign_with: the same with a signature over tx_signing_hash that was made elsewhere.  ret E_CRYPTO: it is none */
 MUST_CHECK enum status tx_sign_with(struct tx *tx, struct buf *out, const uint8_t sig65[static 65]);
+/** tx_seal_unsigned: the same without any signature: r and s are 0; tx->sender stays. Nobody takes it: for what is only shown. */
+MUST_CHECK enum status tx_seal_unsigned(struct tx *tx, struct buf *out);
 /** tx_effective_tip: min(max_priority, max_fee - base_fee); false when max_fee < base_fee. */
 bool tx_effective_tip(u256 *tip, const struct tx *tx, const u256 *base_fee);
 /** tx_gas_price: what one gas costs the sender: base_fee + tip. max_fee must be >= base_fee. */

@@ -208,6 +208,11 @@ const struct chain_spec *chain_spec_of(const struct chain *c)
     return c->spec;
 }
 
+uint64_t chain_history_blocks(const struct chain *c)
+{
+    return c->cfg.archive ? 0 : HISTORY_BLOCKS;
+}
+
 hash32 chain_genesis_hash(const struct chain *c)
 {
     return c->genesis_hash;

@@ -116,6 +116,8 @@ void chain_close(struct chain *c);
 struct kv *chain_kv(struct chain *c);
 const struct chain_spec *chain_spec_of(const struct chain *c);
 hash32 chain_genesis_hash(const struct chain *c);
+/** chain_history_blocks: behind the head, of which the state is kept; 0: of all (archive). */
+uint64_t chain_history_blocks(const struct chain *c);
 /** chain_get_head: thread-safe copy. */
 void chain_get_head(struct chain_head *out, struct chain *c);
 

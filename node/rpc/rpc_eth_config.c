@@ -1,5 +1,5 @@
 /* rpc_eth_config.c: eth_config (EIP-7910): the rules in force and the next that are known by their time. A fork by block number has no time before its
- * block is sealed, and is not told of until then. */
+ * block is sealed, and is not told of until then. And eth_capabilities: how far back which questions can be asked. */
 #include "lib/codec/hex.h"
 #include "node/rpc/rpc_priv.h"
 #include "node/sync/forkid.h"
@@ -161,6 +161,69 @@ bool eth_config(struct rpc_call *c)
             jo_null(b);
         }
     }
+    jo_close(b, '}');
+    return true;
+}
+
+/* ------------------------------------------------------------------ eth_capabilities */
+
+/* window 0: nothing is ever deleted */
+static void put_resource(struct buf *b, const char *key, uint64_t oldest, uint64_t window)
+{
+    jo_key(b, key);
+    jo_open(b, '{');
+    jo_key(b, "disabled");
+    jo_bool(b, false);
+    jo_key(b, "oldestBlock");
+    jo_u64(b, oldest);
+    if (window > 0) {
+        jo_key(b, "deleteStrategy");
+        jo_open(b, '{');
+        jo_key(b, "type");
+        jo_str(b, "window");
+        jo_key(b, "retentionBlocks");
+        jo_u64(b, window);
+        jo_close(b, '}');
+    }
+    jo_close(b, '}');
+}
+
+/* the first block whose state can be read: all behind it can, too (an archive may have become one on the way) */
+static bool oldest_state(uint64_t *out, struct rpc_call *c, uint64_t head)
+{
+    uint64_t lo = 0, hi = head;
+    while (lo < hi) {
+        const uint64_t mid = lo + (hi - lo) / 2;
+        struct state *st = NULL;
+        const enum status s = chain_state_at(&st, c->w->txn, c->rpc->chain, mid);
+        if (s != OK && s != E_NOT_FOUND) return rpc_fail_status(c, s, "state");
+        if (s == OK) state_free(st);
+        if (s == OK) hi = mid;
+        else lo = mid + 1;
+    }
+    *out = lo;
+    return true;
+}
+
+bool eth_capabilities(struct rpc_call *c)
+{
+    struct buf *b = c->out;
+    struct block_ref head;
+    uint64_t oldest = 0;
+    if (!value_block(&head, c, NULL, "latest") || !oldest_state(&oldest, c, head.number)) return false;
+    jo_open(b, '{');
+    jo_key(b, "head");
+    jo_open(b, '{');
+    jo_key(b, "number");
+    jo_u64(b, head.number);
+    jo_key(b, "hash");
+    jo_hash(b, &head.hash);
+    jo_close(b, '}');
+    static const char *const kept[] = {"tx", "logs", "receipts", "blocks"};
+    put_resource(b, "state", oldest, chain_history_blocks(c->rpc->chain));
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        put_resource(b, kept[i], 0, 0);
+    put_resource(b, "stateproofs", head.number, 1); /* as eth_getProof has it */
     jo_close(b, '}');
     return true;
 }

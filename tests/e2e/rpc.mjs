@@ -25,7 +25,7 @@ const fails = async (method, params, code, text) => {
 let board, provider;
 
 // the execution APIs but for what signs with a key of the node's, then what the original exposed (aura.md B13), then ours
-const EXECUTION = `eth_accounts eth_baseFee eth_blobBaseFee eth_blockNumber eth_call eth_chainId eth_coinbase eth_config eth_createAccessList eth_estimateGas eth_feeHistory eth_gasPrice
+const EXECUTION = `eth_accounts eth_baseFee eth_blobBaseFee eth_blockNumber eth_call eth_capabilities eth_chainId eth_coinbase eth_config eth_createAccessList eth_estimateGas eth_feeHistory eth_gasPrice
   eth_getBalance eth_getBlockByHash eth_getBlockByNumber eth_getBlockReceipts eth_getBlockTransactionCountByHash eth_getBlockTransactionCountByNumber eth_getCode
   eth_getFilterChanges eth_getFilterLogs eth_getLogs eth_getProof eth_getStorageAt eth_getTransactionByBlockHashAndIndex eth_getTransactionByBlockNumberAndIndex
   eth_getTransactionByHash eth_getTransactionCount eth_getTransactionReceipt eth_getUncleCountByBlockHash eth_getUncleCountByBlockNumber eth_maxPriorityFeePerGas
@@ -154,6 +154,8 @@ leaf('every answer has the fields of its schema, and no others', async () => {
   await ask('eth_getLogs', [{ fromBlock: '0x0', address: to }], [S.LOG]);
   await ask('eth_accounts', [], [S.A]);
   await ask('eth_coinbase', [], S.A);
+  const kept = (window) => ({ disabled: S.BOOL, oldestBlock: S.Q, ...(window ? { deleteStrategy: { type: /^window$/, retentionBlocks: S.Q } } : {}) });
+  await ask('eth_capabilities', [], { head: { number: S.Q, hash: S.H }, state: kept(true), tx: kept(), logs: kept(), receipts: kept(), blocks: kept(), stateproofs: kept(true) });
   await ask('eth_config', [], { current: S.CONFIG, next: S.any(S.CONFIG, S.NULL), last: S.any(S.CONFIG, S.NULL) });
   await ask('eth_syncing', [], (v) => v === false);
   await ask('eth_simulateV1', [{ blockStateCalls: [{ calls: [call, { from: A1, to, data: board.interface.encodeFunctionData('post', ['']) }] }], traceTransfers: true }, 'latest'], S.SIMULATED);

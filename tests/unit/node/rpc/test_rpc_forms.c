@@ -284,6 +284,33 @@ static void config_tells_the_rules_now_and_those_whose_time_is_known(void **stat
     other_close(&o, f);
 }
 
+static void capabilities_tell_how_far_back_each_question_goes(void **state)
+{
+    struct fixture *f = *state;
+    fixture_seal(f);
+    fixture_seal(f);
+    json_t *c = ask(f, "eth_capabilities", "[]"), *b = ask(f, "eth_getBlockByNumber", "[\"latest\"]");
+    assert_string_equal(str_at(json_object_get(c, "head"), "number"), "0x2");
+    assert_string_equal(str_at(json_object_get(c, "head"), "hash"), str_at(b, "hash"));
+    assert_string_equal(str_at(json_object_get(c, "state"), "oldestBlock"), "0x0");
+    assert_null(json_object_get(json_object_get(c, "state"), "deleteStrategy"));
+    assert_string_equal(str_at(json_object_get(c, "stateproofs"), "oldestBlock"), "0x2");
+    json_decref(b);
+    json_decref(c);
+}
+
+static void a_simulated_transaction_is_signed_by_nobody(void **state)
+{
+    struct fixture *f = *state;
+    json_t *r = ask(f, "eth_simulateV1", "[{\"blockStateCalls\":[{\"calls\":[{\"from\":\"" LOGGER "\",\"to\":\"" RICH "\"}]}],\"returnFullTransactions\":true}]");
+    const json_t *tx = json_array_get(json_object_get(json_array_get(r, 0), "transactions"), 0);
+    assert_string_equal(str_at(tx, "from"), LOGGER);
+    assert_string_equal(str_at(tx, "type"), "0x2");
+    static const char *const zero[] = {"r", "s", "v", "yParity"};
+    for (size_t i = 0; i < COUNT_OF(zero); i++) assert_string_equal(str_at(tx, zero[i]), "0x0");
+    json_decref(r);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_new, fixture_free)
 
 int main(void)
@@ -297,6 +324,8 @@ int main(void)
         TEST(fee_history_of_nothing_is_empty_and_blobs_are_zero_without_them),
         TEST(a_call_object_is_of_this_chain_and_its_rules),
         TEST(a_precompile_is_moved_and_its_place_takes_code),
+        TEST(capabilities_tell_how_far_back_each_question_goes),
+        TEST(a_simulated_transaction_is_signed_by_nobody),
         TEST(config_tells_the_rules_now_and_those_whose_time_is_known),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
