@@ -2,17 +2,11 @@
 // validator seal two blocks in one step. POA_KILLS: how many single kills (default 5); POA_SEED repeats the choice of victims and moments.
 import { WebSocket } from 'ws';
 import { Member, assert, block, blocks, done, height, processesOf, rpc, run, sleep, stepOf, test, until, workFolder } from './lib.mjs';
+import { seeded } from '../random.mjs';
 
 const NODES = 4, LEASE_S = 60, STEP_S = 2;
 const kills = Number(process.env.POA_KILLS ?? 5);
-let seed = Number(process.env.POA_SEED ?? Date.now() % 1e9);
-console.log(`# seed ${seed}`);
-const random = (n) => { // mulberry32
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) % n;
-};
+const random = seeded(Number(process.env.POA_SEED ?? Date.now() % 1e9));
 const M = new Member(16, workFolder(), 'm');
 
 // every head that any node ever announces, also those that a re-org drops: "author/step" -> hash

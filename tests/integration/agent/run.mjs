@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { seeded } from '../../random.mjs';
 import { Chain } from './chain.mjs';
 import { Endpoint, assert, readTemplate } from './endpoint.mjs';
 
@@ -14,14 +15,7 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 const bin = path.resolve(process.env.POA_BIN ?? path.join(root, 'build/release'));
 const template = readTemplate(path.join(root, 'templates/nested/monitor.json'));
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
-let seed = Number(process.env.POA_SEED ?? Date.now() % 1e9);
-console.log(`# seed ${seed}`);
-const random = (n) => { // mulberry32
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) % n;
-};
+const random = seeded(Number(process.env.POA_SEED ?? Date.now() % 1e9));
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'poa-agent-'));
 const running = new Set();
 process.on('exit', () => {
