@@ -56,8 +56,8 @@ test('settings that do not fit together are refused before a host hears of them'
   await no(/--hosts \(hosts\.nodes\): missing/);
   await no(/2 hosts are named, but --regions 1 with --nodes 3 each need 3/, '--hosts', at(1, 2), '--nodes', '3');
   await no(/10\.77\.0\.1 stands there twice/, '--hosts', at(1, 1));
-  await no(/each entry must match/, '--hosts', 'somewhere,10.77.0.2');
-  await no(/each entry must match/, '--hosts', at(1, 2), '--host-keys', '10.77.0.1=MD5:11:22');
+  await no(/each entry is .USER@.ADDRESS/, '--hosts', 'somewhere,10.77.0.2');
+  await no(/each entry is ADDRESS=SHA256/, '--hosts', at(1, 2), '--host-keys', '10.77.0.1=MD5:11:22');
   await no(/more than one for each of the 1 regions/, '--hosts', at(1, 2), '--balancers', at(5, 6));
   const r = await poa(['new', path.join(work, 'none'), '--yes', '--hosts', at(1, 2)]);
   assert.equal(r.code, 2);
