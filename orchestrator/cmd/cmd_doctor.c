@@ -33,7 +33,7 @@ static void print_text(const struct diag_finding *list, size_t n, const char *we
     }
     printf("%s\n  why   %s\n  mend  %s\n", list[0].text, list[0].evidence, list[0].mend);
     for (size_t i = 1; i < n; i++)
-        printf("%salso: %s\n", i == 1 ? "\n" : "", list[i].text);
+        printf("%salso: %s\n  mend  %s\n", i == 1 ? "\n" : "", list[i].text, list[i].mend);
 }
 
 static enum exit_code break_lease(struct cli *c, struct deployment *d, const char *blob)
@@ -114,7 +114,10 @@ static enum exit_code examine(struct cli *c, struct deployment *d)
         s = diagnose_gather(&f, d, &o, &err);
         if (s == OK) {
             n = diagnose_judge(list, FINDINGS_MAX, f);
-            (void)snprintf(well, sizeof well, "healthy: %zu node%s, block %llu, %zu of %zu validators seal", f->n_nodes, f->n_nodes == 1 ? "" : "s", (unsigned long long)f->nodes[f->best].block, f->n_validators, f->n_validators);
+            const char *s_of = f->n_nodes == 1 ? "" : "s";
+            const unsigned long long block = f->nodes[f->best].block;
+            if (diagnose_has_settled(f)) (void)snprintf(well, sizeof well, "healthy: %zu node%s, block %llu, %zu of %zu validators seal", f->n_nodes, s_of, block, f->n_validators, f->n_validators);
+            else (void)snprintf(well, sizeof well, "healthy: %zu node%s, block %llu; it has just started: not all of the %zu validators have had their turns yet", f->n_nodes, s_of, block, f->n_validators);
         }
     }
     enum exit_code code = tell(c, s, &err, list, n, well);

@@ -12,7 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { REFRESH_MS = 1000, SCREEN_MAX = 1 << 20, HEALTHY_AGE_S = 60, PER_DAY_FROM = 1000, NARROW = 110, CTRL_C = 3 };
+enum { REFRESH_MS = 1000, SCREEN_MAX = 1 << 20, HEALTHY_AGE_S = 60, PER_DAY_FROM = 1000, NARROW = 110, SLIM = 80, CTRL_C = 3 };
 
 typedef unsigned long long ull;
 
@@ -125,6 +125,43 @@ static void put_number(struct buf *b, int width, const json_t *v)
     else buf_printf(b, " %*s", width, "-");
 }
 
+/* what a node does, in one word */
+static const char *state_of(const json_t *row)
+{
+    if (!json_is_true(json_object_get(row, "running"))) return "stopped";
+    if (!json_is_integer(json_object_get(row, "block"))) return "starting";
+    return json_is_true(json_object_get(row, "syncing")) ? "syncing" : "up";
+}
+
+/* 40 columns: a telephone at night */
+static void put_slim(struct buf *b, const json_t *doc)
+{
+    size_t i;
+    const json_t *row;
+    buf_printf(b, "%-14s %-8s %8s %5s\n", "INSTANCE", "STATE", "BLOCK", "PEERS");
+    json_array_foreach(json_object_get(doc, "instances"), i, row)
+    {
+        buf_printf(b, "%-14s %-8s", tail_of(text_of(row, "name"), true), state_of(row));
+        put_number(b, 8, json_object_get(row, "block"));
+        put_number(b, 5, json_object_get(row, "peers"));
+        buf_put_str(b, "\n");
+    }
+    const long long step = json_integer_value(json_object_get(doc, "step"));
+    const json_t *list = json_object_get(doc, "sealers");
+    if (json_array_size(list) > 0) buf_printf(b, "\n%-14s %10s %7s %s\n", "VALIDATOR", "STEPS AGO", "MISSED", "ON");
+    json_array_foreach(list, i, row)
+    {
+        char who[48];
+        const json_t *last = json_object_get(row, "lastSealedStep");
+        const char *held = text_of(row, "instance"), *end = strlen(held) > 6 ? held + strlen(held) - 6 : held;
+        buf_printf(b, "%-14s", brief(who, text_of(row, "address"), true));
+        if (json_is_integer(last)) buf_printf(b, " %10lld", step - (long long)json_integer_value(last));
+        else buf_printf(b, " %10s", "-");
+        put_number(b, 7, json_object_get(row, "missedSteps"));
+        buf_printf(b, " %s\n", *held == '\0' ? "-" : end);
+    }
+}
+
 static void put_instances(struct buf *b, const json_t *doc, bool narrow)
 {
     size_t i;
@@ -135,12 +172,7 @@ static void put_instances(struct buf *b, const json_t *doc, bool narrow)
     {
         char who[48];
         const json_t *block = json_object_get(row, "block"), *lease = json_object_get(row, "leaseMs");
-        bool up = json_is_true(json_object_get(row, "running"));
-        buf_printf(b, "%-*s %-14s %-8s", w, tail_of(text_of(row, "name"), narrow), text_of(row, "address"),
-                   !up                                            ? "stopped"
-                   : !json_is_integer(block)                      ? "starting"
-                   : json_is_true(json_object_get(row, "syncing")) ? "syncing"
-                                                                  : "up");
+        buf_printf(b, "%-*s %-14s %-8s", w, tail_of(text_of(row, "name"), narrow), text_of(row, "address"), state_of(row));
         put_number(b, 8, block);
         put_number(b, 6, json_object_get(row, "peers"));
         put_number(b, 7, json_object_get(row, "clockSkewMs"));
@@ -196,8 +228,10 @@ static void put_version(struct buf *b, const json_t *doc)
     json_array_foreach(json_object_get(doc, "instances"), i, row) if (mixed) buf_printf(b, "version    %s on %s\n", text_of(row, "version"), text_of(row, "name"));
 }
 
-static void put_status(struct buf *b, const json_t *doc, const char *dir, bool narrow)
+static void put_status(struct buf *b, const json_t *doc, const char *dir, unsigned columns)
 {
+    const bool narrow = columns < NARROW;
+
     if (json_object_get(doc, "target") != NULL) {
         status_remote_put(b, doc);
         return;
@@ -210,12 +244,16 @@ static void put_status(struct buf *b, const json_t *doc, const char *dir, bool n
     if (json_is_integer(final))
         buf_printf(b, "final      %lld, step %lld\n", (long long)json_integer_value(final), (long long)json_integer_value(json_object_get(doc, "step")));
     if (json_is_integer(pending)) buf_printf(b, "change     of the validators, signalled in block %lld, waits for finality\n", (long long)json_integer_value(pending));
-    buf_printf(b, "genesis    %s\n", text_of(doc, "genesisHash"));
+    buf_printf(b, "genesis    %.*s%s\n", columns < SLIM ? 18 : 66, text_of(doc, "genesisHash"), columns < SLIM ? ".." : "");
     put_version(b, doc);
     if (json_object_get(doc, "prometheus") != NULL) buf_printf(b, "metrics    %s\n", text_of(doc, "prometheus"));
     buf_put_str(b, "\n");
-    put_instances(b, doc, narrow);
-    put_sealers(b, doc, narrow);
+    if (columns < SLIM) {
+        put_slim(b, doc);
+    } else {
+        put_instances(b, doc, narrow);
+        put_sealers(b, doc, narrow);
+    }
     if (!json_is_true(json_object_get(doc, "healthy"))) buf_printf(b, "\nunhealthy: `poa-deploy doctor %s` tells why\n", dir);
 }
 
@@ -330,7 +368,7 @@ static enum exit_code watch(struct cli *c)
         clock_format_iso(now, clock_wall_ms() / 1000);
         buf_init(&page, SCREEN_MAX);
         buf_printf(&page, "%s  %s  (q ends)\n\n", c->dir, now);
-        put_status(&page, doc, c->dir, columns < NARROW);
+        put_status(&page, doc, c->dir, columns);
         draw(&page, columns, rows);
         buf_fini(&page);
         json_decref(doc);
@@ -357,7 +395,9 @@ enum exit_code cmd_status(struct cli *c)
     } else {
         struct buf page;
         buf_init(&page, SCREEN_MAX);
-        put_status(&page, doc, c->dir, false);
+        struct winsize size;
+        const bool knows_width = isatty(1) == 1 && ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+        put_status(&page, doc, c->dir, knows_width ? size.ws_col : NARROW);
         fputs(buf_cstr(&page), stdout);
         buf_fini(&page);
     }

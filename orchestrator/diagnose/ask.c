@@ -205,7 +205,7 @@ static void count_missed(struct diag_facts *f, uint64_t from, uint64_t to)
 static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t head)
 {
     size_t most = f->n_validators * 3 + 10;
-    uint64_t later = 0;
+    uint64_t later = 0, above = 0;
     if (most > HEADERS_MAX) most = HEADERS_MAX;
     for (uint64_t number = head; f->n_walked < most && number > 0; number--) {
         char at[19], author[43];
@@ -224,6 +224,8 @@ static void walk_headers(struct diag_facts *f, struct rpc_client *rpc, uint64_t 
             f->gas_used = used;
             COPY(f->head_author, author);
         }
+        if (f->resumed_step == 0 && above > step + 2 * f->n_validators + 2) f->resumed_step = above;
+        above = step;
         struct diag_validator *v = find_validator(f, author);
         if (v != NULL && v->last_step == 0) {
             v->last_step = step;

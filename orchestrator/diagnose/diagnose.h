@@ -82,6 +82,7 @@ struct diag_facts {
     struct diag_validator validators[DIAG_VALIDATORS_MAX];
     size_t n_validators, n_walked, n_headers; /* headers that were looked at, and those of them of the set in force */
     uint64_t first_step;            /* of them */
+    uint64_t resumed_step;          /* of the first block after a pause of more than two rounds, in what was looked at; 0: there was none */
     uint64_t fork_block, fork_common; /* 0: all agree; fork_common: the last block that they share, as far as was looked */
     char fork_best[67];
     bool has_queue;                 /* changes that the contract has decided, but not announced */
@@ -126,6 +127,8 @@ MUST_CHECK enum status diagnose_gather(struct diag_facts **out, const struct dep
 /** diagnose_recall: only what the workspace in dir has written down of a deployment that was not brought to its end.
  *  ret OK | E_NOT_FOUND: it was | E_NOMEM */
 MUST_CHECK enum status diagnose_recall(struct diag_facts **out, const char *dir, struct err *err);
+/** diagnose_has_settled: every validator has had its turns since the nodes started, and since the chain went on after a pause */
+bool diagnose_has_settled(const struct diag_facts *f);
 /** diagnose_judge: ret how many findings, at most max; 0: healthy */
 size_t diagnose_judge(struct diag_finding *out, size_t max, const struct diag_facts *f);
 /** diagnose_break_lease: end the lease of an identity blob, whoever holds it: that one must stop sealing at its next renewal. */

@@ -6,6 +6,7 @@
 enum {
     FULL_BLOCKS = 5,       /* so many in a row are no burst */
     FRESH_MS = 5000,       /* a process may need so long to answer */
+    RESUME_MS = 15000,     /* nodes that have just started may need so long for the next block */
     BEHIND = 5,            /* blocks */
     SKEW_MIN_MS = 700,     /* less is the measurement's, or does no harm */
     SHOW_MAX = 6,          /* names in one line */
@@ -242,7 +243,11 @@ static bool node_down(struct diag_finding *out, const struct diag_facts *f)
     if (k == 1) TEXT("the node %s %s", n->program.name, n->program.pid == 0 && n->program.starts <= 1 ? "does not run" : "ends again and again");
     else TEXT("%zu of %zu nodes do not run: %s", k, f->n_nodes, others);
     say_down(out, &n->program, f);
-    if (strstr(n->program.error, "poa-node.yaml") != NULL) MEND("poa-node --check-config %s", n->config);
+    if (strstr(n->program.error, "MDB_INVALID") != NULL || strstr(n->program.error, "MDB_CORRUPTED") != NULL) {
+        TEXT("the database of the node %s is damaged", n->program.name);
+        if (!f->is_remote) MEND("mv %s %s.damaged    (the node starts again by itself, and fetches the chain from the others)", n->database, n->database);
+    }
+    if (strstr(n->program.error, "poa-node.yaml") != NULL) MEND("poa-node --config %s --check-config    (correct what it names; the node starts again by itself)", n->config);
     return true;
 }
 
@@ -569,6 +574,21 @@ static void mend_missing(struct diag_finding *out, const struct diag_facts *f)
     else MEND("poa-deploy logs %s --since 5m --level warn", f->dir);
 }
 
+/* the nodes have run for so long, the longest of them; UINT64_MAX: that is not known */
+static uint64_t running_ms(const struct diag_facts *f)
+{
+    uint64_t ms = 0;
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (f->nodes[i].program.up_ms > ms) ms = f->nodes[i].program.up_ms;
+    return ms == 0 ? UINT64_MAX : ms;
+}
+
+bool diagnose_has_settled(const struct diag_facts *f)
+{
+    const uint64_t rounds = 2 * f->n_validators + 2;
+    return running_ms(f) >= rounds * f->step_ms && (f->resumed_step == 0 || f->step >= f->resumed_step + rounds);
+}
+
 static size_t needed(const struct diag_facts *f)
 {
     return f->signers_needed > 0 ? (size_t)f->signers_needed : f->n_validators / 2 + 1;
@@ -585,6 +605,7 @@ static size_t online(const struct diag_facts *f)
 static bool stalled(struct diag_finding *out, const struct diag_facts *f)
 {
     if (!f->has_chain || f->n_validators == 0 || f->step <= f->head_step + 2 * f->n_validators + 2) return false;
+    if (running_ms(f) < RESUME_MS) return false; /* after a pause of all */
     char due[400] = "", has[400];
     const char *own = NULL;
     bool elsewhere = true;
@@ -626,7 +647,7 @@ static bool change_waits(struct diag_finding *out, const struct diag_facts *f)
 
 static bool no_finality(struct diag_finding *out, const struct diag_facts *f)
 {
-    if (!f->has_chain || f->n_validators == 0 || online(f) >= needed(f)) return false;
+    if (!f->has_chain || f->n_validators == 0 || online(f) >= needed(f) || !diagnose_has_settled(f)) return false;
     const struct diag_node *best = &f->nodes[f->best];
     /* shortly after the start not everyone has had a turn */
     if (f->n_headers < needed(f) || best->block <= best->finalised + 2 * f->n_validators + 2) return false;
@@ -654,12 +675,25 @@ static bool overloaded(struct diag_finding *out, const struct diag_facts *f)
     return true;
 }
 
+/* those that are missing have nodes of ours that have just started, and have not had their turns yet */
+static bool all_come_back(const struct diag_facts *f)
+{
+    for (size_t i = 0; i < f->n_validators; i++) {
+        const struct diag_validator *v = &f->validators[i];
+        const struct diag_node *n = NULL;
+        for (size_t k = 0; k < f->n_nodes && v->instance[0] != '\0'; k++)
+            if (strcmp(f->nodes[k].program.name, v->instance) == 0) n = &f->nodes[k];
+        if (!v->is_online && (n == NULL || !n->answers || n->program.up_ms >= (2 * f->n_validators + 2) * f->step_ms)) return false;
+    }
+    return true;
+}
+
 static bool validator_offline(struct diag_finding *out, const struct diag_facts *f)
 {
     char missing[800];
-    if (!f->has_chain || f->n_headers < 2 * f->n_validators) return false;
+    if (!f->has_chain || f->n_headers < 2 * f->n_validators || !diagnose_has_settled(f)) return false;
     size_t k = put_missing(missing, sizeof missing, f);
-    if (k == 0 || k == f->n_validators) return false;
+    if (k == 0 || k == f->n_validators || all_come_back(f)) return false;
     TEXT("%zu of %zu validators do%s not seal; the others carry on, with a pause in each round", k, f->n_validators, k == 1 ? "es" : "");
     EVIDENCE("missing: %s; %zu more may fail before blocks are no longer final", missing, online(f) > needed(f) ? online(f) - needed(f) : 0);
     mend_missing(out, f);

@@ -52,8 +52,7 @@ test('a healthy network: exit 0 and one line', async () => {
   await M.new('--nodes', '2', '--step', '1');
   await healthy(M, 30);
   await until('a final block', async () => (await M.status()).finalised > 0, 30);
-  const r = await done(['doctor', M.dir]);
-  assert.match(r.out, /^healthy: 2 nodes, block \d+, 2 of 2 validators seal\n$/);
+  await until('one line', async () => /^healthy: 2 nodes, block \d+, 2 of 2 validators seal\n$/.test((await done(['doctor', M.dir])).out), 30);
 });
 
 // ------------------------------------------------------------------------------------------------------------------ metrics, logs, status
@@ -156,6 +155,12 @@ leaf('status --watch draws a live screen on a terminal, cut to its width, and q 
   const lines = text.split('\x1b[H')[2].split('\n').map((l) => l.replace(/\x1b\[[?0-9]*[A-Za-z]|\r/g, ''));
   assert.ok(lines.slice(0, 11).every((l) => l.length <= 60), lines.join('|'));
   assert.match(lines[10], /^\.\.\. \d+ more lines$/, lines.join('|'));
+  // on 40 columns nothing that counts is cut or wrapped
+  const slim = await exec('script', ['-qec', `stty cols 40 rows 24; ${path.join(bin, 'poa-deploy')} status ${M.dir}`, '/dev/null']);
+  const rows = slim.out.replace(/\r/g, '').trim().split('\n');
+  assert.ok(rows.every((l) => l.length <= 40 || /^version/.test(l)), slim.out);
+  assert.ok(M.instances().every((i) => rows.some((l) => l.startsWith(i.name.slice(-14)) && / up +\d+ +1$/.test(l))), slim.out);
+  assert.equal(rows.filter((l) => /^0x[0-9a-f]{6}\.\.[0-9a-f]{4} +\d+ +\d+ 00000\d$/.test(l)).length, 2, slim.out);
 });
 
 // ------------------------------------------------------------------------------------------------------------------ causes, one member
@@ -276,8 +281,18 @@ leaf('node-down: ends again and again, with its last error', async () => {
     const d = await finds(M, 'node-down');
     assert.match(d.text, new RegExp(`${M.instances()[1].name} ends again and again`));
     assert.match(d.evidence, /exit=2.*flavour.*no such setting/);
-    assert.match(d.command, /^poa-node --check-config .*poa-node\.yaml/);
+    assert.match(d.command, /^poa-node --config \S+poa-node\.yaml --check-config /);
+    const check = await exec('/bin/sh', ['-c', d.command.replace(/ {4}\(.*$/, '').replace('poa-node ', `${path.join(bin, 'poa-node')} `)]);
+    assert.match(check.err, /flavour: no such setting/);
   } finally { fs.writeFileSync(file, good); }
+  await healthy(M);
+  // a database that is none any more
+  const db = path.join(instanceDir(M, 1), 'var/lib/poa/db/data.mdb');
+  process.kill(M.instances()[1].pid, 'SIGSTOP');
+  fs.writeFileSync(db, Buffer.alloc(65536, 7));
+  process.kill(M.instances()[1].pid, 'SIGKILL');
+  await until('its database is named', async () => /database of the node \S+ is damaged/.test((await doctor(M)).text), 30, 500);
+  await mend(await doctor(M));
   await healthy(M);
 }, 240);
 leaf('genesis-mismatch: a database of another network', async () => {

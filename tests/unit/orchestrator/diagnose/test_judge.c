@@ -76,6 +76,58 @@ static void what_is_well_has_no_finding(void **state)
     assert_int_equal(first(), DIAG_CAUSE_N);
 }
 
+/* who has not sealed since a long pause of all may not have had a turn yet */
+static void a_network_that_has_just_started_is_not_ill(void **state)
+{
+    (void)state;
+    well();
+    put_validator(1, 900000);
+    put_validator(2, 900001);
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    f.resumed_step = f.step - 5;
+    assert_int_equal(first(), DIAG_CAUSE_N);
+    assert_false(diagnose_has_settled(&f));
+    f.resumed_step = f.step - 8;
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    f.resumed_step = 0;
+    for (size_t i = 0; i < 3; i++)
+        f.nodes[i].program.up_ms = 11000 - i;
+    assert_int_equal(first(), DIAG_CAUSE_N);
+    f.head_step -= 50000; /* before the first block after it */
+    for (size_t i = 0; i < 3; i++)
+        put_validator(i, 900000 + i);
+    assert_int_equal(first(), DIAG_CAUSE_N);
+    f.nodes[1].program.up_ms = 16000;
+    assert_int_equal(first(), DIAG_STALLED);
+    /* one node alone that was started again */
+    well();
+    put_validator(1, 999900);
+    assert_int_equal(first(), DIAG_VALIDATOR_OFFLINE);
+    f.nodes[1].program.up_ms = 15000;
+    assert_int_equal(first(), DIAG_CAUSE_N);
+}
+
+/* the command that mends is one that can be run as it stands */
+static void a_node_that_ends_again_and_again(void **state)
+{
+    (void)state;
+    well();
+    struct diag_node *n = &f.nodes[1];
+    n->answers = false;
+    n->program.pid = 0;
+    n->program.starts = 5;
+    PUT(n->config, "/w/etc/poa-node.yaml");
+    PUT(n->database, "/w/db");
+    PUT(n->program.end, "exit=1");
+    PUT(n->program.error, "/w/db: cannot open the database: MDB_INVALID: File is not an LMDB file");
+    assert_int_equal(first(), DIAG_NODE_DOWN);
+    assert_non_null(strstr(out[0].text, "database of the node vl-000001 is damaged"));
+    assert_ptr_equal(strstr(out[0].mend, "mv /w/db /w/db.damaged "), out[0].mend);
+    PUT(n->program.error, "/w/etc/poa-node.yaml: colour: no such setting");
+    assert_int_equal(first(), DIAG_NODE_DOWN);
+    assert_ptr_equal(strstr(out[0].mend, "poa-node --config /w/etc/poa-node.yaml --check-config "), out[0].mend);
+}
+
 /* what has the addresses is a network of ours: it is not to be killed */
 static void another_network_with_the_same_addresses(void **state)
 {
@@ -320,6 +372,7 @@ static void long_lists_are_cut(void **state)
         put_validator(i, 5);
     for (size_t i = 0; i < 3; i++)
         f.nodes[i].finalised = 10;
+    f.nodes[0].program.up_ms = 1000000; /* everybody has had two turns */
     f.nodes[0].block = f.nodes[1].block = f.nodes[2].block = 5000;
     f.n_headers = 256;
     assert_int_equal(first(), DIAG_NO_FINALITY);
@@ -401,7 +454,7 @@ static void load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(another_network_with_the_same_addresses), cmocka_unit_test(nodes_that_do_not_run),
+        cmocka_unit_test(what_is_well_has_no_finding), cmocka_unit_test(processes), cmocka_unit_test(a_node_that_ends_again_and_again), cmocka_unit_test(a_network_that_has_just_started_is_not_ill), cmocka_unit_test(another_network_with_the_same_addresses), cmocka_unit_test(nodes_that_do_not_run),
         cmocka_unit_test(identities),                  cmocka_unit_test(clocks), cmocka_unit_test(a_promised_block_that_is_not_there),    cmocka_unit_test(peers),
         cmocka_unit_test(chains),                      cmocka_unit_test(long_lists_are_cut), cmocka_unit_test(what_stopped_a_deployment), cmocka_unit_test(rules), cmocka_unit_test(load), cmocka_unit_test(what_the_store_refuses), cmocka_unit_test(forks),
     };
