@@ -92,6 +92,24 @@ static enum status read_listen(struct config *c, struct reading *r)
     return OK;
 }
 
+static enum status read_metrics(struct config *c, struct reading *r)
+{
+    static const char *const keys[] = {"address", "port"};
+    json_t *o = json_object_get(r->doc, "metrics");
+    const char *address = c->address;
+    uint64_t port = 9545;
+    struct in6_addr any;
+    if (o == NULL || json_is_null(o)) return OK;
+    enum status s = check_keys(r, o, "metrics", keys, COUNT_OF(keys));
+    if (s == OK) s = text_of(&address, r, o, "address", false, sizeof c->metrics_address - 1);
+    if (s == OK) s = number_of(&port, r, o, "port", 0, 65535);
+    if (s != OK) return s;
+    if (inet_pton(AF_INET, address, &any) != 1 && inet_pton(AF_INET6, address, &any) != 1) return wrong(r, "metrics.address", "wants an IPv4 or IPv6 address");
+    (void)snprintf(c->metrics_address, sizeof c->metrics_address, "%s", address);
+    c->metrics_port = (uint16_t)port;
+    return OK;
+}
+
 static enum status read_tls(struct config *c, struct reading *r)
 {
     static const char *const keys[] = {"cert", "key", "client_ca"};
@@ -238,13 +256,14 @@ enum status config_read(struct config *out, const char *path, struct err *err)
 {
     static const char *const keys[] = {"listen",           "tls",           "data_dir",  "kek_file", "clients_file", "issuer", "tenant", "account",
                                        "account_key_file", "kek_passphrase_file", "kek_vault", "issuers",
-                                       "soft_delete_days", "purge_protection", "token_seconds", "max_bytes", "log_level"};
+                                       "soft_delete_days", "purge_protection", "token_seconds", "max_bytes", "log_level", "metrics"};
     struct reading r = {.path = path, .err = err};
     struct config c = {0};
     enum status s = yaml_get_file(&r.doc, path, err);
     if (s != OK) return s;
     s = check_keys(&r, r.doc, "the file", keys, COUNT_OF(keys));
     if (s == OK) s = read_listen(&c, &r);
+    if (s == OK) s = read_metrics(&c, &r);
     if (s == OK) s = read_tls(&c, &r);
     if (s == OK) s = read_rest(&c, &r);
     json_decref(r.doc);

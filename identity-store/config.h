@@ -23,6 +23,7 @@
  *     token_seconds: 3600                          # 300..86400
  *     max_bytes: 1073741824                        # of the database
  *     log_level: info
+ *     metrics: {address: 127.0.0.2, port: 9545}    # /metrics for Prometheus, without a password; absent: none. address: default as listen
  *
  * Relative paths are relative to the file's folder. Unknown keys are errors. */
 #ifndef IDENTITY_STORE_CONFIG_H
@@ -58,6 +59,8 @@ struct config {
     bool purge_protection; /* what is deleted goes when its time is over, not before */
     uint64_t max_bytes;
     enum log_level log_level;
+    char metrics_address[64]; /* "": no metrics */
+    uint16_t metrics_port;
 };
 
 /** config_read: the whole file, checked.  ret OK | E_NOT_FOUND, E_IO | E_DECODE | E_INVALID (err names file and key) */

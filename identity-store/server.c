@@ -9,6 +9,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/metrics/page.h"
+#include "lib/metrics/process.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +19,7 @@
 
 #define TARGET "store"
 
-enum { MAX_CONNECTIONS = 4096, IDLE_TIMEOUT_S = 120, SWEEP_EVERY_S = 600, STOP_GRACE_MS = 20, RESIDENT_MAX = 24 << 20 };
+enum { MAX_CONNECTIONS = 4096, IDLE_TIMEOUT_S = 120, SWEEP_EVERY_S = 600, STOP_GRACE_MS = 20, RESIDENT_MAX = 24 << 20, CLASSES = 6 };
 
 struct server {
     const struct config *cfg;
@@ -26,6 +28,8 @@ struct server {
     struct audit audit;
     struct queue *queue;
     struct http_server *http;
+    struct metrics_page *metrics;
+    atomic_ullong answers[CLASSES]; /* by the first digit of their status */
     atomic_bool stopping;
     uint64_t swept_ms; /* queue's thread */
     atomic_bool reload;
@@ -68,10 +72,12 @@ static void common_headers(struct call *c)
     if (c->route == NULL || c->route->service == SERVICE_VAULT) call_header(c, "Cache-Control", "no-store");
 }
 
-static void answer(struct call *c)
+static void answer(struct server *s, struct call *c)
 {
     common_headers(c);
     if (buf_status(&c->reply.body) != OK) call_internal_error(c, E_LIMIT);
+    const unsigned class = (unsigned)c->reply.status / 100;
+    atomic_fetch_add(&s->answers[class < CLASSES ? class : 0], 1);
     http_respond(c->http, c->reply.status, c->reply.content_type, buf_view(&c->reply.body), c->reply.headers, c->reply.n_headers);
     call_fini(c);
     free(c);
@@ -130,7 +136,7 @@ static void done(void *ctx, struct call **calls, size_t n)
         struct call *c = calls[i];
         if (c->reply.status >= 500) log_error(TARGET, "%s %s: %s", http_method_name(c->rq.method), c->rq.path, rest_error_code(c->reply.error));
         audit(s, c, c->route->audit);
-        answer(c);
+        answer(s, c);
     }
     http_server_release(http);
 }
@@ -149,7 +155,7 @@ static void run_read(struct server *s, struct call *c)
         call_internal_error(c, st);
     }
     audit(s, c, c->route->audit);
-    answer(c);
+    answer(s, c);
 }
 
 static void handle(struct server *s, struct call *c)
@@ -157,19 +163,19 @@ static void handle(struct server *s, struct call *c)
     const char *op = NULL;
     if (token_endpoint(&s->auth, c, &op)) {
         audit(s, c, op);
-        answer(c);
+        answer(s, c);
         return;
     }
     enum rest_error e = route_find(c);
     /* who is not known learns nothing of what is here */
     if (!auth_identify(&s->auth, c)) {
         audit(s, c, NULL);
-        answer(c);
+        answer(s, c);
         return;
     }
     if (e != ERR_NONE) {
         IGNORE(call_fail(c, e), "answer() looks at the body");
-        answer(c);
+        answer(s, c);
         return;
     }
     if (!c->route->write) {
@@ -179,7 +185,7 @@ static void handle(struct server *s, struct call *c)
     if (queue_push(s->queue, c)) return;
     IGNORE(call_fail(c, atomic_load(&s->stopping) ? ERR_STOPPING : ERR_BUSY), "answer() looks at the body");
     call_header(c, "Retry-After", "1");
-    answer(c);
+    answer(s, c);
 }
 
 static void on_request(void *ctx, struct http_request *r)
@@ -362,6 +368,31 @@ static enum status start(struct server *s, struct err *err)
     return s->has_key_thread ? OK : err_set(err, E_NOMEM, "no thread");
 }
 
+/* ------------------------------------------------------------------- metrics */
+
+static void put_metrics(void *ctx, struct exposition *e)
+{
+    struct server *s = ctx;
+    struct metrics_process process;
+    static const char *const names[CLASSES] = {NULL, NULL, "2xx", "3xx", "4xx", "5xx"};
+    exposition_family(e, "poa_store_answers", METRIC_COUNTER, NULL, "Requests that were answered, by the class of the answer.");
+    for (unsigned i = 0; i < CLASSES; i++) {
+        const struct metric_label class = {"class", names[i]};
+        if (names[i] != NULL) exposition_sample(e, &class, 1, atomic_load(&s->answers[i]));
+    }
+    exposition_one(e, "poa_database_bytes", METRIC_GAUGE, "bytes", kv_used_bytes(s->store.kv), "Pages of the database that are in use.");
+    exposition_one(e, "poa_store_database_limit_bytes", METRIC_GAUGE, "bytes", s->cfg->max_bytes, "Its size at the most (max_bytes).");
+    exposition_one_ms(e, "poa_clock_seconds", METRIC_GAUGE, clock_wall_ms(), "This program's clock.");
+    metrics_read_process(&process);
+    metrics_put_process(e, &process);
+}
+
+static enum status start_metrics(struct server *s, struct err *err)
+{
+    const struct metrics_page_config pc = {.program = "poa-identity-store", .address = s->cfg->metrics_address, .port = s->cfg->metrics_port, .ctx = s, .put = put_metrics};
+    return s->cfg->metrics_address[0] == '\0' ? OK : metrics_page_start(&s->metrics, &pc, err);
+}
+
 enum status server_start(struct server **out, const struct config *cfg, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
@@ -370,6 +401,7 @@ enum status server_start(struct server **out, const struct config *cfg, struct e
     s->audit.fd = -1;
     s->waiting_end = &s->waiting;
     enum status st = start(s, err);
+    if (st == OK) st = start_metrics(s, err);
     if (st != OK) {
         server_stop(s);
         return st;
@@ -382,6 +414,7 @@ void server_stop(struct server *s)
 {
     if (s == NULL) return;
     atomic_store(&s->stopping, true);
+    metrics_page_stop(s->metrics);
     if (s->has_key_thread) (void)pthread_join(s->key_thread, NULL);
     queue_stop(s->queue);
     if (s->http) {

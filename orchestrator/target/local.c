@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CERT_DAYS = 3650, TEXT_MAX = 4 << 20, P2P_PORT = 30300 };
+enum { CERT_DAYS = 3650, TEXT_MAX = 4 << 20, METRICS_PORT = 9545, P2P_PORT = 30300 };
 
 void local_path(char dst[static 4096], const struct target *t, const char *name)
 {
@@ -112,6 +112,7 @@ static enum status need_port(const char *ip, uint16_t port, int type, const char
 enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes, struct err *err)
 {
     enum status s = need_port(t->store_address, LOCAL_STORE_PORT, SOCK_STREAM, "the identity store", err);
+    if (s == OK) s = need_port(t->store_address, METRICS_PORT, SOCK_STREAM, "the identity store (metrics)", err);
     for (unsigned r = 1; s == OK && r <= regions; r++) {
         char lb[16];
         local_lb_address(lb, t, r);
@@ -124,7 +125,7 @@ enum status local_check_ports(struct target *t, unsigned regions, unsigned nodes
         if (s == OK) s = need_port(lb, t->page_port, SOCK_STREAM, "the load balancer (member pages)", err);
         for (unsigned i = 0; s == OK && i < nodes; i++) {
             char a[16];
-            static const uint16_t ports[] = {8545, 8546, 3000, 9545, P2P_PORT};
+            static const uint16_t ports[] = {8545, 8546, 3000, METRICS_PORT, P2P_PORT};
             (void)snprintf(a, sizeof a, "127.%u.%u.%u", t->member & 255, r & 255, (10 + i) & 255);
             for (size_t k = 0; s == OK && k < COUNT_OF(ports); k++)
                 s = need_port(a, ports[k], SOCK_STREAM, "a validator node", err);
@@ -261,8 +262,8 @@ enum status local_write_store(struct target *t, struct err *err)
     struct buf config;
     buf_init(&config, TEXT_MAX);
     buf_printf(&config,
-               "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\n",
-               t->store_address, LOCAL_STORE_PORT);
+               "listen: {address: %s, port: %d}\ntls: {cert: server.pem, key: server.key}\ndata_dir: data\nkek_file: kek\nclients_file: clients.yaml\nmetrics: {port: %d}\n",
+               t->store_address, LOCAL_STORE_PORT, METRICS_PORT);
     if (s == OK) s = local_write(t, "store/store.yaml", buf_view(&config), 0600, err);
     buf_fini(&config);
     return s;

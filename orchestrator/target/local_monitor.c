@@ -81,6 +81,7 @@ static enum status add_prometheus(json_t *programs, const struct target *t, stru
                     "  - job_name: poa-node\n    static_configs:\n");
     for (size_t i = 0; i < t->n_instances; i++)
         buf_printf(&b, "      - targets: ['%s:9545']\n        labels: {node: '%s'}\n", t->instances[i].address, t->instances[i].name);
+    buf_printf(&b, "  - job_name: poa-identity-store\n    static_configs:\n      - targets: ['%s:9545']\n        labels: {node: 'identity-store'}\n", t->store_address);
     if (s == OK) s = buf_status(&b);
     if (s == OK) s = local_write(t, "monitor/prometheus.yml", buf_view(&b), 0644, err);
     buf_fini(&b);

@@ -31,11 +31,14 @@ test('new --monitor prometheus: the outputs and status name its address', async 
 });
 test('all nodes are scraped, under their names', async () => {
   if (!has) skip('no Prometheus');
-  const t = await until('three targets are up', async () => {
+  const t = await until('four targets are up', async () => {
     const all = (await api('targets')).activeTargets;
-    return all.length === 3 && all.every((x) => x.health === 'up') && all;
+    return all.length === 4 && all.every((x) => x.health === 'up') && all;
   }, 60);
-  assert.deepEqual(t.map((x) => x.labels.node).sort(), M.instances().map((i) => i.name));
+  assert.deepEqual(t.map((x) => x.labels.node).sort(), ['identity-store', ...M.instances().map((i) => i.name)]);
+  const store = await httpCall('http://127.45.0.2:9545/metrics');
+  assert.ok(Number(/^poa_store_answers_total\{class="2xx"\} (\d+)$/m.exec(store.text)[1]) > 3);
+  assert.deepEqual((await exec('/bin/sh', ['-c', 'curl -sf http://127.45.0.2:9545/metrics | promtool check metrics'])).out, '');
   const heights = await until('a height from each', async () => {
     const r = (await api('query?query=ethereum_blockchain_height')).result;
     return r.length === 3 && r.every((x) => +x.value[1] >= 1) && r;
