@@ -318,6 +318,29 @@ leaf('a transaction that is not taken: the words that wallets and libraries matc
   assert.equal(await sent(await tx(rich, { nonce: nonce + 50, value: 1n })), 'replacement transaction underpriced');
 });
 
+leaf('parity_subscribe: a method is asked again with every block, and tells what changed', async () => {
+  const w = new WebSocket(M.ws), seen = [], answers = new Map();
+  let wake = () => {};
+  w.on('message', (d) => {
+    const m = JSON.parse(d);
+    if (m.method === 'parity_subscription') seen.push(m.params);
+    else answers.set(m.id, m);
+    wake();
+  });
+  const wait = async (body) => { while (!body()) await new Promise((ok) => { wake = ok; }); return body(); };
+  const ask = (id, method, params) => { w.send(JSON.stringify({ jsonrpc: '2.0', id, method, params })); return wait(() => answers.get(id)); };
+  try {
+    await new Promise((ok, bad) => { w.on('open', ok); w.on('error', bad); });
+    const number = (await ask(1, 'parity_subscribe', ['eth_blockNumber', []])).result, chain = (await ask(2, 'parity_subscribe', ['eth_chainId', []])).result;
+    const of = (id) => seen.filter((x) => x.subscription === id).map((x) => x.result);
+    await wait(() => of(number).length >= 3);
+    assert.deepEqual(of(number).map(Number), [...of(number)].map(Number).sort((a, b) => a - b));
+    assert.deepEqual(of(chain), [await rpc(M.url, 'eth_chainId')]); // it never changes
+    assert.equal((await ask(3, 'parity_unsubscribe', [number])).result, true);
+    assert.equal((await ask(4, 'parity_subscribe', ['eth_sendRawTransaction', ['0x']])).error.code, -32602);
+  } finally { w.close(); }
+}, 30);
+
 leaf('aura_getMissedSteps: who sealed, and whose steps went by', async () => {
   const m = await rpc(M.url, 'aura_getMissedSteps', ['0x64']);
   const n = await height(M.url);
