@@ -1,4 +1,4 @@
-/* Catching up: head -> common ancestor -> headers from one peer, bodies from all -> import in order. */
+/* Catching up: head -> common ancestor -> headers of one peer's chain, bodies from all -> import in order. */
 #include "node/sync/sync_priv.h"
 
 /* ---------------------------------------------------------------- bodies and headers */
@@ -59,6 +59,7 @@ void fetch_reset(struct sync *s)
     while (f->n > 0)
         fetch_pop(s);
     free(f->slots);
+    segments_reset(f);
     for (size_t i = 0; i < s->n_peers; i++) /* what is still under way is for nothing */
         for (int k = 0; k < REQ_N; k++)
             if (s->peers[i]->req[k].active && s->peers[i]->req[k].purpose != FOR_ANNOUNCED && k != REQ_POOLED)
@@ -282,20 +283,20 @@ static void mislinked(struct sync *s, struct peer *p, uint64_t now)
     fetch_give_up(s, p, s->fetch.imported > 0 ? 500 : 10000, now);
 }
 
-static void on_chain_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
+void fetch_take_headers(struct sync *s, struct peer *p, uint64_t from, uint64_t amount, bytes list, uint64_t now)
 {
     struct fetch *f = &s->fetch;
-    if (r->from != f->base + f->n) return; /* an answer from before a change of peers */
+    if (from != f->base + f->n) return; /* an answer from before a change of peers */
     uint64_t n = 0;
     while (list.len > 0) {
         struct rlp_item item;
         struct header h;
         bytes in = list;
-        if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK || n >= r->amount) {
+        if (rlp_get_item(&item, &in) != OK || header_get(&h, &list, NULL) != OK || n >= amount) {
             peer_drop(s, p, DISCONNECT_BREACH, "malformed headers");
             return;
         }
-        if (h.number != r->from + n) {
+        if (h.number != from + n) {
             peer_fault(s, p, "headers are not those asked for", now);
             fetch_give_up(s, p, 5000, now);
             return;
@@ -322,14 +323,14 @@ static void on_chain_headers(struct sync *s, struct peer *p, const struct reques
         *fetch_slot(f, f->n++) = sl;
         n++;
     }
-    if (n < r->amount) f->headers_done = true;
+    if (n < amount) f->headers_done = true;
     if (f->base + f->n - 1 > f->target_number) f->target_number = f->base + f->n - 1;
     if (f->headers_done && f->n == 0 && f->imported == 0) give_up_on(s, p, 10000, now);
 }
 
 void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now)
 {
-    if (p->id != s->fetch.peer) return;
+    if (p->id != s->fetch.peer && r->purpose != FOR_SEGMENT) return;
     switch (r->purpose) {
     case FOR_HEAD:
         if (s->fetch.state == FETCH_HEAD) on_head(s, p, r, list, now);
@@ -338,7 +339,13 @@ void fetch_on_headers(struct sync *s, struct peer *p, const struct request *r, b
         if (s->fetch.state == FETCH_ANCESTOR) on_ancestor(s, p, r, list, now);
         break;
     case FOR_CHAIN:
-        if (s->fetch.state == FETCH_CHAIN) on_chain_headers(s, p, r, list, now);
+        if (s->fetch.state == FETCH_CHAIN) fetch_take_headers(s, p, r->from, r->amount, list, now);
+        break;
+    case FOR_SKELETON:
+        if (s->fetch.state == FETCH_CHAIN) segments_on_skeleton(s, p, r, list, now);
+        break;
+    case FOR_SEGMENT:
+        if (s->fetch.state == FETCH_CHAIN) segments_on_headers(s, p, r, list, now);
         break;
     case FOR_NOTHING:
     case FOR_ANNOUNCED: break;
@@ -481,6 +488,7 @@ void fetch_on_timeout(struct sync *s, struct peer *p, const struct request *r, u
         p->bodies_cooldown = now + 5000;
         return;
     }
+    if (r->purpose == FOR_SEGMENT) p->segments_cooldown = now + 10000;
     if (p->id != s->fetch.peer || r->purpose == FOR_NOTHING) return;
     p->cooldown = p->bodies_cooldown = now + 10000;
     if (s->fetch.state == FETCH_CHAIN) s->fetch.peer = 0; /* another may go on with it */
@@ -538,16 +546,21 @@ static void ask_headers(struct sync *s, uint64_t now)
             f->headers_done = true; /* what is here is imported, then we look again */
             return;
         }
+        segments_reset(f); /* of another one's chain */
         f->peer = p->id;
         f->target = p->head;
-    } else if (p->req[REQ_HEADERS].active && f->n < HEADERS_ASK && now > p->req[REQ_HEADERS].asked_at + peer_patience(s)) {
+    } else if (f->n_segments == 0 && p->req[REQ_HEADERS].active && f->n < HEADERS_ASK && now > p->req[REQ_HEADERS].asked_at + peer_patience(s)) {
         struct peer *other = best_peer(s, now); /* the answer, if it comes, is ignored then */
         if (other != NULL && !peer_is_slow(s, other)) {
             p = other;
             f->peer = p->id;
         }
     }
-    if (p->req[REQ_HEADERS].active || f->n + HEADERS_ASK > WINDOW || f->body_bytes > WINDOW_BODY_BYTES) return;
+    if (f->n_segments > 0) {
+        segments_ask(s, now);
+        return;
+    }
+    if (p->req[REQ_HEADERS].active || f->n + HEADERS_ASK > WINDOW || f->body_bytes > WINDOW_BODY_BYTES || segments_begin(s, p, now)) return;
     const struct eth_get_headers g = {.number = f->base + f->n, .amount = HEADERS_ASK};
     peer_ask_headers(s, p, FOR_CHAIN, &g, now);
 }

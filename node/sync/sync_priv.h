@@ -14,6 +14,10 @@ enum {
     BODIES_ASK_MIN = 16,
     POOLED_ASK = 256,           /* per GetPooledTransactions */
     ANCESTOR_ASK = 16,          /* headers near the top, before halving */
+    SEGMENTS = 5,               /* of HEADERS_ASK headers, that several peers give at once, where an answer of one takes so long: */
+    SEGMENTS_FROM_MS = 250,
+    SEGMENT_BYTES = 2 << 20,    /* of one */
+    SEGMENT_PATIENCE_MS = 5000, /* then another one who is idle is asked for it too */
     WINDOW = 3072,              /* headers held ahead of the next import */
     WINDOW_BODY_BYTES = 32 << 20,
     PREPARED = 192,             /* blocks in front that are prepared: three groups */
@@ -89,7 +93,7 @@ bool seen_has(const struct seen *s, uint64_t key, const hash32 *h);
 
 /* ---------------------------------------------------------------- requests: one of each kind may be under way with a peer */
 enum request_kind { REQ_HEADERS, REQ_BODIES, REQ_POOLED, REQ_N };
-enum purpose { FOR_NOTHING, FOR_HEAD, FOR_ANCESTOR, FOR_CHAIN, FOR_ANNOUNCED };
+enum purpose { FOR_NOTHING, FOR_HEAD, FOR_ANCESTOR, FOR_CHAIN, FOR_SKELETON, FOR_SEGMENT, FOR_ANNOUNCED };
 struct request {
     bool active;
     enum purpose purpose;
@@ -117,7 +121,7 @@ struct peer {
     uint64_t next_id;
     struct seen blocks, txs;
     unsigned timeouts, faults, fruitless, n_announced, n_orphans, n_early;
-    uint64_t cooldown, bodies_cooldown; /* not asked for the chain before that time */
+    uint64_t cooldown, bodies_cooldown, segments_cooldown; /* not asked for the chain before that time */
     uint64_t answer_ms; /* what an answer takes, of late; 0: not known */
     uint64_t tokens_milli, tokens_at;
     uint64_t faults_at;
@@ -134,6 +138,14 @@ struct slot {
     uint64_t header_peer, body_peer, asked_at;
     enum slot_state state;
 };
+/* segment: HEADERS_ASK headers of the chain, from `from` on */
+struct segment {
+    uint64_t from;
+    hash32 end;            /* of the last one */
+    uint64_t peer, asked_at; /* who was asked last */
+    uint8_t *raw;          /* owned; NULL until they have come */
+    size_t len;
+};
 enum fetch_state { FETCH_IDLE, FETCH_HEAD, FETCH_ANCESTOR, FETCH_CHAIN };
 struct fetch {
     enum fetch_state state;
@@ -147,6 +159,9 @@ struct fetch {
     size_t first, n;     /* ring position and count */
     uint64_t base;       /* number of the first slot */
     bool headers_done;
+    struct segment segments[SEGMENTS]; /* what follows the slots, if n_segments > 0: fetch_segments.c */
+    size_t n_segments;
+    bool no_segments;    /* not in this fetch */
     size_t body_bytes, prepared_bytes;
     uint64_t paused_until, progress_at, began;
     bool is_doubtful;    /* the peer promised before, and nothing came of it */
@@ -258,6 +273,18 @@ bool fetch_run(struct sync *s, uint64_t now);
 /** fetch_ask: the next questions for headers and bodies, while in FETCH_CHAIN. */
 void fetch_ask(struct sync *s, uint64_t now);
 void fetch_reset(struct sync *s);
+/** fetch_take_headers: the next ones of the chain, for which p, whose chain it is, vouches. */
+void fetch_take_headers(struct sync *s, struct peer *p, uint64_t from, uint64_t amount, bytes list, uint64_t now);
+
+/* ---------------------------------------------------------------- fetch_segments.c */
+/** segments_begin: ask for a skeleton.  ret false: headers are better asked for one answer after the other */
+bool segments_begin(struct sync *s, struct peer *lead, uint64_t now);
+/** segments_ask: whoever has time, for what is missing. */
+void segments_ask(struct sync *s, uint64_t now);
+void segments_on_skeleton(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now);
+void segments_on_headers(struct sync *s, struct peer *p, const struct request *r, bytes list, uint64_t now);
+void segments_reset(struct fetch *f);
+
 /** body_identify: roots of a body (payload: txs, uncles(, withdrawals) one behind the other).  ret false: malformed */
 struct body_id {
     hash32 tx_root, uncles_hash;

@@ -48,6 +48,7 @@ struct sim_node {
     bool silent;         /* takes messages, answers nothing */
     bool swaps_bodies;   /* answers with bodies of other blocks */
     uint64_t extra_ms;   /* what it sends takes that much longer */
+    uint64_t bytes_ms, line_free; /* what its line takes in a millisecond; 0: anything. Free again from then on. */
     unsigned fail_imports; /* own trouble, that many times */
     size_t largest_group; /* given to import_chain */
     uint64_t group_from;  /* the head before the last one */
@@ -434,7 +435,10 @@ static void sim_post(struct sim *sim, size_t from, size_t to, unsigned id, bytes
         sim->queue = realloc(sim->queue, sim->cap_queue * sizeof *sim->queue);
         if (sim->queue == NULL) abort();
     }
-    const uint64_t at = sim->now + SIM_DELAY_MS + sim->node[from].extra_ms;
+    struct sim_node *sender = &sim->node[from];
+    if (sender->line_free < sim->now) sender->line_free = sim->now;
+    if (sender->bytes_ms != 0) sender->line_free += payload.len / sender->bytes_ms;
+    const uint64_t at = sender->line_free + SIM_DELAY_MS + sender->extra_ms;
     size_t i = sim->n_queue++;
     for (; i > 0 && sim->queue[i - 1].at > at; i--) /* in order of time */
         sim->queue[i] = sim->queue[i - 1];

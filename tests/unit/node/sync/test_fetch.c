@@ -331,6 +331,115 @@ static void a_chain_that_is_given_is_no_time_to_seal(void **state)
     sim_fini(&sim);
 }
 
+/* --- headers from several peers: where answers take long */
+
+enum { LONG = 4000, THIN = 100 };
+
+/* a chain of empty blocks at node 1, and the first n of the nodes behind it have it too, all behind thin lines; the rest are to be filled */
+static void thin_lines(struct sim *sim, size_t n_nodes, size_t n)
+{
+    sim_init(sim, n_nodes);
+    sim_mine_many(&sim->node[1], LONG, 0, 10, "a");
+    for (size_t i = 2; i <= n; i++)
+        sim_copy_chain(&sim->node[i], &sim->node[1]);
+    for (size_t i = 1; i < n_nodes; i++)
+        sim->node[i].bytes_ms = THIN;
+}
+
+/* ret virtual milliseconds until node 0 has all of it */
+static uint64_t fetch_it(struct sim *sim, uint64_t at_most)
+{
+    const uint64_t began = sim->now;
+    for (size_t i = 1; i < sim->n; i++)
+        sim_link(sim, i, 0);
+    while (sim_head(&sim->node[0])->number < LONG && sim->now < began + at_most)
+        sim_run(sim, 10);
+    assert_same_head(sim, 0, 1);
+    return sim->now - began;
+}
+
+static void thin_lines_share_the_headers(void **state)
+{
+    (void)state;
+    uint64_t took[4];
+    for (size_t n = 1; n < COUNT_OF(took); n++) {
+        struct sim sim;
+        thin_lines(&sim, n + 1, n);
+        took[n] = fetch_it(&sim, 200000);
+        print_message("# %zu peers: %llu ms\n", n, (unsigned long long)took[n]);
+        for (size_t i = 0; i <= n; i++)
+            assert_int_equal(0, sim.node[i].n_dropped);
+        sim_fini(&sim);
+    }
+    assert_true(took[2] * 5 < took[1] * 4);
+    assert_true(took[3] * 3 < took[1] * 2);
+}
+
+/* who is on another branch, or falls silent, costs some time, and its connection only if it says nothing for long */
+static void a_peer_without_the_headers_of_that_chain_costs_bounded_time(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct sim sim;
+        thin_lines(&sim, 4, 2);
+        if (kind == 0) sim_mine_many(&sim.node[3], LONG, 0, 9, "b"); /* as long, but lighter */
+        else sim_copy_chain(&sim.node[3], &sim.node[1]);
+        sim.node[3].silent = kind == 1;
+        if (kind == 2) sim.node[3].extra_ms = 4000;
+        const uint64_t took = fetch_it(&sim, 100000);
+        print_message("# kind %d: %llu ms\n", kind, (unsigned long long)took);
+        assert_true(took < 60000);
+        assert_true(sim.node[0].linked[1] && sim.node[0].linked[2]);
+        if (kind != 1) assert_true(sim.node[0].linked[3]);
+        sim_fini(&sim);
+    }
+}
+
+/* the skeleton's giver goes, or its chain is bad: it alone is blamed, whoever sent the headers */
+static void who_gives_the_skeleton_vouches_for_all_of_it(void **state)
+{
+    (void)state;
+    struct sim sim;
+    thin_lines(&sim, 5, 2);
+    for (size_t i = 3; i < 5; i++) { /* 4 promises most: 3 has its headers but says nothing of a heavier chain */
+        sim_mine_many(&sim.node[i], 1500, 0, 11, "c");
+        if (i == 3) continue;
+        sim_mine(&sim.node[i], 0, 11, "BAD");
+        sim_mine_many(&sim.node[i], 2300, 0, 11, "d");
+    }
+    (void)fetch_it(&sim, 300000);
+    sim_run(&sim, 10000);
+    assert_same_head(&sim, 0, 1);
+    assert_false(sim.node[0].linked[4]);
+    for (size_t i = 1; i < 4; i++)
+        assert_true(sim.node[0].linked[i]);
+    sim_fini(&sim);
+}
+
+/* whoever goes, whenever: the others finish it */
+static void a_giver_of_headers_that_goes_leaves_the_rest_to_others(void **state)
+{
+    (void)state;
+    for (size_t gone = 1; gone < 4; gone++) {
+        for (uint64_t after = 300; after < 12000; after += 1700) {
+            struct sim sim;
+            thin_lines(&sim, 4, 3);
+            for (size_t i = 1; i < 4; i++)
+                sim_link(&sim, i, 0);
+            sim_run(&sim, after);
+            sync_remove_peer(sim.node[0].sync, gone + 1, sim.now);
+            sim.node[0].linked[gone] = false;
+            sync_remove_peer(sim.node[gone].sync, 1, sim.now);
+            sim.node[gone].linked[0] = false;
+            for (uint64_t end = sim.now + 100000; sim_head(&sim.node[0])->number < LONG && sim.now < end;)
+                sim_run(&sim, 10);
+            assert_same_head(&sim, 0, 1);
+            assert_int_equal(2, n_linked(&sim, 0));
+            sim_fini(&sim);
+        }
+    }
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -352,6 +461,10 @@ int main(void)
         cmocka_unit_test(a_promise_of_difficulty_that_is_not_kept_does_not_stop_us),
         cmocka_unit_test(a_chain_of_headers_without_bodies_stops_no_sealer_and_its_giver_goes),
         cmocka_unit_test(a_chain_that_is_given_is_no_time_to_seal),
+        cmocka_unit_test(thin_lines_share_the_headers),
+        cmocka_unit_test(a_peer_without_the_headers_of_that_chain_costs_bounded_time),
+        cmocka_unit_test(who_gives_the_skeleton_vouches_for_all_of_it),
+        cmocka_unit_test(a_giver_of_headers_that_goes_leaves_the_rest_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
