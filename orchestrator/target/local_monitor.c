@@ -113,7 +113,7 @@ static enum status add_agent(json_t *programs, const struct target *t, const str
                in->name, root, root);
     buf_printf(&b, "send:\n  api: collector\n  workspace_id: \"%s\"\n  shared_key_file: \"%s\"\n", SETTING(set, workspace_id), key);
     if (*SETTING(set, monitor_endpoint) != '\0') buf_printf(&b, "  endpoint: \"%s\"\n", SETTING(set, monitor_endpoint));
-    buf_put_str(&b, "log:\n  level: info\n");
+    buf_printf(&b, "log:\n  level: info\nmetrics:\n  address: \"%s\"\n  port: 9546\n", in->address);
     enum status s = buf_status(&b);
     if (s == OK) s = local_write(t, file, buf_view(&b), 0600, err);
     buf_fini(&b);

@@ -107,6 +107,8 @@ leaf('new --monitor enable: an agent beside each node sends what it seals', asyn
   await until('blocks of both', () => new Set(e.tables.MinedBlock_CL.map((b) => b.Computer_s ?? b.ListenerHostName_s)).size === 2, 40);
   assert.deepEqual(e.faults, []);
   assert.deepEqual(A.programs().filter((p) => p.name.startsWith('agent-')).map((p) => p.name), A.instances().map((i) => `agent-${i.name}`));
+  if (has) assert.deepEqual((await exec('/bin/sh', ['-c', 'curl -sf http://127.75.1.10:9546/metrics | promtool check metrics'])).out, '');
+  await until('its metrics count what was sent', async () => Number(/^poa_agent_sent_records_total\{table="MinedBlock"\} (\d+)$/m.exec((await httpCall('http://127.75.1.10:9546/metrics')).text)?.[1]) > 0, 30);
   const launch = fs.readFileSync(path.join(A.dir, 'local/launch.json'), 'utf8');
   assert.ok(!launch.includes(e.key));
   await A.destroy();

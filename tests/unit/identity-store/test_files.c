@@ -80,7 +80,9 @@ static void settings_that_are_wrong_are_refused_by_key(void **state)
     } rows[] = {
         {"clients_file: c\n", "data_dir"}, {"data_dir: d\n", "clients_file"}, {"data_dir: d\nclients_file: c\nsurprise: 1\n", "surprise"},
         {"data_dir: d\nclients_file: c\nlisten: {address: host}\n", "listen.address"}, {"data_dir: d\nclients_file: c\nlisten: {port: 70000}\n", "port"},
-        {"data_dir: d\nclients_file: c\nlisten: {address: 0.0.0.0}\n", "TLS"}, {"data_dir: d\nclients_file: c\ntls: {cert: x}\n", "key"},
+        {"data_dir: d\nclients_file: c\nlisten: {address: 0.0.0.0}\n", "TLS"},
+        {"data_dir: d\nclients_file: c\nmetrics: {address: host}\n", "metrics.address"}, {"data_dir: d\nclients_file: c\nmetrics: {port: 70000}\n", "port"},
+        {"data_dir: d\nclients_file: c\nmetrics: {path: /x}\n", "path"}, {"data_dir: d\nclients_file: c\ntls: {cert: x}\n", "key"},
         {"data_dir: d\nclients_file: c\nsoft_delete_days: 6\n", "soft_delete_days"}, {"data_dir: d\nclients_file: c\ntoken_seconds: many\n", "token_seconds"},
         {"data_dir: d\nclients_file: c\ntenant: a/b\n", "tenant"}, {"data_dir: d\nclients_file: c\nissuer: x\n", "issuer"},
         {"data_dir: d\nclients_file: c\nlog_level: loud\n", "log_level"}, {"data_dir: d\ndata_dir: e\nclients_file: c\n", "line 2"},
