@@ -395,6 +395,16 @@ static void check_azure(struct settings *s, bool join)
     secret_wipe(text, sizeof text);
 }
 
+/* decided by who makes the network, not by those that join it */
+static bool is_of_network(size_t i)
+{
+    static const enum setting_id all[] = {SETTING_ID_network_id, SETTING_ID_evm,    SETTING_ID_step,         SETTING_ID_gas_limit,
+                                          SETTING_ID_alloc,      SETTING_ID_compat, SETTING_ID_tx_permission};
+    for (size_t k = 0; k < COUNT_OF(all); k++)
+        if (all[k] == i) return true;
+    return false;
+}
+
 static void check_together(struct settings *s, bool join)
 {
     char w[160];
@@ -427,13 +437,10 @@ static void check_together(struct settings *s, bool join)
         if (strcmp(SETTING(s, target), "local") != 0)
             settings_problem(s, "%s: observers are made on this machine only (--target local); elsewhere run poa-node with identity.mode none", where(s, SETTING_ID_identity_mode, w));
     }
-    if (join) {
-        static const enum setting_id fixed[] = {SETTING_ID_network_id, SETTING_ID_evm, SETTING_ID_step, SETTING_ID_gas_limit,
-                                                SETTING_ID_alloc, SETTING_ID_compat, SETTING_ID_tx_permission};
-        for (size_t k = 0; k < COUNT_OF(fixed); k++)
-            if (!settings_is_default(s, fixed[k]))
-                settings_problem(s, "%s: the network that you join has decided this; leave it out", where(s, fixed[k], w));
-    }
+    for (size_t i = 0; join && i < SETTING_N; i++)
+        /* a file may hold the default, as those that earlier versions wrote do */
+        if (is_of_network(i) && (s->origin[i][0] == '-' || strcmp(s->value[i], SETTING_TABLE[i].def) != 0))
+            settings_problem(s, "%s: the network that you join has decided this; leave it out", where(s, i, w));
     const char *contract = SETTING(s, tx_permission);
     if (*contract != '\0' && file_exists(contract) && !holds_hex(contract))
         settings_problem(s, "%s: '%s' does not hold a contract's bytecode: hexadecimal digits and nothing else", where(s, SETTING_ID_tx_permission, w), contract);
@@ -492,10 +499,11 @@ const char *settings_location(const struct settings *s, unsigned r, char dst[sta
 void settings_put_yaml(const struct settings *s, struct buf *out)
 {
     char section[64] = "";
+    const bool joins = *SETTING(s, data_url) != '\0';
     buf_put_str(out, "# The settings of this deployment, resolved. Change nothing here while it runs.\n");
     for (size_t i = 0; i < SETTING_N; i++) {
         const char *path = SETTING_TABLE[i].path, *dot = strchr(path, '.');
-        if (s->value[i][0] == '\0') continue;
+        if (s->value[i][0] == '\0' || (joins && is_of_network(i))) continue;
         size_t n = dot == NULL ? 0 : (size_t)(dot - path);
         if (n > 0 && (strncmp(section, path, n) != 0 || section[n] != '\0')) {
             (void)snprintf(section, sizeof section, "%.*s", (int)n, path);

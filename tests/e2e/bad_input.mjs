@@ -193,7 +193,13 @@ test('a wrong genesis at join is refused with both hashes; the same folder then 
   const taken = await poa(['join', J.dir, '--yes', '--json', '--member-id', '14', '--data-url', M.dataUrl]);
   assert.notEqual(taken.code, 0);
   assert.match(taken.err, /--member-id.*14/);
-  await J.join(M.dataUrl);
+  // killed after its settings are written down, the same command, or the folder alone, goes on
+  const join = ['join', J.dir, '--yes', '--json', '--member-id', '15', '--data-url', M.dataUrl];
+  for (const when of [/resolve the template/, /start the identity store/]) {
+    const cut = await poa(join, { onErr: (text, p) => { if (when.test(text)) p.kill('SIGKILL'); } });
+    assert.ok(cut.code !== 0, `${when}: it ended before`);
+  }
+  J.outputs = (await done(['join', J.dir, '--yes', '--json'])).json;
   await until('it follows', async () => (await height(J.url)) >= 1, 30);
   await J.destroy();
 });

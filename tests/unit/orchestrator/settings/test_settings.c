@@ -361,6 +361,24 @@ static void join_wants_the_data_url_and_nothing_that_the_network_has_decided(voi
         assert_problem(&s, fixed[i][0], "leave it out");
     settings_fini(&s);
 
+    /* what is written down of a join is taken again, also as it once was, with the defaults; other values are not */
+    struct buf yaml;
+    buf_init(&yaml, 1 << 16);
+    settings_init(&s);
+    take(&s, "--data-url", "https://member.example/");
+    settings_put_yaml(&s, &yaml);
+    settings_fini(&s);
+    assert_null(strstr(buf_cstr(&yaml), "networkId"));
+    settings_init(&s);
+    settings_take_file(&s, "consortium.yaml", buf_view(&yaml));
+    take_yaml(&s, "ethereum:\n  networkId: 10101010\n  evm: prague\n");
+    assert_int_equal(settings_check(&s, true), OK);
+    take_yaml(&s, "ethereum: {networkId: 77}\n");
+    assert_int_equal(settings_check(&s, true), E_INVALID);
+    assert_problem(&s, "ethereum.networkId in consortium.yaml", "leave it out");
+    settings_fini(&s);
+    buf_fini(&yaml);
+
     static const char *const bad_urls[] = {"127.0.1.1", "ftp://x", "http://", "http:// x"};
     for (size_t i = 0; i < COUNT_OF(bad_urls); i++) {
         settings_init(&s);
