@@ -1,6 +1,6 @@
 /* tail.h: whole lines of a log file that grows and may be cut or replaced: moved to <path>.1, that to <path>.2 and so on (lib/base/log.h), as often
  * as it may be while nobody reads. The cursor is {"inode", "offset", "mark"}; mark: a digest of what the file begins with, since a file that was
- * removed leaves its inode to the next one. */
+ * removed leaves its inode to the next one. A file with the cursor's inode that is shorter than the cursor's offset was cut, and is read anew. */
 #ifndef NODE_AGENT_TAIL_H
 #define NODE_AGENT_TAIL_H
 

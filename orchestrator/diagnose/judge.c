@@ -214,6 +214,10 @@ static bool store_down(struct diag_finding *out, const struct diag_facts *f)
     TEXT("the identity store at %s does not answer: the nodes lose the right to seal at the end of their leases", f->store_url);
     say_down(out, p, f);
     if (p->pid != 0 && !p->stopped && f->store_error[0] != '\0') EVIDENCE("%s", f->store_error);
+    if (p->pid != 0 && !f->is_remote && strstr(f->store_error, "certificate") != NULL) {
+        TEXT("the certificate of the identity store at %s is not one that the nodes trust: they lose the right to seal at the end of their leases", f->store_url);
+        MEND("openssl verify -CAfile %s/local/store/ca.pem %s/local/store/server.pem    (the two files must belong together: a backup has both, then `poa-deploy down` and `up`)", f->dir, f->dir);
+    }
     return true;
 }
 

@@ -123,6 +123,12 @@ static void a_node_that_ends_again_and_again(void **state)
     assert_int_equal(first(), DIAG_NODE_DOWN);
     assert_non_null(strstr(out[0].text, "database of the node vl-000001 is damaged"));
     assert_ptr_equal(strstr(out[0].mend, "mv /w/db /w/db.damaged "), out[0].mend);
+    PUT(f.store_error, "list blobs: SSL certificate problem: unable to get local issuer certificate");
+    f.store_answers = false;
+    assert_int_equal(first(), DIAG_STORE_DOWN);
+    assert_non_null(strstr(out[0].text, "certificate of the identity store"));
+    assert_ptr_equal(strstr(out[0].mend, "openssl verify -CAfile /w/local/store/ca.pem "), out[0].mend);
+    f.store_answers = true;
     PUT(n->program.error, "/w/etc/poa-node.yaml: colour: no such setting");
     assert_int_equal(first(), DIAG_NODE_DOWN);
     assert_ptr_equal(strstr(out[0].mend, "poa-node --config /w/etc/poa-node.yaml --check-config "), out[0].mend);
