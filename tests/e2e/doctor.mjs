@@ -286,11 +286,10 @@ leaf('node-down: ends again and again, with its last error', async () => {
     assert.match(check.err, /flavour: no such setting/);
   } finally { fs.writeFileSync(file, good); }
   await healthy(M);
-  // a database that is none any more
-  const db = path.join(instanceDir(M, 1), 'var/lib/poa/db/data.mdb');
-  process.kill(M.instances()[1].pid, 'SIGSTOP');
-  fs.writeFileSync(db, Buffer.alloc(65536, 7));
-  process.kill(M.instances()[1].pid, 'SIGKILL');
+  // a database that is none any more; down first, so that its lease is free
+  await done(['down', M.dir]);
+  fs.writeFileSync(path.join(instanceDir(M, 1), 'var/lib/poa/db/data.mdb'), Buffer.alloc(65536, 7));
+  await poa(['up', M.dir, '--timeout', '30']);
   await until('its database is named', async () => /database of the node \S+ is damaged/.test((await doctor(M)).text), 30, 500);
   await mend(await doctor(M));
   await healthy(M);
