@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROGRAMS_MAX = 128, STOP_WAIT_MS = 10000, QUICK_DEATH_MS = 10000, BACKOFF_MAX_MS = 30000, LAUNCH_MAX = 4 << 20 };
+enum { PROGRAMS_MAX = 128, START_WAIT_MS = 30000, STOP_WAIT_MS = 10000, QUICK_DEATH_MS = 10000, BACKOFF_MAX_MS = 30000, LAUNCH_MAX = 4 << 20 };
 
 struct program {
     char *name, *cwd; /* its own */
@@ -492,11 +492,10 @@ enum status keeper_start(const char *exe, const char *workspace_dir, struct err 
     }
     int status;
     waitpid(pid, &status, 0);
-    for (int i = 0; i < 300; i++) {
+    /* a second and more on a machine that others fill */
+    for (uint64_t end = clock_mono_ms() + START_WAIT_MS; clock_mono_ms() < end; clock_sleep_ms(10))
         if (keeper_pid(workspace_dir) != 0) return OK;
-        clock_sleep_ms(10);
-    }
-    return err_set(err, E_TIMEOUT, "the keeper did not start; see %s", log_path);
+    return err_set(err, E_TIMEOUT, "the keeper did not start within %d s; see %s", START_WAIT_MS / 1000, log_path);
 }
 
 enum status keeper_stop(const char *workspace_dir, bool *was_running, struct err *err)

@@ -17,12 +17,14 @@ class Proxy {
   constructor(host) { Object.assign(this, { host, gone: new Set(), links: new Set() }); }
   listen() {
     this.server = net.createServer((a) => {
-      const link = { a, b: net.connect(8444, this.host), pid: ownerOf(a.remotePort) }, end = () => { a.destroy(); link.b.destroy(); this.links.delete(link); };
+      const link = { a, b: net.connect(8444, this.host), pid: ownerOf(a.remotePort) };
+      // the system's table is no snapshot: who was not found in it is looked for again
+      const isGone = () => this.gone.size > 0 && this.gone.has(link.pid ||= ownerOf(a.remotePort)), end = () => { a.destroy(); link.b.destroy(); this.links.delete(link); };
       this.links.add(link);
       for (const [from, to] of [[a, link.b], [link.b, a]]) {
-        from.on('data', (d) => { if (!this.gone.has(link.pid)) to.write(d); });
+        from.on('data', (d) => { if (!isGone()) to.write(d); });
         from.on('error', () => {});
-        from.on('close', () => { if (!this.gone.has(link.pid)) end(); });
+        from.on('close', () => { if (!isGone()) end(); });
       }
     });
     return new Promise((ok, bad) => this.server.once('error', bad).listen(8443, this.host, ok));

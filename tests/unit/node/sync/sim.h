@@ -2,6 +2,11 @@
 #ifndef TESTS_NODE_SYNC_SIM_H
 #define TESTS_NODE_SYNC_SIM_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "lib/codec/rlp.h"
 #include "lib/crypto/keccak.h"
 #include "node/sync/sync.h"
